@@ -1,0 +1,77 @@
+"""What goes into an external script and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlexec.embedded.sqltypes import SqlType
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sqlexec.embedded.results import Column
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptParameter:
+    """A parameter of the script; `name` without its @."""
+
+    name: str
+    type: SqlType
+    value: object = None
+    output: bool = False
+
+
+@dataclass(slots=True)
+class ScriptRequest:
+    """One external script.
+
+    input : the rows of @input_data_1 as an Arrow stream, with their T-SQL columns; None for none.
+    """
+
+    script: str
+    language: str = "Python"
+    input: pa.RecordBatchReader | None = None
+    input_columns: Sequence[Column] = ()
+    input_name: str = "InputDataSet"
+    output_name: str = "OutputDataSet"
+    parameters: Sequence[ScriptParameter] = ()
+
+
+@dataclass(slots=True)
+class ScriptResult:
+    """What a script left behind.
+
+    outputs : value of each OUTPUT parameter by name without @ (large bytes as a memoryview
+        over shared memory).
+    columns, rows : OutputDataSet; columns carry the T-SQL type that belongs to each dtype.
+    error : the script's traceback, None if it did not raise.
+    died : how the process ended if it did not end by itself ("exit status 3", "signal 11").
+    process_id : of the satellite, for tests and messages.
+    """
+
+    outputs: dict[str, object] = field(default_factory=dict)
+    columns: list[Column] | None = None
+    rows: Sequence[Sequence[object]] = ()
+    stdout: str = ""
+    stderr: str = ""
+    error: str | None = None
+    died: str | None = None
+    process_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """Ways of real runtimes that can be switched on, so that clients are tested against them.
+
+    cut_output : varbinary OUTPUT values are cut at this many bytes without an error (65,535 in
+        the open extension 1.0 and 1.1); 0 for never.
+    launch_delay : seconds that the start of each process takes on top.
+    launch_failures : so many launches fail with 39025 first, then they work.
+    """
+
+    cut_output: int = 0
+    launch_delay: float = 0.0
+    launch_failures: int = 0

@@ -1,0 +1,146 @@
+"""The one tree of errors that sqlexec raises.
+
+Every message says what happened, on which side, and what to do.  A function's own
+exception is not in the tree: it arrives as the type that the function raised, with the
+server's traceback under it (`RemoteTraceback` as its cause).
+"""
+
+from __future__ import annotations
+
+
+class SqlExecError(Exception):
+    """Base of every error that sqlexec itself raises."""
+
+
+# --- before anything is sent -------------------------------------------------------------
+
+
+class ConfigurationError(SqlExecError, ValueError):
+    """An argument, a connection string or a setting cannot be used as given."""
+
+
+class DependencyMissing(SqlExecError, ImportError):
+    """A package or a driver that this call needs is not installed on this side."""
+
+
+class PackError(SqlExecError):
+    """A function or value cannot be sent; the message names the object at fault."""
+
+
+# --- the connection ----------------------------------------------------------------------
+
+
+class ConnectionFailed(SqlExecError, ConnectionError):
+    """No session with the server: unreachable, TLS refused, login or database refused."""
+
+
+class ConnectionLost(SqlExecError, ConnectionError):
+    """The server or the network went away while a call was under way."""
+
+
+# --- answers of the server ---------------------------------------------------------------
+
+
+class ServerError(SqlExecError):
+    """SQL Server refused or failed a statement.
+
+    Parameters
+    ----------
+    message : str
+        The server's text, followed by what to do where that is known.
+    number, severity, state : int
+        As in `sys.messages`; 0 where the driver did not tell.
+    procedure : str
+        Name of the procedure that raised it, '' for a batch.
+    line : int
+        Line in the procedure or batch, 0 where unknown.
+
+    Example
+    -------
+    >>> error = ServerError("Invalid object name 'dbo.t'.", number=208, severity=16)
+    >>> error.number
+    208
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        number: int = 0,
+        severity: int = 0,
+        state: int = 0,
+        procedure: str = "",
+        line: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.number = number
+        self.severity = severity
+        self.state = state
+        self.procedure = procedure
+        self.line = line
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_server_error, (type(self), self.args[0], dict(self.__dict__)))
+
+
+def _server_error(kind: type[ServerError], message: str, fields: dict[str, object]) -> ServerError:
+    error = kind(message)
+    error.__dict__.update(fields)
+    return error
+
+
+class BundleNotInstalled(ServerError):
+    """The database has no sqlexec bundle: a DBA runs `sqlexec install` or sql/install.sql."""
+
+
+class BundleVersionMismatch(ServerError):
+    """The bundle in the database speaks another protocol version than this client."""
+
+
+class ExternalScriptsDisabled(ServerError):
+    """'external scripts enabled' is off, or Machine Learning Services is not there."""
+
+
+class PermissionDenied(ServerError):
+    """The login lacks a permission (229 and its kin); the message names it."""
+
+
+class TransientServerError(ServerError):
+    """The server could not run the script this time (launchpad, limits): worth a retry."""
+
+
+# --- what came back ----------------------------------------------------------------------
+
+
+class IntegrityError(SqlExecError):
+    """Bytes from the other side are cut, changed or signed with another key; not unpickled."""
+
+
+class UnpackError(SqlExecError):
+    """Verified bytes cannot be rebuilt here, for example since a package is missing."""
+
+
+class RemoteError(SqlExecError):
+    """The function raised an exception that cannot be rebuilt on this side.
+
+    `type_name` is the remote type's full name, `remote_traceback` its text.
+    """
+
+    def __init__(self, message: str, *, type_name: str = "", remote_traceback: str = "") -> None:
+        super().__init__(message)
+        self.type_name = type_name
+        self.remote_traceback = remote_traceback
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_remote_error, (self.args[0], self.type_name, self.remote_traceback))
+
+
+def _remote_error(message: str, type_name: str, remote_traceback: str) -> RemoteError:
+    return RemoteError(message, type_name=type_name, remote_traceback=remote_traceback)
+
+
+class RemoteTraceback(SqlExecError):
+    """The traceback of the other side as text; set as the cause of a function's exception."""
+
+    def __str__(self) -> str:
+        return "\n" + str(self.args[0]) if self.args else ""

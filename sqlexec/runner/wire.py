@@ -1,0 +1,91 @@
+"""The frame of every payload and result: a seal, a header, and bytes.
+
+    magic "sqlx" | version u16 | kind u16 | seal 32 bytes | header length u32 | header | body
+
+Integers are little-endian.  The header is ASCII JSON.  The body is the concatenation of the
+pickles and buffers that the header lists with their lengths.  The seal is the HMAC-SHA256 of
+all that follows it under the job's key (results), or its SHA-256 (requests, where it only
+finds cut or changed bytes: whoever may send a request may run Python in the server anyway).
+It is checked before a single byte of the body is unpickled.
+"""
+
+import hashlib
+import hmac
+import json
+import struct
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+WIRE_VERSION = 1
+REQUEST = 1
+RESULT = 2
+
+_PREFIX = struct.Struct("<4sHH32sI")
+_MAGIC = b"sqlx"
+_SEALED = _PREFIX.size - 4  # the seal covers the header's length too
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class FrameError(Exception):
+    """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
+
+
+def join_frame(kind: int, header: Dict[str, Any], body: Sequence[Buffer], key: bytes = b"") -> bytes:
+    """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
+    text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    length = struct.pack("<I", len(text))
+    seal = _seal([length, text] + list(body), key)
+    prefix = _PREFIX.pack(_MAGIC, WIRE_VERSION, kind, seal, len(text))
+    return b"".join([prefix, text] + list(body))
+
+
+def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Dict[str, Any], memoryview]:
+    """Check a frame's seal and give its header and a view of its body; FrameError if it fails."""
+    view = memoryview(data)
+    if len(view) < _PREFIX.size:
+        raise FrameError("it has %d bytes, fewer than a frame's first part" % len(view))
+    magic, version, found, seal, header_length = _PREFIX.unpack_from(view)
+    if magic != _MAGIC:
+        raise FrameError("it does not begin as a frame does")
+    if version != WIRE_VERSION:
+        raise FrameError("it has format version %d, this side reads %d" % (version, WIRE_VERSION))
+    if found != kind:
+        raise FrameError("it is of kind %d, not %d" % (found, kind))
+    if not hmac.compare_digest(seal, _seal([view[_SEALED:]], key)):
+        raise FrameError("its seal does not fit: it was cut, changed, or made with another key")
+    body = _PREFIX.size + header_length
+    if body > len(view):
+        raise FrameError("its header is longer than it is itself")
+    header = json.loads(bytes(view[_PREFIX.size : body]).decode("ascii"))
+    return header, view[body:]
+
+
+def take(body: memoryview, lengths: Sequence[int], offset: int) -> Tuple[List[memoryview], int]:
+    """Cut pieces of these lengths off the body from `offset` on; also gives the new offset."""
+    pieces = []
+    for length in lengths:
+        if length < 0 or offset + length > len(body):
+            raise FrameError("its header lists more bytes than there are")
+        pieces.append(body[offset : offset + length])
+        offset += length
+    return pieces, offset
+
+
+def _seal(parts: Sequence[Buffer], key: bytes) -> bytes:
+    digest = hmac.new(key, digestmod=hashlib.sha256) if key else hashlib.sha256()  # type: Any
+    for part in parts:
+        digest.update(part)
+    seal = digest.digest()  # type: bytes
+    return seal
+
+
+def text_of(value: Optional[object]) -> str:
+    """str() that cannot fail: some objects' own __str__ raises."""
+    try:
+        return str(value)
+    except BaseException as error:  # noqa: BLE001 - whatever a user's __str__ raises
+        return "<%s without a text: its __str__ raised %s>" % (
+            type(value).__name__,
+            type(error).__name__,
+        )

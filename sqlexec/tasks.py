@@ -1,0 +1,53 @@
+"""A task and its outcome: what every part of the client passes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run of the function.
+
+    Parameters
+    ----------
+    index : int
+        Place of the run in the list of results, from 0.
+    arguments : dict
+        Named arguments of this run alone; those that all runs share are not here.
+    """
+
+    index: int
+    arguments: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one task.
+
+    Parameters
+    ----------
+    index : int
+        Index of the task.
+    value : object
+        What the function returned, None if it raised.
+    error : BaseException or None
+        What it raised, with `errors.RemoteTraceback` as its cause where it ran elsewhere.
+    console : list of (stream, text)
+        What the run wrote, in order; stream is "stdout" or "stderr".
+    warnings : list of (category name, text, file name, line)
+        Warnings that the run issued.
+    started, ended : float
+        Seconds since the epoch, by the clock of the machine that ran it.
+    process_id : int
+        Of the process that ran it.
+    """
+
+    index: int
+    value: object = None
+    error: BaseException | None = None
+    console: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[tuple[str, str, str, int]] = field(default_factory=list)
+    started: float = 0.0
+    ended: float = 0.0
+    process_id: int = 0

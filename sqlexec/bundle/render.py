@@ -1,0 +1,184 @@
+"""The T-SQL bundle as text: the files of sql/, in build order, filled in and put together.
+
+    sql/build_order.txt -> sql/schema.object.kind.sql, each -> {{placeholders}} filled in
+                        -> header, files parted by GO -> sql/install.sql
+
+`python -m sqlexec.bundle.render` writes sql/install.sql anew, `--check` says when it is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlexec import __version__
+
+BUILD_ORDER = "build_order.txt"
+INSTALL = "install.sql"
+
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+_GO_LINE = re.compile(r"^[ \t]*GO[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+_HEADER = """\
+/*
+sqlexec {version}: runs Python functions inside SQL Server, next to the data.
+
+What it does: creates or renews, in the current database, the schema sqlexec, its tables,
+procedures and roles.  It changes nothing outside that database.  It may be run again: tables
+keep their rows, roles their members, procedures their grants.
+
+How to run it, as a member of db_owner:
+    sqlcmd -S server -d database -b -i install.sql
+or open it in SSMS, choose the database, Execute; or: sqlexec install CONNECTION.
+Then: ALTER ROLE sqlexec_user ADD MEMBER [user].
+
+Generated from the files of sql/ by 'make install-sql'; change those, not this one.
+SQL Server 2017 or newer with Machine Learning Services.  Licence: MIT.
+*/
+SET NOCOUNT ON;
+SET XACT_ABORT ON;
+SET ANSI_NULLS ON;
+SET QUOTED_IDENTIFIER ON;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """One file of sql/: its name and its T-SQL, placeholders filled in, line ends LF."""
+
+    name: str
+    text: str
+
+
+def sql_folder() -> Path:
+    """The folder of the bundle's files: beside this module in a wheel, else the repository's."""
+    packaged = Path(__file__).with_name("sql")
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "sql"
+
+
+def string_literal(text: str) -> str:
+    r"""The text as an N'...' literal of T-SQL.
+
+    Raises
+    ------
+    ValueError
+        For what would not arrive as it is: a backslash before a line end (T-SQL joins the
+        lines), a line that holds only GO, `$(` (both are sqlcmd's), a carriage return or NUL.
+
+    Example
+    -------
+    >>> string_literal("it's")
+    "N'it''s'"
+    """
+    for what, found in (
+        ("a backslash at a line's end", re.search(r"\\\n", text)),
+        ("a line with GO alone", _GO_LINE.search(text)),
+        ("'$('", re.search(r"\$\(", text)),
+        ("a carriage return or NUL", re.search(r"[\r\0]", text)),
+    ):
+        if found:
+            line = text.count("\n", 0, found.start()) + 1
+            raise ValueError(f"text with {what} (line {line}) cannot stand in a T-SQL literal")
+    return "N'" + text.replace("'", "''") + "'"
+
+
+def placeholders() -> dict[str, str]:
+    """What stands for {{name}} in the files.
+
+    `version` ("0.1.0"), `protocol` ("1") and `runner_hash` (SHA-256 of the runner's UTF-8
+    text, 64 lower-case hex digits) are plain text; `runner_source` is a whole N'...' literal.
+    """
+    from sqlexec.bundle import runner_source
+    from sqlexec.payload import PROTOCOL
+
+    source = runner_source.render()
+    return {
+        "version": __version__,
+        "protocol": str(PROTOCOL),
+        "runner_source": string_literal(source),
+        "runner_hash": hashlib.sha256(source.encode("utf-8")).hexdigest(),
+    }
+
+
+def bundle_files(
+    folder: Path | None = None, values: Mapping[str, str] | None = None
+) -> list[BundleFile]:
+    """The files that build_order.txt names, in its order, filled in.
+
+    Parameters
+    ----------
+    folder : Path, default the bundle's
+        Where build_order.txt and the files lie.  Empty lines and `#` comments are passed over.
+    values : mapping, default `placeholders()`
+        Text for each {{placeholder}}.
+
+    Raises
+    ------
+    ValueError
+        Where the build order and the folder differ, or a placeholder is unknown.
+    """
+    folder = folder or sql_folder()
+    values = placeholders() if values is None else values
+    order = _text(folder, BUILD_ORDER).splitlines()
+    names = [line.strip() for line in order if line.strip() and not line.startswith("#")]
+    # schema.object.kind.sql belongs to the bundle; install.sql and its kin are made from it.
+    forgotten = {path.name for path in folder.glob("*.*.sql")} - set(names)
+    if forgotten:
+        raise ValueError(f"not in {BUILD_ORDER}: {', '.join(sorted(forgotten))}")
+    return [BundleFile(name, _fill(name, _text(folder, name), values)) for name in names]
+
+
+def render_install(
+    folder: Path | None = None, values: Mapping[str, str] | None = None
+) -> str:
+    """install.sql: header and files, parted by GO; the same text for the same sources.
+
+    Example
+    -------
+    >>> render_install().startswith("/*")
+    True
+    """
+    parts = [_HEADER.format(version=__version__)]
+    for file in bundle_files(folder, values):
+        parts.append(f"-- {file.name}\n{file.text.rstrip()}\n")
+    script = "GO\n\n".join(parts) + "GO\n"
+    if "$(" in script:
+        raise ValueError("the bundle has '$(', which sqlcmd takes for a variable")
+    return script
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write install.sql into the bundle's folder; with --check, only say whether it is stale."""
+    parser = argparse.ArgumentParser(prog="python -m sqlexec.bundle.render", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
+    options = parser.parse_args(arguments)
+    target = sql_folder() / INSTALL
+    script = render_install().encode("utf-8")
+    if target.is_file() and target.read_bytes() == script:
+        return 0
+    if options.check:
+        print(f"{target} is stale: run 'make install-sql'", file=sys.stderr)
+        return 1
+    target.write_bytes(script)
+    print(f"{target}: {len(script):,} bytes")
+    return 0
+
+
+def _text(folder: Path, name: str) -> str:
+    return (folder / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def _fill(name: str, text: str, values: Mapping[str, str]) -> str:
+    unknown = set(_PLACEHOLDER.findall(text)) - values.keys()
+    if unknown:
+        raise ValueError(f"{name}: unknown placeholder {', '.join(sorted(unknown))}")
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

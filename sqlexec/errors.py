@@ -31,11 +31,27 @@ class PackError(SqlExecError):
 
 
 class ConnectionFailed(SqlExecError, ConnectionError):
-    """No session with the server: unreachable, TLS refused, login or database refused."""
+    """No session with the server: unreachable, TLS refused, login or database refused.
+
+    `number` is the server's own (18456, 4060, ...), 0 where it never answered.
+    """
+
+    number: int = 0
 
 
 class ConnectionLost(SqlExecError, ConnectionError):
     """The server or the network went away while a call was under way."""
+
+
+# --- calls that were stopped -------------------------------------------------------------
+
+
+class OperationCancelled(SqlExecError):
+    """The call was cancelled from this side before it ended."""
+
+
+class ExecutionTimeout(SqlExecError, TimeoutError):
+    """The job took longer than its `execution_timeout_seconds` and was cancelled."""
 
 
 # --- answers of the server ---------------------------------------------------------------

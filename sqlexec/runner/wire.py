@@ -4,7 +4,7 @@
 
 Integers are little-endian.  The header is ASCII JSON.  The body is the concatenation of the
 pickles and buffers that the header lists with their lengths.  The seal is the HMAC-SHA256 of
-all that follows it under the job's key (results), or its SHA-256 (requests, where it only
+all else under the job's key (results), or its SHA-256 (requests, where it only
 finds cut or changed bytes: whoever may send a request may run Python in the server anyway).
 It is checked before a single byte of the body is unpickled.
 """
@@ -13,16 +13,16 @@ import hashlib
 import hmac
 import json
 import struct
-
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 WIRE_VERSION = 1
 REQUEST = 1
 RESULT = 2
 
-_PREFIX = struct.Struct("<4sHH32sI")
 _MAGIC = b"sqlx"
-_SEALED = _PREFIX.size - 4  # the seal covers the header's length too
+_START = struct.Struct("<4sHH")
+_SEALED = _START.size + 32  # where what follows the seal begins
+_BODY = _SEALED + 4  # where the header begins
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -31,33 +31,37 @@ class FrameError(Exception):
     """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
 
 
-def join_frame(kind: int, header: Dict[str, Any], body: Sequence[Buffer], key: bytes = b"") -> bytes:
+def join_frame(
+    kind: int, header: Dict[str, Any], body: Sequence[Buffer], key: bytes = b""
+) -> bytes:
     """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
     length = struct.pack("<I", len(text))
-    seal = _seal([length, text] + list(body), key)
-    prefix = _PREFIX.pack(_MAGIC, WIRE_VERSION, kind, seal, len(text))
-    return b"".join([prefix, text] + list(body))
+    start = _START.pack(_MAGIC, WIRE_VERSION, kind)
+    seal = _seal([start, length, text] + list(body), key)
+    return b"".join([start, seal, length, text] + list(body))
 
 
 def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Dict[str, Any], memoryview]:
     """Check a frame's seal and give its header and a view of its body; FrameError if it fails."""
     view = memoryview(data)
-    if len(view) < _PREFIX.size:
+    if len(view) < _BODY:
         raise FrameError("it has %d bytes, fewer than a frame's first part" % len(view))
-    magic, version, found, seal, header_length = _PREFIX.unpack_from(view)
+    magic, version, found = _START.unpack_from(view)
+    (header_length,) = struct.unpack_from("<I", view, _SEALED)
     if magic != _MAGIC:
         raise FrameError("it does not begin as a frame does")
     if version != WIRE_VERSION:
         raise FrameError("it has format version %d, this side reads %d" % (version, WIRE_VERSION))
     if found != kind:
         raise FrameError("it is of kind %d, not %d" % (found, kind))
-    if not hmac.compare_digest(seal, _seal([view[_SEALED:]], key)):
+    seal = _seal([view[: _START.size], view[_SEALED:]], key)
+    if not hmac.compare_digest(bytes(view[_START.size : _SEALED]), seal):
         raise FrameError("its seal does not fit: it was cut, changed, or made with another key")
-    body = _PREFIX.size + header_length
+    body = _BODY + header_length
     if body > len(view):
         raise FrameError("its header is longer than it is itself")
-    header = json.loads(bytes(view[_PREFIX.size : body]).decode("ascii"))
+    header = json.loads(bytes(view[_BODY:body]).decode("ascii"))
     return header, view[body:]
 
 

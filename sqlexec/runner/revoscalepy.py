@@ -1,0 +1,312 @@
+"""`import revoscalepy` inside a function, on a server that has none (and beside one that has).
+
+A finder in front of sys.meta_path answers for "revoscalepy".  Where a real one is installed
+it is loaded, and only the functions that must know our data source are put before its own.
+Where none is, a small module stands in; what it lacks says so.  "sqlexec" is the same module
+where the server has no sqlexec, so that code that says `from sqlexec import rx_data_step`
+runs as well.
+"""
+
+import importlib.machinery
+import sys
+import types
+from typing import Any, Callable, Dict, List, Optional
+
+from sqlexec.runner.data_step import step_frame
+
+_NAMES = ("revoscalepy", "sqlexec")
+
+
+class RxSqlServerData:
+    """A table or query as a data source.
+
+    The one that was passed as an argument holds its rows already: the engine handed them to
+    this process.  One that the function makes itself cannot be read here, since the process
+    has no connection of its own.
+    """
+
+    def __init__(
+        self,
+        connection_string: Optional[str] = None,
+        table: Optional[str] = None,
+        sql_query: Optional[str] = None,
+        **options: Any,
+    ) -> None:
+        self.table = table
+        self.sql_query = sql_query
+        self.options = options
+        self._frame = None  # type: Any
+
+    @classmethod
+    def of_frame(cls, frame: Any, options: Dict[str, Any]) -> "RxSqlServerData":
+        """The data source of rows that are here already."""
+        source = cls(table=options.get("table"), sql_query=options.get("sql_query"))
+        source.options = options
+        source._frame = _as_declared(frame, options)
+        return source
+
+    def read(self) -> Any:
+        """The rows as a DataFrame of the caller's own."""
+        if self._frame is None:
+            raise RuntimeError(
+                "Inside SQL Server a function reads only the data source that it was given as an "
+                "argument: its process has no connection of its own. Make the RxSqlServerData on "
+                "the client and pass it in rx_exec(..., args={...})."
+            )
+        return _own_copy(self._frame)
+
+    def head(self, n: int = 6) -> Any:
+        """The first n rows."""
+        return self.read().head(n)
+
+    def tail(self, n: int = 6) -> Any:
+        """The last n rows."""
+        return self.read().tail(n)
+
+    def __repr__(self) -> str:
+        return "RxSqlServerData(%s)" % (self.table or self.sql_query)
+
+
+def rx_data_step(input_data: Any = None, output_file: Any = None, **options: Any) -> Any:
+    """Rows of a data source or DataFrame, selected and transformed, as a DataFrame.
+
+    Takes vars_to_keep, vars_to_drop, row_selection, transforms, transform_objects,
+    transform_function, transform_variables, start_row and number_rows_read
+    (see `data_step.step_frame`); options that only tune reading are accepted.
+    """
+    if output_file is not None:
+        raise NotImplementedError(
+            "rx_data_step inside SQL Server returns a DataFrame; it cannot write to an "
+            "output_file there. Return the rows from the function and write them on the client."
+        )
+    for name in _TUNING:
+        options.pop(name, None)
+    return step_frame(_frame_of(input_data), **options)
+
+
+def rx_import(input_data: Any = None, output_file: Any = None, **options: Any) -> Any:
+    """As rx_data_step, and with string_as_factors and column_info as RxSqlServerData has them."""
+    declared = {}
+    for name in ("string_as_factors", "column_info"):
+        declared[name] = options.pop(name, None)
+    return _as_declared(rx_data_step(input_data, output_file, **options), declared)
+
+
+def rx_get_info(data: Any = None, get_var_info: bool = False, **options: Any) -> Dict[str, Any]:
+    """Number of rows and columns, and with `get_var_info` the type and range of each column."""
+    frame = _frame_of(data)
+    info = {
+        "num_rows": len(frame),
+        "num_vars": len(frame.columns),
+        "var_names": [str(name) for name in frame.columns],
+    }  # type: Dict[str, Any]
+    if get_var_info:
+        info["var_info"] = rx_get_var_info(frame)
+    return info
+
+
+def rx_get_var_info(data: Any = None, **options: Any) -> Dict[str, Dict[str, Any]]:
+    """Type of each column, with low and high of the numeric ones."""
+    result = {}
+    frame = _frame_of(data)
+    for name in frame.columns:
+        column = frame[name]
+        entry = {"var_type": str(column.dtype)}  # type: Dict[str, Any]
+        if column.dtype.kind in "iuf" and len(column):
+            entry["low"], entry["high"] = column.min(), column.max()
+        result[str(name)] = entry
+    return result
+
+
+def rx_get_var_names(data: Any = None, **options: Any) -> List[str]:
+    """Names of the columns."""
+    return [str(name) for name in _frame_of(data).columns]
+
+
+def rx_exec(function: Callable[..., Any], args: Any = None, **options: Any) -> List[Any]:
+    """Run a function here, one run after the other: inside the server there is nowhere else.
+
+    `args` is a dict of named arguments, or a list of them for several runs; `times_to_run`
+    repeats a single one.
+    """
+    times = options.pop("times_to_run", -1)
+    options.pop("compute_context", None)
+    if options:
+        raise NotImplementedError(
+            "rx_exec inside SQL Server takes function, args and times_to_run, not %s"
+            % ", ".join(sorted(options))
+        )
+    runs = list(args) if isinstance(args, (list, tuple)) else [args or {}]
+    if len(runs) == 1 and times > 0:
+        runs = runs * times
+    return [function(**run) for run in runs]
+
+
+_Function = Callable[..., Any]
+_OURS = {
+    "rx_data_step": rx_data_step,
+    "rx_import": rx_import,
+    "rx_get_info": rx_get_info,
+    "rx_get_var_info": rx_get_var_info,
+    "rx_get_var_names": rx_get_var_names,
+}  # type: Dict[str, _Function]
+_ALIASES = dict(_OURS)  # type: Dict[str, Any]
+_ALIASES.update(RxSqlServerData=RxSqlServerData, rx_exec=rx_exec)
+_TUNING = (
+    "append", "overwrite", "max_rows_by_cols", "rows_per_read", "blocks_per_read",
+    "report_progress", "verbose", "xdf_compression_level", "compute_low_high",
+)  # fmt: skip
+
+
+class _Finder:
+    """Answers for our names on sys.meta_path, and for nothing else."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The real module's spec with our loader around its own, or the stand-in's."""
+        if name not in _NAMES:
+            return None
+        real = importlib.machinery.PathFinder.find_spec(name)
+        if real is None:
+            return importlib.machinery.ModuleSpec(name, _StandIn())  # type: ignore[arg-type]
+        if real.loader is not None:
+            real.loader = _Wrapping(real.loader)  # type: ignore[assignment]
+        return real
+
+
+class _StandIn:
+    """Loader of the module that stands in."""
+
+    def create_module(self, spec: Any) -> types.ModuleType:
+        """An empty stand-in module."""
+        return _Module(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Fill it."""
+        module.__dict__.update(_ALIASES)
+        module.__dict__["__path__"] = []  # from revoscalepy.functions import ... says what lacks
+
+
+class _Module(types.ModuleType):
+    """A module that says of what it lacks why it lacks it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(
+            "%s.%s is not there: this server has no %s, and the small module that sqlexec puts in "
+            "its place has only %s" % (self.__name__, name, self.__name__, ", ".join(_ALIASES))
+        )
+
+
+class _Wrapping:
+    """Loader that runs the real one's loader, then puts our functions before its own."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: Any) -> Any:
+        """As the real loader does it."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Load the real module and wrap the functions that take a data source."""
+        self._loader.exec_module(module)
+        for name, ours in _OURS.items():
+            theirs = getattr(module, name, None)
+            if theirs is not None:
+                setattr(module, name, _either(ours, theirs))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def _either(ours: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is ours for our data source and theirs for all else."""
+
+    def function(*args: Any, **options: Any) -> Any:
+        data = args[0] if args else options.get("input_data", options.get("data"))
+        return (ours if isinstance(data, RxSqlServerData) else theirs)(*args, **options)
+
+    function.__name__ = getattr(theirs, "__name__", ours.__name__)
+    function.__doc__ = theirs.__doc__
+    return function
+
+
+def install_stand_in() -> None:
+    """Put the finder in front, once a process."""
+    if not any(type(finder).__name__ == "_Finder" for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+def remove_stand_in() -> None:
+    """Take the finder away, and the modules that stand in."""
+    sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "_Finder"]
+    for name in _NAMES:
+        if type(sys.modules.get(name)).__name__ == "_Module":
+            del sys.modules[name]
+
+
+def client_names() -> Dict[str, Any]:
+    """What to take for names of the client's sqlexec that a pickled function refers to."""
+    return _ALIASES
+
+
+def _frame_of(data: Any) -> Any:
+    if isinstance(data, RxSqlServerData):
+        return data.read()
+    if hasattr(data, "iloc") and hasattr(data, "columns"):
+        return data
+    raise TypeError(
+        "expected the data source that was passed to the function, or a DataFrame, got %s"
+        % type(data).__name__
+    )
+
+
+def _own_copy(frame: Any) -> Any:
+    """A frame that can be changed without changing the data source's; lazy where pandas can."""
+    import pandas
+
+    lazy = int(pandas.__version__.split(".")[0]) >= 3  # copy-on-write is pandas 3's only mode
+    return frame.copy(deep=not lazy)
+
+
+def _as_declared(frame: Any, options: Dict[str, Any]) -> Any:
+    """Apply column_info and string_as_factors, as the data source asks for them."""
+    columns = options.get("column_info") or {}
+    for name, info in columns.items():
+        if name not in frame.columns:
+            raise KeyError("column_info names the column %r, which the query does not give" % name)
+        kind = info.get("type")
+        if kind == "factor" or info.get("levels") is not None:
+            frame[name] = _factor(frame[name], info)
+        elif kind in _TYPES:
+            frame[name] = frame[name].astype(_TYPES[kind])
+        elif kind is not None:
+            raise ValueError("column_info of %r has the unknown type %r" % (name, kind))
+    if options.get("string_as_factors"):
+        for name in frame.columns:
+            if frame[name].dtype == object:
+                frame[name] = frame[name].astype("category")
+    names = {name: info["newName"] for name, info in columns.items() if "newName" in info}
+    return frame.rename(columns=names) if names else frame
+
+
+def _factor(column: Any, info: Dict[str, Any]) -> Any:
+    import pandas
+
+    levels = info.get("levels")
+    factor = pandas.Categorical(column, categories=levels)
+    new = info.get("newLevels")
+    return factor.rename_categories(new) if new is not None else factor
+
+
+_TYPES = {
+    "bool": "bool",
+    "integer": "int32",
+    "int16": "int16",
+    "uint16": "uint16",
+    "float32": "float32",
+    "numeric": "float64",
+    "character": "object",
+    "Date": "datetime64[ns]",
+}

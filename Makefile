@@ -27,14 +27,14 @@ lint: $(VENV)/dev.stamp  ## style, types, install.sql up to date, T-SQL by Micro
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/python -m sqlexec.bundle.render --check
+	@$(BIN)/python -m sqlexec.bundle --check
 	@$(BIN)/python -m tests.bundle.conventions
 
 bench: $(VENV)/dev.stamp  ## speed and memory, as ratios to what others need for the same
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 install-sql: $(VENV)/dev.stamp  ## write sql/install.sql anew
-	@$(BIN)/python -m sqlexec.bundle.render
+	@$(BIN)/python -m sqlexec.bundle
 
 clean:  ## remove .venv and all caches
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,7 +3,7 @@
     sql/build_order.txt -> sql/schema.object.kind.sql, each -> {{placeholders}} filled in
                         -> header, files parted by GO -> sql/install.sql
 
-`python -m sqlexec.bundle.render` writes sql/install.sql anew, `--check` says when it is stale.
+`python -m sqlexec.bundle` writes sql/install.sql anew, `--check` says when it is stale.
 """
 
 from __future__ import annotations
@@ -133,9 +133,7 @@ def bundle_files(
     return [BundleFile(name, _fill(name, _text(folder, name), values)) for name in names]
 
 
-def render_install(
-    folder: Path | None = None, values: Mapping[str, str] | None = None
-) -> str:
+def render_install(folder: Path | None = None, values: Mapping[str, str] | None = None) -> str:
     """install.sql: header and files, parted by GO; the same text for the same sources.
 
     Example
@@ -154,7 +152,7 @@ def render_install(
 
 def main(arguments: list[str] | None = None) -> int:
     """Write install.sql into the bundle's folder; with --check, only say whether it is stale."""
-    parser = argparse.ArgumentParser(prog="python -m sqlexec.bundle.render", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sqlexec.bundle", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
     options = parser.parse_args(arguments)
     target = sql_folder() / INSTALL
@@ -178,7 +176,3 @@ def _fill(name: str, text: str, values: Mapping[str, str]) -> str:
     if unknown:
         raise ValueError(f"{name}: unknown placeholder {', '.join(sorted(unknown))}")
     return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -111,21 +111,27 @@ def set_options_first(parsed: Parsed) -> Iterator[Finding]:
 
 @rule
 def tables_with_schema(parsed: Parsed) -> Iterator[Finding]:
-    for statement in _statements_with_names(parsed.tree):
-        known = set(_local_tables(statement))
-        for node in statement.walk():
+    def visit(node: Node, known: set[str]) -> Iterator[Finding]:
+        if node.is_statement:
+            known = set(_local_tables(node))
+        if node.kind == "NamedTableReference":
             name = node["SchemaObject"]
-            if node.kind == "NamedTableReference" and not _qualified(name):
-                if _value(name).lower() not in known:
-                    yield node.line, f"table {_value(name)}: name its schema"
+            if not _qualified(name) and _value(name).lower() not in known:
+                yield node.line, f"table {_value(name)}: name its schema"
+        for child in node.children():
+            yield from visit(child, known)
+
+    yield from visit(parsed.tree, set())
 
 
 @rule
 def procedures_with_schema(parsed: Parsed) -> Iterator[Finding]:
     for node in parsed.tree.walk():
-        if node.kind == "ProcedureReference" and not _qualified(node["Name"]):
-            if not _value(node["Name"]).lower().startswith("sp_"):
-                yield node.line, f"procedure {_value(node['Name'])}: name its schema"
+        name = node["Name"]
+        if node.kind != "ProcedureReference" or _qualified(name):
+            continue
+        if not _value(name).lower().startswith("sp_"):  # those are found from any database
+            yield node.line, f"procedure {_value(name)}: name its schema"
 
 
 @rule
@@ -134,9 +140,9 @@ def created_with_schema(parsed: Parsed) -> Iterator[Finding]:
         if node.is_statement and node.kind.startswith(("Create", "Alter", "Drop", "Truncate")):
             names = [node["SchemaObjectName"], node["TableName"], node["Name"], node["OnName"]]
             for name in names + (node["Objects"] or []):
-                if isinstance(name, Node) and name.kind == "SchemaObjectName":
-                    if not _qualified(name):
-                        yield name.line, f"{_value(name)}: name its schema"
+                is_object = isinstance(name, Node) and name.kind == "SchemaObjectName"
+                if is_object and not _qualified(name):
+                    yield name.line, f"{_value(name)}: name its schema"
 
 
 # --- helpers -----------------------------------------------------------------------------
@@ -155,16 +161,6 @@ def _body(procedure: Node) -> list[Node]:
     if len(statements) == 1 and statements[0].kind == "BeginEndBlockStatement":
         statements = statements[0]["StatementList"]["Statements"] or []
     return [node for node in statements if node.kind != "DeclareVariableStatement"]
-
-
-def _statements_with_names(tree: Node) -> Iterator[Node]:
-    for node in tree.walk():
-        if node.kind.endswith("Statement") and any(
-            child.kind in ("QuerySpecification", "BinaryQueryExpression", "WithCtesAndXmlNamespaces")
-            or child.kind.endswith("Specification")
-            for child in node.children()
-        ):
-            yield node
 
 
 def _local_tables(statement: Node) -> Iterator[str]:

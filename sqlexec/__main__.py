@@ -1,0 +1,7 @@
+"""`python -m sqlexec`: the same as the command `sqlexec`."""
+
+import sys
+
+from sqlexec.cli import main
+
+sys.exit(main())

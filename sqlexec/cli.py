@@ -1,0 +1,138 @@
+"""The command `sqlexec`: thin over what stands below.
+
+Every option has an environment variable.  Exit codes: 0 done, 1 failed, 2 used wrongly.
+Errors are one line on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sqlexec import __version__
+from sqlexec.errors import ConfigurationError, SqlExecError
+
+app = typer.Typer(
+    help="Run Python functions inside SQL Server, next to the data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks would show local values
+)
+
+_CONNECTION_HELP = "ODBC string, SQLAlchemy URL or DSN; best in the variable, where ps sees none."
+Connection = Annotated[
+    str | None,
+    typer.Argument(envvar="SQLEXEC_CONNECTION", show_envvar=True, help=_CONNECTION_HELP),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(envvar="SQLEXEC_DATABASE", help="Default: the connection string's."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sqlexec {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Version, and exit.")
+    ] = False,
+) -> None:
+    """Run Python functions inside SQL Server, next to the data."""
+
+
+@app.command()
+def install(
+    connection: Connection = None,
+    database: Database = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print install.sql, to review or to run; no connection.")
+    ] = False,
+) -> None:
+    """Create or renew the T-SQL bundle in a database (as a member of db_owner)."""
+    from sqlexec import bundle
+
+    if print_only:
+        sys.stdout.write(bundle.render_install())
+    else:
+        typer.echo(str(bundle.install(_required(connection), database=database)))
+
+
+@app.command()
+def info(connection: Connection = None, database: Database = None) -> None:
+    """What is installed in a database: the bundle's version, its runtime, your rights."""
+    from sqlexec import bundle
+
+    facts = bundle.info(_required(connection), database=database)
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        typer.echo(f"{name:<{width}}  {'' if value is None else value}")
+
+
+@app.command()
+def serve(
+    port: Annotated[
+        int, typer.Option(envvar="SQLEXEC_PORT", min=0, max=65535, help="0: any that is free.")
+    ] = 1433,
+    database: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Keep the data here. Default: memory.")
+    ] = None,
+    python: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Interpreter of external scripts.")
+    ] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar="SQLEXEC_PASSWORD", help="Of sa. Default: a random one.")
+    ] = None,
+    launch_delay: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="What a slow launchpad would cost.")
+    ] = 0.0,
+) -> None:
+    """Run the embedded stand-in for SQL Server on 127.0.0.1 until Ctrl-C."""
+    try:
+        from sqlexec.embedded import serve as run
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{error}. The embedded server needs: pip install 'sqlexec[embedded]'"
+        ) from error
+    run(port=port, database=database, python=python, password=password, launch_delay=launch_delay)
+
+
+def _required(connection: str | None) -> str:
+    if not connection:
+        raise ConfigurationError("name a CONNECTION, or set the variable SQLEXEC_CONNECTION")
+    return connection
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : list of str, default sys.argv[1:]
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 failed, 2 used wrongly.
+
+    Example
+    -------
+    >>> main(["--version"])
+    sqlexec 0.1.0
+    0
+    """
+    try:
+        app(args=arguments, prog_name="sqlexec")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except (SqlExecError, OSError) as error:
+        print(f"sqlexec: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigurationError) else 1
+    return 0

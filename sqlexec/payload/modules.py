@@ -1,0 +1,48 @@
+"""Which loaded modules are the user's own, and so unknown to the server's Python.
+
+A module is the user's where its file lies outside of the standard library and of every
+site-packages: it goes by value.  Installed packages are imported on the server.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from functools import lru_cache
+from types import ModuleType
+
+_OURS = ("sqlexec", "cloudpickle")
+_known: dict[str, tuple[object, bool]] = {}  # module name -> (its __file__ then, is it the user's)
+
+
+def user_modules() -> list[ModuleType]:
+    """The user's own modules among sys.modules, parents before their submodules."""
+    found = []
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        known = _known.get(name)
+        if known is None or known[0] is not file:
+            known = _known[name] = (file, _is_users(name, file))
+        if known[1] and isinstance(module, ModuleType):
+            found.append(module)
+    return found
+
+
+def _is_users(name: str, file: object) -> bool:
+    if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] in _OURS:
+        return False  # __main__ always goes by value
+    path = os.path.realpath(file)
+    return not any(path.startswith(folder) for folder in _installed())
+
+
+@lru_cache(maxsize=1)
+def _installed() -> tuple[str, ...]:
+    """Folders of installed code, with a separator at their end."""
+    paths = set(sysconfig.get_paths().values()) | set(site.getsitepackages())
+    paths.add(site.getusersitepackages())
+    scripts_and_data = {sysconfig.get_path("scripts"), sysconfig.get_path("data")}
+    folders = {os.path.realpath(path) for path in paths - scripts_and_data}
+    folders.update(os.path.realpath(path) for path in sys.path if path.endswith("-packages"))
+    return tuple(folder + os.sep for folder in folders)

@@ -1,0 +1,199 @@
+"""Pack a function once and its tasks in chunks, each chunk the payload of one script call.
+
+header  key, Python version, input data, lengths of all pieces below
+body    [cloudpickle] | function, shared arguments, local state | task | task | ...
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import secrets
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import cloudpickle
+
+from sqlexec.payload.blame import culprit
+from sqlexec.payload.modules import user_modules
+from sqlexec.runner.main import PROTOCOL
+from sqlexec.runner.values import dump
+from sqlexec.runner.wire import REQUEST, Buffer, join_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlexec.tasks import Task
+
+from sqlexec.errors import PackError
+
+LARGEST = 2**31 - 1 - 1024  # bytes that a varbinary(max) parameter of a script can have
+_PLAIN = (int, float, str, bytes, bool, type(None))
+
+
+class Packer:
+    """A function with what all its runs share, ready to pack chunks of tasks.
+
+    Parameters
+    ----------
+    function : callable
+        Pickled by cloudpickle; functions and classes of the user's own modules go by value,
+        those of installed packages by name.
+    shared : mapping
+        Named arguments that are the same in every run, sent once a chunk.
+    local_state : mapping
+        Names that the function shall see as globals.
+    packages : sequence of str
+        Modules to import on the server before the function runs.
+    seed : int, optional
+        Seed of the job; every run gets a random stream of its own from it.
+    input_argument : str, optional
+        Name of the argument that the server fills with the rows of the input query.
+    input_options : mapping
+        Options of that data source, as JSON values.
+
+    Raises
+    ------
+    PackError
+        The function or an argument cannot be pickled; the message names the object at fault.
+
+    Example
+    -------
+    >>> from sqlexec.tasks import Task
+    >>> packer = Packer(lambda x, y: x + y, {"y": 1})
+    >>> payload = packer.chunk([Task(0, {"x": 1}), Task(1, {"x": 2})])
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        shared: Mapping[str, object] | None = None,
+        *,
+        local_state: Mapping[str, object] | None = None,
+        packages: Sequence[str] = (),
+        seed: int | None = None,
+        input_argument: str | None = None,
+        input_options: Mapping[str, object] | None = None,
+    ) -> None:
+        self.key = secrets.token_bytes(32)
+        self._header: dict[str, object] = {
+            "protocol": PROTOCOL,
+            "key": self.key.hex(),
+            "python": list(sys.version_info[:3]),
+            "cloudpickle_version": cloudpickle.__version__,
+            "packages": list(packages),
+            "seed": seed,
+        }
+        if input_argument is not None:
+            options = dict(input_options or {})
+            self._header["input"] = {"argument": input_argument, "options": options}
+        call = (function, dict(shared or {}), dict(local_state or {}))
+        self._call = _dump(call, lambda: _named_parts(*call))
+        self._header["call"] = _lengths(self._call)
+
+    def chunk(self, tasks: Sequence[Task], *, with_cloudpickle: bool = True) -> bytes:
+        """Pack tasks into the payload of one call.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            At least one; their arguments are pickled one by one, so that runs never share
+            objects by being in the same chunk.
+        with_cloudpickle : bool
+            Send cloudpickle along. False where the server is known to have this version.
+
+        Raises
+        ------
+        PackError
+            An argument cannot be pickled, or the payload is larger than 2 GB.
+        """
+        pickler = [_cloudpickle_sources()] if with_cloudpickle else []
+        body: list[Buffer] = [*pickler, *self._call]
+        entries: list[tuple[int, list[int]]] = []
+        for task in tasks:
+            pieces = _dump_arguments(task)
+            entries.append((task.index, _lengths(pieces)))
+            body.extend(pieces)
+        header = dict(self._header, cloudpickle=_lengths(pickler), tasks=entries)
+        size = sum(_lengths(body))
+        if size > LARGEST:
+            raise PackError(
+                f"The payload of tasks {tasks[0].index} to {tasks[-1].index} has {size:,} bytes; "
+                f"SQL Server takes at most {LARGEST:,} in one call. Send less: pass the data as an "
+                "RxSqlServerData, or split it over more tasks."
+            )
+        return join_frame(REQUEST, header, body)
+
+
+def _dump_arguments(task: Task) -> list[Buffer]:
+    """Pickle one task's own arguments; an empty piece where it has none."""
+    arguments = task.arguments
+    if not arguments:
+        return [b""]
+    if all(type(value) in _PLAIN for value in arguments.values()):
+        return [pickle.dumps(arguments, protocol=5)]
+    named = {f"argument {name!r} of run {task.index}": each for name, each in arguments.items()}
+    return _dump(arguments, lambda: named)
+
+
+def _dump(value: object, parts: Callable[[], Mapping[str, object]]) -> list[Buffer]:
+    """Pickle by cloudpickle; on failure find which of the named parts is at fault."""
+    try:
+        with _by_value(user_modules()):
+            return dump(value, cloudpickle.dumps)
+    except Exception as error:
+        with _by_value(user_modules()):
+            where = culprit(parts(), cloudpickle.dumps)
+        raise PackError(
+            f"Cannot send {where} to the server: {type(error).__name__}: {error}. Make it inside "
+            "the function instead, or pass something that can be pickled."
+        ) from error
+
+
+def _named_parts(
+    function: object, shared: Mapping[str, object], local_state: Mapping[str, object]
+) -> dict[str, object]:
+    name = getattr(function, "__qualname__", repr(function))
+    parts: dict[str, object] = {f"argument {each!r}": value for each, value in shared.items()}
+    parts.update({f"local_state {each!r}": value for each, value in local_state.items()})
+    parts[f"function {name!r}"] = function
+    return parts
+
+
+@contextmanager
+def _by_value(modules: Iterable[object]) -> Iterator[None]:
+    """Let cloudpickle send the functions and classes of these modules by value meanwhile."""
+    registered = []
+    try:
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)
+            registered.append(module)
+        yield
+    finally:
+        for module in registered:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+@lru_cache(maxsize=1)
+def _cloudpickle_sources() -> bytes:
+    """The modules of cloudpickle, for servers that lack it: submodules before the package."""
+    folder = files("cloudpickle")
+    names = sorted(
+        entry.name[:-3]
+        for entry in folder.iterdir()
+        if entry.name.endswith(".py") and entry.name != "__init__.py"
+    )
+    sources = [
+        (f"cloudpickle.{name}", (folder / f"{name}.py").read_text("utf-8")) for name in names
+    ]
+    sources.append(("cloudpickle", (folder / "__init__.py").read_text("utf-8")))
+    return zlib.compress(json.dumps(sources).encode("ascii"), 9)
+
+
+def _lengths(pieces: Iterable[Buffer]) -> list[int]:
+    return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]

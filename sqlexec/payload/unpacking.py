@@ -1,0 +1,138 @@
+"""Results to outcomes: verified first, then each task's value or error by itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlexec.errors import IntegrityError, RemoteError, RemoteTraceback, SqlExecError, UnpackError
+from sqlexec.runner.main import PROTOCOL
+from sqlexec.runner.values import load
+from sqlexec.runner.wire import RESULT, FrameError, split_frame, take
+from sqlexec.tasks import Outcome
+
+
+@dataclass(slots=True)
+class Reply:
+    """What one call came back with: an outcome a task, and what the server's Python is.
+
+    `runtime` has "python" (a list of three ints), "implementation", "platform", "process_id"
+    and "packages" (name -> version, of those that were loaded).
+    """
+
+    outcomes: list[Outcome]
+    runtime: dict[str, Any]
+
+
+def unpack(result: bytes | memoryview, key: bytes) -> Reply:
+    """Verify and decode the result of one call.
+
+    Parameters
+    ----------
+    result : bytes or memoryview
+        As it came from the server.
+    key : bytes
+        The `key` of the Packer that made the payload.
+
+    Raises
+    ------
+    IntegrityError
+        It is cut or changed, or made with another key; nothing of it was unpickled.
+    UnpackError
+        It is of another protocol version.
+    RemoteError
+        The runner could not begin with the tasks at all (another Python version, a package
+        missing on the server); the message says why.
+    """
+    try:
+        header, body = split_frame(result, RESULT, key)
+        if header["protocol"] != PROTOCOL:
+            raise UnpackError(
+                f"The server's runner speaks protocol {header['protocol']}, this client "
+                f"{PROTOCOL}: install the bundle of this client's version."
+            )
+        if "failure" in header:
+            raise _failure(header["failure"])
+        return Reply(list(_outcomes(header, body)), header["runtime"])
+    except FrameError as error:
+        raise IntegrityError(
+            f"The result that came back from the server is not to be trusted: {error}. Nothing of "
+            "it was used."
+        ) from None
+    except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
+        raise UnpackError(
+            f"The result's header is not what this client expects: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _outcomes(header: dict[str, Any], body: memoryview) -> Iterator[Outcome]:
+    offset = 0
+    process_id = header["runtime"]["process_id"]
+    for entry in header["tasks"]:
+        pieces, offset = take(body, entry["pieces"], offset)
+        outcome = Outcome(
+            entry["index"],
+            console=[(stream, text) for stream, text in entry.get("console", ())],
+            warnings=[tuple(each) for each in entry.get("warnings", ())],
+            started=entry["started"],
+            ended=entry["ended"],
+            process_id=process_id,
+        )
+        if "error" in entry:
+            outcome.error = _error(entry["error"], pieces)
+        else:
+            outcome.value, outcome.error = _value(pieces)
+        yield outcome
+
+
+def _value(pieces: list[memoryview]) -> tuple[object, SqlExecError | None]:
+    try:
+        return load(pieces), None
+    except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
+        failure = UnpackError(
+            "The function returned on the server, but its result cannot be rebuilt here: "
+            f"{type(error).__name__}: {error}"
+        )
+        failure.__cause__ = error
+        return None, failure
+
+
+def _error(description: dict[str, str], pieces: list[memoryview]) -> BaseException:
+    """The exception itself where it can be rebuilt, else a RemoteError that tells all of it."""
+    error: BaseException | None = None
+    if pieces:
+        try:
+            loaded = load(pieces)
+            error = loaded if isinstance(loaded, BaseException) else None
+        except Exception:  # noqa: BLE001 - its class may want other arguments, or be missing here
+            error = None
+    if error is None:
+        return _remote_error(description)
+    error.__cause__ = RemoteTraceback(description["traceback"])
+    return error
+
+
+def _remote_error(description: dict[str, str]) -> RemoteError:
+    error = RemoteError(
+        f"{description['type']}: {description['message']} (raised on the server; the exception "
+        "itself could not be rebuilt here)",
+        type_name=description["type"],
+        remote_traceback=description["traceback"],
+    )
+    error.__cause__ = RemoteTraceback(description["traceback"])
+    return error
+
+
+def _failure(description: dict[str, str]) -> SqlExecError:
+    if "traceback" not in description:
+        return IntegrityError(f"The server says that {description['message']}.")
+    error = RemoteError(
+        f"The server could not begin with the tasks: {description['message']} "
+        f"({description['type']})",
+        type_name=description["type"],
+        remote_traceback=description["traceback"],
+    )
+    error.__cause__ = RemoteTraceback(description["traceback"])
+    return error

@@ -1,0 +1,275 @@
+"""From the arguments of rx_exec to a plan: what all runs share, and one task a run.
+
+    args={"x": 1}                  one run            shared x=1
+    args=[{"x": 1}, {"x": 2}]      a run per dict     tasks x=1, x=2
+    args={"x": RxElemArg([1, 2])}  a run per element  tasks x=1, x=2
+    x=[1, 2], y=6                  a run per element  shared y=6, tasks x=1, x=2
+
+Everything that can be wrong with the arguments is found here, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sqlexec.errors import ConfigurationError
+from sqlexec.tasks import Task
+
+T = TypeVar("T")
+
+
+class RxElemArg(Generic[T]):
+    """Values of an argument, one a run, for an `args` dict (R's rxElemArg).
+
+    Parameters
+    ----------
+    values : iterable
+        One value a run. One with a length is checked against the others before anything is
+        sent; an iterator is read as the job goes on.
+
+    Example
+    -------
+    >>> rx_exec(f, args={"x": RxElemArg([1, 2, 3]), "y": [1, 2]})   # doctest: +SKIP
+    """
+
+    __module__ = "sqlexec"
+
+    def __init__(self, values: Iterable[T]) -> None:
+        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+            raise ConfigurationError(
+                f"RxElemArg takes a list (or another iterable) of values, one a run, "
+                f"not {type(values).__name__}"
+            )
+        self.values = values
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.values)
+
+    def __repr__(self) -> str:
+        return f"RxElemArg({self.values!r})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run, whatever carries it out.
+
+    Parameters
+    ----------
+    function : callable
+    shared : dict
+        Arguments that every run gets.
+    tasks : iterable of Task
+        Read once, as workers become free.
+    count : int or None
+        Number of tasks, None where only the end of an iterator tells.
+    local_state : dict
+        Variables that the function sees as globals.
+    chunk_size : int or None
+        Tasks per external-script call; None lets the scheduler choose.
+    packages : tuple of str
+        Modules to import before the first task.
+    seed : int or None
+        Of the runs' random streams, one a run whatever the chunks; None leaves them alone.
+    stop_on_error : bool
+        Whether the first exception cancels the rest.
+    """
+
+    function: Callable[..., Any]
+    shared: Mapping[str, object]
+    tasks: Iterable[Task]
+    count: int | None
+    local_state: Mapping[str, object] = field(default_factory=dict)
+    chunk_size: int | None = None
+    packages: tuple[str, ...] = ()
+    seed: int | None = None
+    stop_on_error: bool = False
+
+
+def make_plan(
+    function: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    times_to_run: int = -1,
+    task_chunk_size: int | None = None,
+    *,
+    local_state: Mapping[str, object] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    packages: Sequence[str] | str | None = None,
+    seed: int | None = None,
+    stop_on_error: bool = False,
+) -> Plan:
+    """Turn the arguments of rx_exec into a plan; see `sqlexec.rx_exec` for what they mean.
+
+    Raises
+    ------
+    ConfigurationError
+        An argument that cannot be used as given; the message names it.
+
+    Example
+    -------
+    >>> plan = make_plan(pow, kwargs={"base": [2, 3], "exp": 2})
+    >>> dict(plan.shared), [task.arguments for task in plan.tasks]
+    ({'exp': 2}, [{'base': 2}, {'base': 3}])
+    """
+    if not callable(function):
+        raise ConfigurationError(
+            f"function must be callable, not {type(function).__name__}: {function!r}"
+        )
+    if kwargs and args is not None:
+        raise ConfigurationError(
+            "Give the function's arguments either in args= or as keywords, not both; "
+            f"here are args and {_names(kwargs)}"
+        )
+    if task_chunk_size is not None and not _is_count(task_chunk_size, least=1):
+        raise ConfigurationError(
+            f"task_chunk_size must be a whole number of at least 1, not {task_chunk_size!r}"
+        )
+    if not _is_count(times_to_run, least=-1):
+        raise ConfigurationError(
+            f"times_to_run must be a whole number, 0 or more (-1: as many as args say), "
+            f"not {times_to_run!r}"
+        )
+    if seed is not None and not _is_count(seed, least=0):
+        raise ConfigurationError(f"seed must be a whole number of at least 0, not {seed!r}")
+    if kwargs:
+        args = {
+            name: RxElemArg(value) if isinstance(value, list) else value
+            for name, value in kwargs.items()
+        }
+    check = _Signature(function)
+    if args is None or isinstance(args, Mapping):
+        shared, count, tasks = _from_dict(dict(args or {}), times_to_run, check)
+    elif isinstance(args, Sequence) and not isinstance(args, (str, bytes)):
+        shared = {}
+        count, tasks = _from_list(args, times_to_run, check)
+    else:
+        raise ConfigurationError(
+            "args must be a dict of named arguments (one run) or a list of dicts (a run each), "
+            f"not {type(args).__name__}"
+        )
+    return Plan(
+        function=function,
+        shared=shared,
+        tasks=tasks,
+        count=count,
+        local_state=_state(local_state),
+        chunk_size=task_chunk_size,
+        packages=_packages(packages),
+        seed=seed,
+        stop_on_error=stop_on_error,
+    )
+
+
+def _from_dict(
+    args: dict[str, Any], times: int, check: _Signature
+) -> tuple[dict[str, Any], int | None, Iterable[Task]]:
+    check(args)
+    split = {name: value for name, value in args.items() if isinstance(value, RxElemArg)}
+    shared = {name: value for name, value in args.items() if name not in split}
+    if not split:
+        count = 1 if times < 0 else times
+        return shared, count, (Task(index) for index in range(count))
+    lengths = {
+        name: len(each.values) for name, each in split.items() if isinstance(each.values, Sized)
+    }
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ConfigurationError(
+            f"Arguments with a value for each run must be of one length: {told}. "
+            "A list that is one value for all runs is wrapped once more, [[...]], or goes "
+            "into args={...} as it is."
+        )
+    number = next(iter(lengths.values()), None)
+    rows: Iterable[tuple[Any, ...]] = zip(*split.values(), strict=len(lengths) == len(split))
+    if times >= 0 and number is None:
+        rows = itertools.islice(rows, times)
+    elif times >= 0:
+        number, rows = times, _repeated(rows, times, number or 0)
+    names = tuple(split)
+    tasks = (Task(index, dict(zip(names, row, strict=True))) for index, row in enumerate(rows))
+    return shared, number, tasks
+
+
+def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int, Iterable[Task]]:
+    seen: set[tuple[str, ...]] = set()
+    for place, run in enumerate(runs):
+        if not isinstance(run, Mapping):
+            raise ConfigurationError(
+                f"args is a list, so each element must be a dict of named arguments; "
+                f"element {place} is {type(run).__name__}"
+            )
+        names = tuple(run)
+        if names not in seen:
+            check(run, f" in element {place} of args")
+            seen.add(names)
+    if times >= 0:
+        runs = list(_repeated(runs, times, len(runs)))
+    return len(runs), (Task(index, dict(run)) for index, run in enumerate(runs))
+
+
+def _repeated(rows: Iterable[T], times: int, count: int) -> Iterable[T]:
+    """A single set of arguments repeats; several must be as many as times_to_run says."""
+    if count == 1:
+        return itertools.chain.from_iterable(itertools.repeat(tuple(rows), times))
+    if count != times:
+        raise ConfigurationError(
+            f"times_to_run is {times}, but there are arguments for {count} runs; leave it out"
+        )
+    return rows
+
+
+class _Signature:
+    """Checks names of arguments against what the function takes."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name = getattr(function, "__qualname__", None) or repr(function)
+        try:
+            self.signature: inspect.Signature | None = inspect.signature(function)
+        except (TypeError, ValueError):
+            self.signature = None  # some built-in functions do not tell theirs
+
+    def __call__(self, arguments: Mapping[str, Any], where: str = "") -> None:
+        for name in arguments:
+            if not isinstance(name, str):
+                raise ConfigurationError(f"Names of arguments must be text, not {name!r}{where}")
+        if self.signature is None:
+            return
+        try:
+            self.signature.bind(**arguments)
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{self.name}{self.signature} cannot be called with the arguments "
+                f"({_names(arguments)}){where}: {error}"
+            ) from None
+
+
+def _state(local_state: Mapping[str, object] | None) -> dict[str, object]:
+    if local_state is None:
+        return {}
+    if not isinstance(local_state, Mapping):
+        raise ConfigurationError(
+            f"local_state must be a dict of variables, not {type(local_state).__name__}"
+        )
+    for name in local_state:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ConfigurationError(f"local_state: {name!r} is no name of a variable")
+    return dict(local_state)
+
+
+def _packages(packages: Sequence[str] | str | None) -> tuple[str, ...]:
+    names = (packages,) if isinstance(packages, str) else tuple(packages or ())
+    for name in names:
+        if not isinstance(name, str) or not all(map(str.isidentifier, name.split("."))):
+            raise ConfigurationError(f"packages_to_load: {name!r} is no name of a module")
+    return names
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _names(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, arguments)) or "none"

@@ -1,0 +1,259 @@
+"""Workers, chunks, cancelling: deals tasks to workers and hands outcomes on as they come.
+
+    tasks --deal--> worker 1: call(chunk) --\\
+      (guided       worker 2: call(chunk) ----> queue --> outcomes, as completed
+       chunk size)  ...                     --/
+
+It knows no SQL: a worker is anything with `call`, `cancel` and `close`.  Each works in a thread
+of its own, so that the caller's thread stays free for callbacks and Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from sqlexec.errors import ExecutionTimeout
+from sqlexec.tasks import Outcome, Task
+
+SHORTEST_CHUNK_SECONDS = 0.1  # what a chunk of short tasks should last
+LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
+SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
+FIRST_CHUNK = 1  # tasks to learn from, when nothing is known
+MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
+POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
+GRACE_SECONDS = 5.0  # for cancelled calls to end
+
+
+class Worker(Protocol):
+    """Runs chunks, one after the other, in one thread; `cancel` comes from another."""
+
+    def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+        """Run the tasks of a chunk and wait for their outcomes."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop the call that is under way, and let later ones fail."""
+        ...
+
+    def close(self) -> None:
+        """Release what the worker holds; after its last call, in its thread."""
+        ...
+
+
+class ChunkSizer:
+    """Guided chunk sizes from what the calls so far took.
+
+    A call of n tasks takes launch + n x task.  A chunk should be long enough that its launch
+    matters little, and yet leave enough tasks for the other workers to end at the same time:
+    half of a worker's fair share of what is left (guided self-scheduling, Polychronopoulos and
+    Kuck 1987), or the whole share where its launch would cost more than half of it does.
+
+    Example
+    -------
+    >>> sizer = ChunkSizer(workers=2)
+    >>> sizer.size(remaining=10_000)
+    1
+    >>> sizer.learn(tasks=1, task_seconds=0.001, call_seconds=0.011)
+    >>> sizer.size(remaining=10_000), sizer.size(remaining=100), sizer.size(remaining=8)
+    (100, 25, 4)
+    """
+
+    def __init__(self, workers: int, fixed: int | None = None) -> None:
+        self._workers = workers
+        self._fixed = fixed
+        self._launch = math.inf  # seconds; the least that was seen
+        self._tasks = 0.0  # of recent calls, and
+        self._seconds = 0.0  # the seconds in which they were done
+
+    def learn(self, tasks: int, task_seconds: float, call_seconds: float) -> None:
+        """Take one call's measures: number of tasks, seconds in them, seconds in all."""
+        if tasks:
+            self._launch = min(self._launch, max(0.0, call_seconds - task_seconds))
+            # Later calls count for more than earlier ones, since tasks may grow.
+            self._tasks = self._tasks / 2 + tasks
+            self._seconds = self._seconds / 2 + max(task_seconds, call_seconds - self._launch)
+
+    def size(self, remaining: int | None) -> int:
+        """How many tasks the next chunk should have; `remaining` None if nobody knows."""
+        most = MOST_TASKS if remaining is None else remaining
+        if self._fixed is not None:
+            return min(self._fixed, most)
+        if not self._tasks:
+            return min(FIRST_CHUNK, most)
+        task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
+        wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
+        if remaining is not None:
+            share = remaining / self._workers
+            wanted = min(wanted, max(share / 2, min(share, self._launch / task)))
+        return max(1, min(math.ceil(wanted), most))
+
+
+def run(
+    tasks: Iterable[Task],
+    open_worker: Callable[[], Worker],
+    *,
+    workers: int,
+    count: int | None = None,
+    chunk_size: int | None = None,
+    group: Callable[[Task], Hashable] | None = None,
+    timeout: float | None = None,
+) -> Iterator[Outcome]:
+    """Run all tasks and yield their outcomes as they complete, in any order.
+
+    Closing the iterator early, or an exception thrown into it, cancels what still runs.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        Read as workers become free, never ahead.
+    open_worker : callable
+        Makes a worker; called in the worker's thread.
+    workers : int
+        The most calls at a time, at least 1.
+    count : int, optional
+        Number of tasks; None where only the end of `tasks` tells.
+    chunk_size : int, optional
+        Tasks a call; None for sizes that adapt to what the tasks and the calls take.
+    group : callable, optional
+        Tasks share a chunk only where this gives equal values.
+    timeout : float, optional
+        Seconds for the whole; None or 0 for no limit.
+
+    Raises
+    ------
+    ExecutionTimeout
+        The timeout passed; all calls were cancelled.
+    Exception
+        What a worker's `open_worker` or `call` raised, after all the others were cancelled.
+    """
+    crew = _Crew(tasks, open_worker, ChunkSizer(workers, chunk_size), count, group)
+    deadline = time.monotonic() + timeout if timeout else None
+    crew.start(workers if count is None else min(workers, count))
+    try:
+        while crew.working:
+            yield from crew.next_outcomes(deadline)
+    finally:
+        crew.stop()
+
+
+class _Crew:
+    """The workers of one run, and the tasks that they have yet to take."""
+
+    def __init__(
+        self,
+        tasks: Iterable[Task],
+        open_worker: Callable[[], Worker],
+        sizer: ChunkSizer,
+        count: int | None,
+        group: Callable[[Task], Hashable] | None,
+    ) -> None:
+        self.working = 0  # threads that have not said goodbye yet
+        self._tasks = iter(tasks)
+        self._open_worker = open_worker
+        self._sizer = sizer
+        self._remaining = count
+        self._group = group
+        self._held: Task | None = None  # read already, but of another group
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        # Outcomes of a call, or what a thread died of, or None for its goodbye.
+        self._done: queue.SimpleQueue[Sequence[Outcome] | BaseException | None]
+        self._done = queue.SimpleQueue()
+
+    def start(self, number: int) -> None:
+        self.working = number
+        for place in range(number):
+            thread = threading.Thread(
+                target=self._work, name=f"sqlexec worker {place + 1}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def next_outcomes(self, deadline: float | None) -> Sequence[Outcome]:
+        """Wait for the next call to end; raises what it raised."""
+        while True:
+            wait = POLL_SECONDS
+            if deadline is not None:
+                wait = min(wait, deadline - time.monotonic())
+                if wait <= 0:
+                    raise ExecutionTimeout(
+                        "The job took longer than execution_timeout_seconds and was cancelled."
+                    )
+            try:
+                done = self._done.get(timeout=wait)
+            except queue.Empty:
+                continue
+            if done is None:
+                self.working -= 1
+                return ()
+            if isinstance(done, BaseException):
+                raise done
+            return done
+
+    def stop(self) -> None:
+        """Let every thread end: at once where all is done, else by cancelling its call."""
+        with self._lock:
+            self._stopping = True
+            workers = list(self._workers)
+        if self.working:
+            for worker in workers:
+                worker.cancel()
+        deadline = time.monotonic() + GRACE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        try:
+            chunk = self._next_chunk()
+            if chunk:
+                self._work_with(self._open_worker(), chunk)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._done.put(error)
+        self._done.put(None)
+
+    def _work_with(self, worker: Worker, chunk: list[Task]) -> None:
+        try:
+            with self._lock:
+                self._workers.append(worker)
+                if self._stopping:
+                    return
+            while chunk:
+                start = time.perf_counter()
+                outcomes = worker.call(chunk)
+                seconds = time.perf_counter() - start
+                self._done.put(outcomes)
+                spent = sum(outcome.ended - outcome.started for outcome in outcomes)
+                with self._lock:
+                    self._sizer.learn(len(outcomes), spent, seconds)
+                chunk = self._next_chunk()
+        finally:
+            worker.close()
+
+    def _next_chunk(self) -> list[Task]:
+        with self._lock:
+            if self._stopping:
+                return []
+            chunk = self._take(self._sizer.size(self._remaining))
+            if self._remaining is not None:
+                self._remaining -= len(chunk)
+            return chunk
+
+    def _take(self, size: int) -> list[Task]:
+        chunk: list[Task] = []
+        while len(chunk) < size:
+            task = self._held or next(self._tasks, None)
+            self._held = None
+            if task is None:
+                break
+            if chunk and self._group and self._group(task) != self._group(chunk[0]):
+                self._held = task
+                break
+            chunk.append(task)
+        return chunk

@@ -1,0 +1,218 @@
+"""One session with the server: calls of `sqlexec.execute_chunk`, console messages, cancelling.
+
+A call is one round trip.  Its batch is constant text with typed parameters that are never
+NULL (a NULL makes the driver ask the server for types first), and it catches errors itself,
+since only T-SQL tells an error's number, severity, state, procedure and line apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
+from sqlexec.server.connection import Connection
+from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
+
+LOGIN_TIMEOUT_SECONDS = 15
+
+_EXECUTE_CHUNK = """\
+SET NOCOUNT ON;
+DECLARE @result varbinary(max);
+BEGIN TRY
+  EXECUTE sqlexec.execute_chunk @protocol = ?, @job_id = ?, @chunk_number = ?, @task_count = ?,
+    @payload = ?, @input_query = ?, @result = @result OUTPUT;
+  SELECT @result AS result;
+END TRY
+BEGIN CATCH
+  SELECT ERROR_MESSAGE() AS message, ERROR_NUMBER() AS number, ERROR_SEVERITY() AS severity,
+    ERROR_STATE() AS state, ERROR_PROCEDURE() AS [procedure], ERROR_LINE() AS line;
+END CATCH;"""
+
+_MESSAGE = re.compile(r"^(\[[^\]]*\]\s*)+")
+_CONSOLE = re.compile(r"^(STDOUT|STDERR) message\(s\) from external script:\s*\n?", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back from one call.
+
+    Parameters
+    ----------
+    result : bytes
+        The result's envelope, not looked into.
+    messages : list of (stream, text)
+        What the process wrote outside of any task; stream is "stdout" or "stderr".
+    """
+
+    result: bytes
+    messages: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Session:
+    """A connection to the server that one thread at a time uses; others may cancel.
+
+    Parameters
+    ----------
+    connection : Connection
+        Where to, and as whom.
+
+    Raises
+    ------
+    ConnectionFailed
+        The server is not reached or refuses; the message says what to do.
+
+    Example
+    -------
+    >>> session = Session(Connection.of("Server=db1;..."))           # doctest: +SKIP
+    >>> session.execute_chunk(job_id, 1, 1, payload).result          # doctest: +SKIP
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        import pyodbc
+
+        self.connection = connection
+        self.broken = False  # never to be used again
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._errors: type[Exception] = pyodbc.Error
+        try:
+            self._odbc: Any = pyodbc.connect(
+                connection.odbc, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS
+            )
+            self._cursor: Any = self._odbc.cursor()
+        except pyodbc.Error as error:
+            raise connection_failed(error, connection) from None
+        # One call after the other sends the same text, so that types are bound once.
+        self._types = [
+            (pyodbc.SQL_INTEGER, 0, 0),
+            (pyodbc.SQL_GUID, 0, 0),
+            (pyodbc.SQL_INTEGER, 0, 0),
+            (pyodbc.SQL_INTEGER, 0, 0),
+            (pyodbc.SQL_VARBINARY, 0, 0),
+            (pyodbc.SQL_WVARCHAR, 0, 0),
+        ]
+
+    def execute_chunk(
+        self,
+        job_id: uuid.UUID,
+        chunk_number: int,
+        task_count: int,
+        payload: bytes,
+        input_query: str = "",
+        *,
+        protocol: int = 1,
+    ) -> Reply:
+        """Run one chunk of a job in one external-script call and wait for its result.
+
+        Raises
+        ------
+        ServerError
+            Or the class below it that fits: no bundle, no permission, scripts disabled, ...
+        ConnectionLost
+            The server or the network went away; whether tasks ran is not known.
+        OperationCancelled
+            `cancel` was called meanwhile.
+        """
+        with self._calling():
+            self._cursor.setinputsizes(self._types)
+            self._cursor.execute(
+                _EXECUTE_CHUNK, protocol, job_id, chunk_number, task_count, payload, input_query
+            )
+            row, messages = self._first_row()
+        if row is None:
+            raise server_error("sqlexec.execute_chunk returned nothing at all.")
+        if len(row) > 1:
+            fields = [value or default for value, default in zip(row, _UNKNOWN, strict=True)]
+            raise server_error(*fields)
+        if row[0] is None:
+            raise server_error("sqlexec.execute_chunk returned no result (NULL).")
+        return Reply(row[0], messages)
+
+    def execute(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Run a statement of our own and fetch its first set of rows, if there is one."""
+        with self._calling():
+            self._cursor.setinputsizes(None)
+            self._cursor.execute(sql, *parameters)
+            while self._cursor.description is None:
+                if not self._cursor.nextset():
+                    return []
+            rows = [tuple(row) for row in self._cursor.fetchall()]
+            while self._cursor.nextset():
+                pass
+            return rows
+
+    def cancel(self) -> None:
+        """Stop what runs in this session, from another thread; the call raises there."""
+        self._cancelled = True
+        if self._lock.locked():
+            with contextlib.suppress(self._errors):  # it has just ended: nothing to cancel
+                self._cursor.cancel()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call may go over this session."""
+        return not (self.broken or self._cancelled)
+
+    def alive(self) -> bool:
+        """Whether the server still answers (a round trip)."""
+        try:
+            return self.execute("SELECT 1") == [(1,)]
+        except SqlExecError:
+            return False
+
+    def close(self) -> None:
+        """Close the connection; a broken one too, and twice."""
+        self.broken = True
+        with contextlib.suppress(self._errors):
+            self._odbc.close()
+
+    def _first_row(self) -> tuple[Any, list[tuple[str, str]]]:
+        """The first row of the batch, and the console messages before and after it."""
+        cursor, row, messages = self._cursor, None, []
+        while True:
+            if cursor.messages:
+                messages += _console(cursor.messages)
+            if cursor.description is not None and row is None:
+                row = cursor.fetchone()
+            if not cursor.nextset():
+                return row, messages
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        """A call is under way: errors of the driver become ours, dead sessions are marked."""
+        if self.broken:
+            raise ConnectionLost("This session with the server is closed.")
+        with self._lock:
+            if self._cancelled:
+                self.broken = True
+                raise OperationCancelled("The call was cancelled before it was sent.")
+            try:
+                yield
+            except self._errors as error:
+                failure = from_driver(error)
+                if self._cancelled:
+                    failure = OperationCancelled("The call was cancelled from this side.")
+                self.broken = isinstance(failure, (ConnectionLost, OperationCancelled))
+                raise failure from None
+            except BaseException:
+                self.broken = True  # interrupted in the middle of an answer
+                raise
+
+
+_UNKNOWN: Sequence[Any] = ("an error without a text", 0, 0, 0, "", 0)
+
+
+def _console(messages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The console texts (39005, 39022) among a statement's informational messages."""
+    found = []
+    for _, text in messages:
+        match = _CONSOLE.match(plain := _MESSAGE.sub("", text))
+        if match:
+            found.append((match[1].lower(), plain[match.end() :]))
+    return found

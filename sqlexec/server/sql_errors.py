@@ -1,0 +1,154 @@
+"""From what the driver and SQL Server say to the tree in `sqlexec.errors`.
+
+Two ways lead here: the fields of an error that T-SQL caught (`server_error`), and the text of
+an exception of pyodbc (`from_driver`), whose form is
+"[SQLSTATE] [Vendor][Driver][SQL Server]text (number) (function)", several joined by "; ".
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlexec.errors import (
+    BundleNotInstalled,
+    BundleVersionMismatch,
+    ConnectionFailed,
+    ConnectionLost,
+    ExternalScriptsDisabled,
+    OperationCancelled,
+    PermissionDenied,
+    ServerError,
+    SqlExecError,
+    TransientServerError,
+)
+from sqlexec.server.connection import Connection
+
+INSTALL = (
+    "A DBA installs it with `sqlexec install CONNECTION`, or runs sql/install.sql "
+    "(`sqlexec install --print` writes it) in the database."
+)
+
+# Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
+_TRANSIENT = {39011, 39012, 39025, 39108, 39110, 39151, 39152}
+_DISABLED = {39020, 39023, 39111}
+_DENIED = {229, 230, 262, 297, 300, 916, 15247, 39007}
+_ADVICE = {
+    916: "Ask its owner for a user in this database.",
+    39017: "CAST the column in the query to a type that Python takes: float, nvarchar, datetime.",
+    39020: "A DBA installs Machine Learning Services with Python on this instance.",
+    39021: "The server's Python cannot start; a DBA finds why in its ExtensibilityLog folder.",
+    39023: (
+        "A DBA runs: EXECUTE sp_configure 'external scripts enabled', 1; RECONFIGURE WITH OVERRIDE;"
+    ),
+}
+_LOGIN_ADVICE = {
+    18456: "Check the user and the password (UID=, PWD=), and that the server allows SQL logins.",
+    4060: "Check Database= in the connection string, and that the login has a user there.",
+    18452: "Windows authentication is not possible from here; use UID= and PWD=.",
+}
+_NUMBERED = re.compile(r"\[SQL Server\]\s*(.*?)\s*\((\d+)\)(?=\s*\(SQL|;\s*\[|$)", re.DOTALL)
+_PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")
+_SUFFIX = re.compile(r"\s*(\(-?\d+\)\s*)?\(SQL\w+\)$")
+_BROKEN = ("08S01", "08003", "08007", "01000")  # the link fails while a statement runs
+_CUT = re.compile(r"communication link|connection is (broken|busy|closed)|TCP Provider", re.I)
+
+
+def server_error(  # noqa: PLR0917 - in the order in which SQL Server tells them
+    message: str,
+    number: int = 0,
+    severity: int = 0,
+    state: int = 0,
+    procedure: str = "",
+    line: int = 0,
+) -> ServerError:
+    """The error of the tree for what the server raised, with what to do about it.
+
+    Example
+    -------
+    >>> type(server_error("Could not find stored procedure 'sqlexec.execute_chunk'.", 2812))
+    <class 'sqlexec.errors.BundleNotInstalled'>
+    """
+    kind: type[ServerError] = ServerError
+    advice = _ADVICE.get(number, "")
+    if number == 2812 and "sqlexec" in message:
+        kind, advice = BundleNotInstalled, "The database has no sqlexec bundle. " + INSTALL
+    elif number in (201, 8144, 8145, 8146) and "execute_chunk" in message + procedure:
+        kind = BundleVersionMismatch
+        advice = "The bundle in the database is of another version than this client. " + INSTALL
+    elif number in _DISABLED:
+        kind = ExternalScriptsDisabled
+    elif number in _DENIED:
+        kind = PermissionDenied
+        if number == 229 and "sqlexec" in message:
+            advice = "A DBA runs: ALTER ROLE sqlexec_user ADD MEMBER [your user];"
+        elif number == 229 and "EXTERNAL SCRIPT" in message:
+            advice = "A DBA runs: GRANT EXECUTE ANY EXTERNAL SCRIPT TO [your user];"
+    elif number in _TRANSIENT:
+        kind = TransientServerError
+    return kind(
+        f"{message} {advice}".strip(),
+        number=number,
+        severity=severity,
+        state=state,
+        procedure=procedure,
+        line=line,
+    )
+
+
+def from_driver(error: Exception) -> SqlExecError:
+    """The error of the tree for an exception that pyodbc raised in the middle of a session."""
+    sqlstate, text = _parts(error)
+    if sqlstate == "HY008":
+        return OperationCancelled("The call was cancelled from this side.")
+    numbered = _NUMBERED.findall(text)
+    if numbered:
+        message, number = numbered[0]
+        others = "".join(f"\n{more}" for more, _ in numbered[1:])
+        return server_error(message + others, int(number))
+    if sqlstate in _BROKEN or _CUT.search(text):
+        return ConnectionLost(
+            f"The server or the network went away while a call was under way ({_plain(text)}). "
+            "Whether the call had an effect is not known."
+        )
+    return ServerError(f"{_plain(text)} (SQLSTATE {sqlstate})")
+
+
+def connection_failed(error: Exception, connection: Connection) -> ConnectionFailed:
+    """Why there is no session, and what to do, for what `pyodbc.connect` raised."""
+    sqlstate, text = _parts(error)
+    reasons = [message for message, _ in _NUMBERED.findall(text)] or [_plain(text)]
+    numbers = [int(number) for _, number in _NUMBERED.findall(text)]
+    advice = next((_LOGIN_ADVICE[number] for number in numbers if number in _LOGIN_ADVICE), "")
+    if advice:
+        pass
+    elif re.search(r"certificate|SSL Provider", text, re.I):
+        advice = (
+            "The server's certificate is not trusted here. Install its authority's certificate "
+            "on this machine or, for a server that you trust on a network that you trust, add "
+            "TrustServerCertificate=yes to the connection string."
+        )
+    elif re.search(r"can't open lib|file not found", text, re.I):
+        advice = (
+            "The ODBC driver's library, or one that it needs (libltdl7, libkrb5, OpenSSL), is "
+            "missing on this machine."
+        )
+    elif sqlstate == "IM002":
+        advice = "There is no such DSN or driver here; `odbcinst -q -s` lists the DSNs."
+    elif sqlstate in ("08001", "HYT00", "HYT01"):
+        advice = (
+            "Check that the server runs, that Server=host,port is right and that no firewall "
+            "is between."
+        )
+    where = connection.masked
+    failed = ConnectionFailed(f"No connection to {where}: {' '.join(reasons)} {advice}".strip())
+    failed.number = numbers[0] if numbers else 0
+    return failed
+
+
+def _parts(error: Exception) -> tuple[str, str]:
+    sqlstate = str(error.args[0]) if error.args else ""
+    return sqlstate, str(error.args[1]) if len(error.args) > 1 else str(error)
+
+
+def _plain(text: str) -> str:
+    return _SUFFIX.sub("", _PREFIX.sub("", text.split("; [", 1)[0])).strip()

@@ -1,0 +1,91 @@
+CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
+    @protocol int,
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @task_count int,
+    @payload varbinary(max),
+    @input_query nvarchar(max) = N'',
+    @result varbinary(max) = NULL OUTPUT,
+    @result_length bigint = NULL OUTPUT
+AS
+/*
+Purpose: run one chunk of tasks in one external Python process, and log that it ran.
+Version: {{version}}
+
+@protocol       of the client; the runner of that protocol is taken.
+@job_id, @chunk_number, @task_count   for the log alone.
+@payload        made by the client, read by the runner; T-SQL never looks inside.
+@input_query    one SELECT, run with the caller's own rights; its rows go to the function.
+@result         made by the runner, signed for the client.
+@result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
+
+The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
+the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @log_id bigint;
+    DECLARE @script nvarchar(max);
+    DECLARE @message nvarchar(2048);
+    DECLARE @failed_count int;
+    DECLARE @error_number int;
+    DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
+
+    SELECT @script = r.source
+    FROM sqlexec.runner AS r
+    WHERE r.protocol = @protocol;
+
+    IF @script IS NULL
+    BEGIN
+        SET @message = CONCAT(
+            N'The sqlexec bundle in database ', DB_NAME(), N' is of version {{version}} and speaks ',
+            N'protocol {{protocol}}, the client speaks protocol ', @protocol,
+            N': bring both to the same version.');
+        THROW 51701, @message, 1;
+    END;
+    IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
+        THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
+
+    INSERT INTO sqlexec.chunk_log
+        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
+         task_count, payload_bytes, started_at, status)
+    VALUES
+        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
+         @task_count, DATALENGTH(@payload), @started_at, 'running');
+    SET @log_id = SCOPE_IDENTITY();
+
+    BEGIN TRY
+        EXECUTE sys.sp_execute_external_script
+            @language = N'Python',
+            @script = @script,
+            @input_data_1 = @input_query,
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length bigint OUTPUT, @failed_count int OUTPUT',
+            @payload = @payload,
+            @result = @result OUTPUT,
+            @result_length = @result_length OUTPUT,
+            @failed_count = @failed_count OUTPUT;
+
+        UPDATE sqlexec.chunk_log
+        SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,
+            failed_count = @failed_count,
+            result_bytes = @result_length,
+            ended_at = SYSUTCDATETIME(),
+            duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
+        WHERE log_id = @log_id;
+    END TRY
+    BEGIN CATCH
+        SET @error_number = ERROR_NUMBER();
+        -- A doomed transaction of the caller's takes the log row with it.
+        IF XACT_STATE() <> -1
+            UPDATE sqlexec.chunk_log
+            SET status = 'failed',
+                error_number = @error_number,
+                ended_at = SYSUTCDATETIME(),
+                duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
+            WHERE log_id = @log_id;
+        THROW;
+    END CATCH;
+END;

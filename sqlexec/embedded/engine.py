@@ -11,6 +11,7 @@ lock a table first, since two DuckDB writers of one row do not wait for each oth
 
 from __future__ import annotations
 
+import itertools
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -175,11 +176,17 @@ class Engine:
             self._duckdb.execute(setting)
         self.locks = Locks()
         self._mutex = threading.Lock()
+        self._generations = itertools.count(1)
+        self.generation = 0  # of the committed catalog
 
     def connect(self) -> Connection:
         """Open a connection of its own: transaction, temporary tables, locks."""
         with self._mutex:  # cursor() of one DuckDB connection is not made for two threads
             return Connection(self, self._duckdb.cursor())
+
+    def new_generation(self) -> int:
+        """A number for a state of the catalog that no other state has."""
+        return next(self._generations)
 
     def close(self) -> None:
         """Write everything to the file and close it; open connections end."""
@@ -195,6 +202,7 @@ class Connection:
         self._open_reader: pa.RecordBatchReader | None = None
         self.in_transaction = False
         self.catalog_changed = False  # in the open transaction; see Catalog
+        self.catalog_snapshot: Any = None  # the catalog as this transaction sees it
 
     # --- statements -----------------------------------------------------------------------
 
@@ -249,6 +257,8 @@ class Connection:
         except duckdb.Error:
             self.rollback()
             raise
+        if self.catalog_changed:
+            self.engine.generation = self.engine.new_generation()
         self._ended()
 
     def rollback(self) -> None:
@@ -262,7 +272,8 @@ class Connection:
             self._ended()
 
     def _ended(self) -> None:
-        self.in_transaction = False
+        self.in_transaction = self.catalog_changed = False
+        self.catalog_snapshot = None
         self.engine.locks.release(self)
 
     @contextmanager

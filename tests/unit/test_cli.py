@@ -1,0 +1,71 @@
+"""The command: exit codes, one line per error, no password shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sqlexec import __version__
+from sqlexec.bundle import render_install
+from sqlexec.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONNECTION", "DATABASE", "PORT", "PASSWORD"):
+        monkeypatch.delenv(f"SQLEXEC_{name}", raising=False)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sqlexec {__version__}\n"
+
+
+def test_print_needs_no_connection(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "--print"]) == 0
+    assert capsys.readouterr().out == render_install()
+
+
+@pytest.mark.parametrize("command", ["install", "info"])
+def test_connection_is_asked_for(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command]) == 2
+    assert "SQLEXEC_CONNECTION" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["serve", "--port", "x"], ["serve", "--bad"]])
+def test_wrong_use_is_2(arguments: list[str]) -> None:
+    assert main(arguments) == 2
+
+
+def test_connection_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SQLEXEC_CONNECTION", "postgresql://ann:secret@host/db")
+    assert main(["info"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("sqlexec: ")
+    assert error.count("\n") == 1
+    assert "secret" not in error
+
+
+def test_unreachable_server_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    where = "Server=tcp:127.0.0.1,1;Database=d;UID=ann;PWD=secret;ConnectRetryCount=0"
+    assert main(["install", where]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("sqlexec: No connection to ")
+    assert error.count("\n") == 1
+    assert "secret" not in error
+
+
+def test_module_is_the_command(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "sqlexec", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (ended.returncode, ended.stdout) == (0, f"sqlexec {__version__}\n")

@@ -230,7 +230,7 @@ IF NOT EXISTS
 (
     SELECT 1
     FROM sqlexec.runner AS r
-    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = '25db6c9e5f903b0b2289899c05f0b3ef8bd83bdcb03f7f1107d0496581a80c5b'
+    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = '889121cab1d1c81cc0cbbc84e28f2efc82a753e861945e140d081e999e19a6c5'
 )
 BEGIN
     BEGIN TRANSACTION;
@@ -238,7 +238,7 @@ BEGIN
     INSERT INTO sqlexec.runner
         (protocol, version, source_sha256, source, installed_at, installed_by)
     VALUES
-        (1, N'0.1.0', '25db6c9e5f903b0b2289899c05f0b3ef8bd83bdcb03f7f1107d0496581a80c5b', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
+        (1, N'0.1.0', '889121cab1d1c81cc0cbbc84e28f2efc82a753e861945e140d081e999e19a6c5', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
 def sqlexec_runner():
@@ -537,14 +537,17 @@ def sqlexec_runner():
             digest = hashlib.sha256(b"numpy/%d/%d" % (seed, index)).digest()
             words = [int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4)]
             numpy.random.seed(words)
+    import importlib.machinery
     import json
     import sys
     import types
     import zlib
-    from typing import List
-    _FOLDER = "<sqlexec>/"
+    from typing import Any, Dict, List
     def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
         """Make `import cloudpickle` give that version; `pieces` is [] or the one that travelled."""
+        present = sys.modules.get("cloudpickle")
+        if getattr(present, "__version__", None) == version:
+            return
         if not pieces:
             import cloudpickle
             if cloudpickle.__version__ != version:
@@ -552,20 +555,31 @@ def sqlexec_runner():
                     "the server has cloudpickle %s, the client %s" % (cloudpickle.__version__, version)
                 )
             return
-        present = sys.modules.get("cloudpickle")
-        if present is not None and present.__version__ == version:
-            return
-        sources = json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii"))
-        for name in [each for each in sys.modules if each.split(".")[0] == "cloudpickle"]:
+        for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
             del sys.modules[name]
-        for name, source in sources:  # submodules first, as the package imports them
-            module = types.ModuleType(name)
-            module.__file__ = _FOLDER + name.replace(".", "/") + ".py"
-            module.__package__ = "cloudpickle"
-            sys.modules[name] = module
-            if name == "cloudpickle":
-                module.__path__ = []
-            exec(compile(source, module.__file__, "exec"), module.__dict__)
+        sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
+        sys.meta_path.insert(0, sources)
+        try:
+            __import__("cloudpickle")
+        finally:
+            sys.meta_path.remove(sources)
+    class _Sources:
+        """Finder and loader of modules whose sources are in memory, by name."""
+        def __init__(self, sources: Dict[str, str]) -> None:
+            self._sources = sources
+        def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+            """A spec for the modules that are here."""
+            if name not in self._sources:
+                return None
+            is_package = any(each.startswith(name + ".") for each in self._sources)
+            loader = self  # type: Any
+            return importlib.machinery.ModuleSpec(name, loader, is_package=is_package)
+        def create_module(self, spec: Any) -> None:
+            """None: an ordinary module."""
+        def exec_module(self, module: types.ModuleType) -> None:
+            """Run the module''s source."""
+            name = module.__name__
+            exec(compile(self._sources[name], "<sqlexec>/%s" % name, "exec"), module.__dict__)
     from typing import Any, Callable, Dict, List, Optional, Union
     Names = Union[None, str, List[str]]
     def step_frame(
@@ -881,14 +895,16 @@ def sqlexec_runner():
                 raise ValueError("column_info of %r has the unknown type %r" % (name, kind))
         if options.get("string_as_factors"):
             for name in frame.columns:
-                if frame[name].dtype == object:
+                dtype = frame[name].dtype
+                if dtype.kind == "O" and not hasattr(dtype, "categories"):
                     frame[name] = frame[name].astype("category")
         names = {name: info["newName"] for name, info in columns.items() if "newName" in info}
         return frame.rename(columns=names) if names else frame
     def _factor(column: Any, info: Dict[str, Any]) -> Any:
         import pandas
         levels = info.get("levels")
-        factor = pandas.Categorical(column, categories=levels)
+        known = column if levels is None else column.where(column.isin(levels))
+        factor = pandas.Categorical(known, categories=levels)
         new = info.get("newLevels")
         return factor.rename_categories(new) if new is not None else factor
     _TYPES = {

@@ -181,18 +181,13 @@ def _by_value(modules: Iterable[object]) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _cloudpickle_sources() -> bytes:
-    """The modules of cloudpickle, for servers that lack it: submodules before the package."""
-    folder = files("cloudpickle")
-    names = sorted(
-        entry.name[:-3]
-        for entry in folder.iterdir()
-        if entry.name.endswith(".py") and entry.name != "__init__.py"
-    )
-    sources = [
-        (f"cloudpickle.{name}", (folder / f"{name}.py").read_text("utf-8")) for name in names
-    ]
-    sources.append(("cloudpickle", (folder / "__init__.py").read_text("utf-8")))
-    return zlib.compress(json.dumps(sources).encode("ascii"), 9)
+    """The modules of cloudpickle by name, for servers that lack it."""
+    sources = {}
+    for entry in files("cloudpickle").iterdir():
+        if entry.name.endswith(".py"):
+            name = f"cloudpickle.{entry.name[:-3]}".removesuffix(".__init__")
+            sources[name] = entry.read_text("utf-8")
+    return zlib.compress(json.dumps(sources, sort_keys=True).encode("ascii"), 9)
 
 
 def _lengths(pieces: Iterable[Buffer]) -> list[int]:

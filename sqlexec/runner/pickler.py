@@ -4,17 +4,19 @@ Functions pickled by one version of cloudpickle are only sure to load with the s
 and none of SQL Server's Pythons ships it.
 """
 
+import importlib.machinery
 import json
 import sys
 import types
 import zlib
-from typing import List
-
-_FOLDER = "<sqlexec>/"
+from typing import Any, Dict, List
 
 
 def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
     """Make `import cloudpickle` give that version; `pieces` is [] or the one that travelled."""
+    present = sys.modules.get("cloudpickle")
+    if getattr(present, "__version__", None) == version:
+        return
     if not pieces:
         import cloudpickle
 
@@ -23,17 +25,34 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
                 "the server has cloudpickle %s, the client %s" % (cloudpickle.__version__, version)
             )
         return
-    present = sys.modules.get("cloudpickle")
-    if present is not None and present.__version__ == version:
-        return
-    sources = json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii"))
-    for name in [each for each in sys.modules if each.split(".")[0] == "cloudpickle"]:
+    for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
         del sys.modules[name]
-    for name, source in sources:  # submodules first, as the package imports them
-        module = types.ModuleType(name)
-        module.__file__ = _FOLDER + name.replace(".", "/") + ".py"
-        module.__package__ = "cloudpickle"
-        sys.modules[name] = module
-        if name == "cloudpickle":
-            module.__path__ = []
-        exec(compile(source, module.__file__, "exec"), module.__dict__)
+    sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
+    sys.meta_path.insert(0, sources)
+    try:
+        __import__("cloudpickle")
+    finally:
+        sys.meta_path.remove(sources)
+
+
+class _Sources:
+    """Finder and loader of modules whose sources are in memory, by name."""
+
+    def __init__(self, sources: Dict[str, str]) -> None:
+        self._sources = sources
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """A spec for the modules that are here."""
+        if name not in self._sources:
+            return None
+        is_package = any(each.startswith(name + ".") for each in self._sources)
+        loader = self  # type: Any
+        return importlib.machinery.ModuleSpec(name, loader, is_package=is_package)
+
+    def create_module(self, spec: Any) -> None:
+        """None: an ordinary module."""
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Run the module's source."""
+        name = module.__name__
+        exec(compile(self._sources[name], "<sqlexec>/%s" % name, "exec"), module.__dict__)

@@ -285,7 +285,8 @@ def _as_declared(frame: Any, options: Dict[str, Any]) -> Any:
             raise ValueError("column_info of %r has the unknown type %r" % (name, kind))
     if options.get("string_as_factors"):
         for name in frame.columns:
-            if frame[name].dtype == object:
+            dtype = frame[name].dtype
+            if dtype.kind == "O" and not hasattr(dtype, "categories"):
                 frame[name] = frame[name].astype("category")
     names = {name: info["newName"] for name, info in columns.items() if "newName" in info}
     return frame.rename(columns=names) if names else frame
@@ -295,7 +296,8 @@ def _factor(column: Any, info: Dict[str, Any]) -> Any:
     import pandas
 
     levels = info.get("levels")
-    factor = pandas.Categorical(column, categories=levels)
+    known = column if levels is None else column.where(column.isin(levels))
+    factor = pandas.Categorical(known, categories=levels)
     new = info.get("newLevels")
     return factor.rename_categories(new) if new is not None else factor
 

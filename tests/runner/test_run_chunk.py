@@ -1,0 +1,388 @@
+"""A chunk from payload to outcomes, in this process: what the runner promises."""
+
+import functools
+import os
+import random
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+
+from sqlexec.errors import IntegrityError, PackError, RemoteError, RemoteTraceback, UnpackError
+from sqlexec.payload import Packer, Reply, unpack
+from sqlexec.runner.main import run_chunk
+from sqlexec.tasks import Outcome, Task
+
+
+def run(
+    function: Callable[..., object], *arguments: dict[str, Any], **options: Any
+) -> list[Outcome]:
+    frame = options.pop("frame", None)
+    packer = Packer(function, **options)
+    tasks = [Task(index, each) for index, each in enumerate(arguments or ({},))]
+    result, failed = run_chunk(packer.chunk(tasks), frame)
+    outcomes = unpack(result, packer.key).outcomes
+    assert failed == sum(1 for each in outcomes if each.error is not None)
+    return outcomes
+
+
+def one(function: Callable[..., object], **options: Any) -> Outcome:
+    (outcome,) = run(function, **options)
+    return outcome
+
+
+def value(function: Callable[..., object], **options: Any) -> Any:
+    outcome = one(function, **options)
+    if outcome.error:
+        raise outcome.error
+    return outcome.value
+
+
+def test_values_come_back_in_order_with_times_and_process() -> None:
+    outcomes = run(lambda x: x * x, {"x": 2}, {"x": 3}, {"x": 4})
+    assert [each.value for each in outcomes] == [4, 9, 16]
+    assert [each.index for each in outcomes] == [0, 1, 2]
+    assert all(each.started <= each.ended for each in outcomes)
+    assert {each.process_id for each in outcomes} == {os.getpid()}
+
+
+def test_shared_arguments_and_own_ones_meet() -> None:
+    outcomes = run(lambda x, y: x + y, {"x": 1}, {"x": 2}, shared={"y": 10})
+    assert [each.value for each in outcomes] == [11, 12]
+
+
+def test_local_state_is_seen_by_the_function_and_its_helpers() -> None:
+    def helper() -> object:
+        return STATE  # type: ignore[name-defined]  # noqa: F821
+
+    assert value(lambda: helper(), local_state={"STATE": 7}) == 7
+    assert value(functools.partial(helper), local_state={"STATE": 8}) == 8
+
+
+class Own(Exception):
+    def __init__(self, code: int, *, hint: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.hint = hint
+
+    def __reduce__(self) -> Any:
+        return (functools.partial(Own, hint=self.hint), (self.code,))
+
+
+class Stubborn(Exception):
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def raises(error: BaseException) -> Any:
+    raise error
+
+
+def test_an_exception_keeps_type_arguments_and_remote_traceback() -> None:
+    error = one(lambda: raises(Own(5, hint="try again"))).error
+    assert isinstance(error, Own)
+    assert (error.code, error.hint) == (5, "try again")
+    assert isinstance(error.__cause__, RemoteTraceback)
+    text = str(error.__cause__)
+    assert "in raises" in text
+    assert "sqlexec/runner" not in text, "the runner's own frames are left out"
+
+
+def test_an_exception_that_cannot_be_rebuilt_tells_all_it_can() -> None:
+    error = one(lambda: raises(Stubborn(1, 2))).error
+    assert isinstance(error, RemoteError)
+    assert error.type_name.endswith("Stubborn")
+    assert "1 and 2" in str(error)
+    assert "in raises" in error.remote_traceback
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), SystemExit("bye"), KeyboardInterrupt(), GeneratorExit(), MemoryError()]
+)
+def test_no_exception_escapes(error: BaseException) -> None:
+    outcomes = run(lambda x: raises(error) if x else "fine", {"x": 1}, {"x": 0})
+    assert type(outcomes[0].error) is type(error)
+    assert outcomes[1].value == "fine"
+
+
+def test_an_exception_without_a_text_still_arrives() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+        def __reduce__(self) -> Any:
+            raise RuntimeError("nor pickles")
+
+    error = one(lambda: raises(Mute())).error
+    assert isinstance(error, RemoteError)
+    assert "Mute" in str(error)
+
+
+def test_a_result_that_cannot_be_pickled_spoils_only_its_own_task() -> None:
+    outcomes = run(lambda x: threading.Lock() if x else "fine", {"x": 1}, {"x": 0})
+    assert isinstance(outcomes[0].error, TypeError)
+    assert "cannot be sent back" in str(outcomes[0].error)
+    assert outcomes[1].value == "fine"
+
+
+def test_a_result_of_the_functions_own_class_is_of_the_clients_class() -> None:
+    class Point:
+        def __init__(self, x: int) -> None:
+            self.x = x
+
+    result = value(lambda: Point(3))
+    assert type(result) is Point
+    assert result.x == 3
+
+
+def writes(what: str) -> None:
+    print("one")
+    sys.stderr.write("two\n")
+    os.write(1, b"three\n")
+    print("four")
+    subprocess.run([sys.executable, "-c", "print('five')"], stdout=sys.stdout, check=True)
+    sys.stdout.buffer.write("six ä\n".encode())
+    print(what, end="")
+
+
+def test_console_in_order_and_told_apart() -> None:
+    outcomes = run(writes, {"what": "a"}, {"what": "b"})
+    for outcome, last in zip(outcomes, "ab", strict=True):
+        out = "".join(text for stream, text in outcome.console if stream == "stdout")
+        assert out == f"one\nthree\nfour\nfive\nsix ä\n{last}"
+        assert ("stderr", "two\n") in outcome.console
+
+
+def test_what_c_code_prints_is_captured() -> None:
+    def calls_c() -> None:
+        import ctypes
+
+        ctypes.CDLL(None).puts(b"from C")
+
+    assert one(calls_c).console == [("stdout", "from C\n")]
+
+
+def test_console_of_a_task_that_fails_is_kept() -> None:
+    def fails() -> None:
+        print("before")
+        raise ValueError
+
+    assert one(fails).console == [("stdout", "before\n")]
+
+
+def test_text_that_has_no_encoding_travels() -> None:
+    assert one(lambda: print("\ud800 \U0001f600")).console == [("stdout", "\ud800 \U0001f600\n")]
+
+
+def test_streams_and_descriptors_are_given_back() -> None:
+    before = (sys.stdout, sys.stderr, os.fstat(1).st_ino, os.fstat(2).st_ino)
+    meta = list(sys.meta_path)
+    one(writes, shared={"what": ""})
+    assert (sys.stdout, sys.stderr, os.fstat(1).st_ino, os.fstat(2).st_ino) == before
+    assert sys.meta_path == meta
+
+
+def test_warnings_are_told_once_a_task() -> None:
+    def warns() -> None:
+        for _ in range(3):
+            warnings.warn("careful", UserWarning, stacklevel=1)
+
+    for outcome in run(warns, {}, {}):
+        assert [each[:2] for each in outcome.warnings] == [("UserWarning", "careful")]
+
+
+def test_a_seed_gives_each_run_its_stream_whatever_the_chunks() -> None:
+    def draw() -> tuple[float, float]:
+        return random.random(), float(np.random.rand())
+
+    packer = Packer(draw, seed=42)
+    tasks = [Task(index) for index in range(4)]
+    together, _ = run_chunk(packer.chunk(tasks))
+    apart = [run_chunk(packer.chunk([task]))[0] for task in reversed(tasks)]
+    first = [each.value for each in unpack(together, packer.key).outcomes]
+    second = [unpack(each, packer.key).outcomes[0].value for each in reversed(apart)]
+    assert first == second
+    assert len(set(first)) == 4
+
+
+def test_a_package_to_load_that_is_missing_is_named() -> None:
+    with pytest.raises(RemoteError, match="packages_to_load names 'no_such_package'"):
+        one(lambda: None, packages=["no_such_package"])
+
+
+def test_another_minor_version_is_refused_with_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    packer = Packer(lambda: None)
+    monkeypatch.setitem(packer._header, "python", [3, 5, 2])
+    result, _ = run_chunk(packer.chunk([Task(0)]))
+    with pytest.raises(RemoteError, match=r"packed by Python 3\.5, this server runs Python"):
+        unpack(result, packer.key)
+
+
+def test_a_broken_payload_is_answered_not_raised() -> None:
+    result, failed = run_chunk(b"nonsense")
+    assert failed == 1
+    with pytest.raises(IntegrityError, match="arrived broken"):
+        unpack(result, b"")
+
+
+def reply_of(packer: Packer, mutate: Callable[[bytearray], None]) -> Reply:
+    result = bytearray(run_chunk(packer.chunk([Task(0)]))[0])
+    mutate(result)
+    return unpack(bytes(result), packer.key)
+
+
+def test_a_changed_result_is_not_unpickled() -> None:
+    packer = Packer(lambda: [1, 2, 3])
+    with pytest.raises(IntegrityError, match="Nothing of it was used"):
+        reply_of(packer, lambda result: result.__setitem__(-1, result[-1] ^ 1))
+    with pytest.raises(IntegrityError):
+        reply_of(packer, lambda result: result.__delitem__(slice(-3, None)))
+
+
+def test_a_result_that_cannot_be_rebuilt_here_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    packer = Packer(lambda: pd.DataFrame({"a": [1]}))
+    result, _ = run_chunk(packer.chunk([Task(0)]))
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    (outcome,) = unpack(result, packer.key).outcomes
+    assert isinstance(outcome.error, UnpackError)
+    assert "cannot be rebuilt here" in str(outcome.error)
+
+
+def test_what_cannot_be_packed_is_named() -> None:
+    lock = threading.Lock()
+    with pytest.raises(PackError, match="global 'LOCK' of function"):
+        Packer(uses_global)
+    with pytest.raises(PackError, match="closure variable 'lock' of function"):
+        Packer(lambda: lock)
+    with pytest.raises(PackError, match="argument 'x'"):
+        Packer(lambda x: x, {"x": lock})
+    with pytest.raises(PackError, match="item 'b' of argument 'x' of run 3"):
+        Packer(lambda x: x).chunk([Task(3, {"x": {"a": 1, "b": lock}})])
+
+
+LOCK = threading.Lock()
+
+
+def uses_global() -> object:
+    return LOCK
+
+
+def test_cloudpickle_travels_where_the_server_lacks_it() -> None:
+    """In an interpreter without site-packages, so without cloudpickle."""
+    from sqlexec.bundle.runner_source import render
+
+    packer = Packer(lambda x: list(map(lambda y: y + x, [0, 1])))
+    script = (
+        "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
+        "exec(compile(sys.argv[1], 'runner', 'exec'))\n"
+        "assert 'sqlexec_runner' not in globals()\n"
+        "assert result_length == len(result) and failed_count == 0\n"
+        "sys.stdout.buffer.write(result)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, render()],
+        input=packer.chunk([Task(0, {"x": 4})]),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    reply = unpack(done.stdout, packer.key)
+    assert reply.outcomes[0].value == [4, 5]
+    assert reply.runtime["packages"]["cloudpickle"] == cloudpickle.__version__
+    assert "numpy" not in reply.runtime["packages"]
+
+
+def test_the_script_works_as_the_body_of_a_function() -> None:
+    from sqlexec.bundle.runner_source import render
+
+    body = "".join("    " + line for line in render().splitlines(True))
+    scope: dict[str, Any] = {}
+    text = f"def transform(payload, InputDataSet):\n{body}\n    return result"
+    exec(compile(text, "t", "exec"), scope)
+    packer = Packer(lambda: 5)
+    result = scope["transform"](packer.chunk([Task(0)]), None)
+    assert unpack(result, packer.key).outcomes[0].value == 5
+
+
+FLIGHTS = pd.DataFrame({"delay": [5.0, None, -3.0], "carrier": ["AA", "UA", "AA"]})
+
+
+def test_rows_reach_the_function_as_a_data_source() -> None:
+    def count(dataset: Any) -> Any:
+        from revoscalepy import rx_data_step
+
+        frame = rx_data_step(dataset, row_selection="carrier == 'AA'", vars_to_keep=["delay"])
+        return len(frame), list(frame.columns)
+
+    assert value(count, frame=FLIGHTS.copy(), input_argument="dataset") == (2, ["delay"])
+
+
+def test_one_task_cannot_change_the_rows_of_the_next() -> None:
+    def spoil(dataset: Any, x: int) -> Any:
+        from revoscalepy import rx_import
+
+        frame = rx_import(dataset)
+        total = frame["delay"].sum()
+        frame["delay"] = 0.0
+        return total
+
+    outcomes = run(spoil, {"x": 1}, {"x": 2}, frame=FLIGHTS.copy(), input_argument="dataset")
+    assert [each.value for each in outcomes] == [2.0, 2.0]
+
+
+def test_the_stand_in_says_what_it_lacks() -> None:
+    def wants(name: str) -> Any:
+        import revoscalepy
+
+        return getattr(revoscalepy, name)
+
+    error = run(wants, {"name": "rx_lin_mod"})[0].error
+    assert isinstance(error, AttributeError)
+    assert "this server has no revoscalepy" in str(error)
+
+
+def test_a_data_source_made_inside_says_why_it_cannot_be_read() -> None:
+    def reads() -> Any:
+        from revoscalepy import RxSqlServerData, rx_data_step
+
+        return rx_data_step(RxSqlServerData(sql_query="SELECT 1", connection_string="x"))
+
+    assert "pass it in rx_exec" in str(one(reads).error)
+
+
+def test_a_real_revoscalepy_keeps_its_functions(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "revoscalepy.py").write_text(
+        "def rx_lin_mod():\n    return 'real'\n"
+        "def rx_data_step(input_data):\n    return 'real ' + input_data\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "revoscalepy", raising=False)
+
+    def both(dataset: Any) -> Any:
+        import revoscalepy
+
+        rows = len(revoscalepy.rx_data_step(dataset))
+        return rows, revoscalepy.rx_data_step("x"), revoscalepy.rx_lin_mod()
+
+    try:
+        result = value(both, frame=FLIGHTS.copy(), input_argument="dataset")
+    finally:
+        sys.modules.pop("revoscalepy", None)
+    assert result == (3, "real x", "real")
+
+
+def test_rx_exec_inside_the_function_runs_there() -> None:
+    def nested() -> Any:
+        from revoscalepy import rx_exec
+
+        return rx_exec(lambda x: x + 1, [{"x": 1}, {"x": 2}])
+
+    assert value(nested) == [2, 3]

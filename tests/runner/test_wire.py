@@ -1,0 +1,58 @@
+"""The frame of payloads: what was sealed comes back, anything else is refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_frame, take
+
+KEY = b"k" * 32
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5), st.text())
+def test_round_trip(pieces: list[bytes], text: str) -> None:
+    frame = join_frame(RESULT, {"text": text, "lengths": [len(p) for p in pieces]}, pieces, KEY)
+    header, body = split_frame(frame, RESULT, KEY)
+    cut, end = take(body, header["lengths"], 0)
+    assert header["text"] == text
+    assert [bytes(piece) for piece in cut] == pieces
+    assert end == len(body)
+
+
+@given(st.data())
+def test_no_changed_byte_passes(data: st.DataObject) -> None:
+    frame = bytearray(join_frame(RESULT, {"a": 1}, [b"body"], KEY))
+    place = data.draw(st.integers(0, len(frame) - 1))
+    frame[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(FrameError):
+        split_frame(bytes(frame), RESULT, KEY)
+
+
+@given(st.integers(0, 60))
+def test_no_cut_frame_passes(length: int) -> None:
+    frame = join_frame(RESULT, {"a": 1}, [b"body"], KEY)
+    with pytest.raises(FrameError):
+        split_frame(frame[: min(length, len(frame) - 1)], RESULT, KEY)
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused(noise: bytes) -> None:
+    with pytest.raises(FrameError):
+        split_frame(noise, REQUEST)
+
+
+@pytest.mark.parametrize("key", [b"", b"x" * 32])
+def test_another_key_is_refused(key: bytes) -> None:
+    with pytest.raises(FrameError, match="another key"):
+        split_frame(join_frame(RESULT, {}, [], KEY), RESULT, key)
+
+
+def test_a_request_is_no_result() -> None:
+    with pytest.raises(FrameError, match="kind"):
+        split_frame(join_frame(REQUEST, {}, [], KEY), RESULT, KEY)
+
+
+@pytest.mark.parametrize("lengths", [[5], [2, 3], [-1], [0, 0, 5]])
+def test_lengths_beyond_the_body_are_refused(lengths: list[int]) -> None:
+    with pytest.raises(FrameError, match="more bytes"):
+        take(memoryview(b"body"), lengths, 0)

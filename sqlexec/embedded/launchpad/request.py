@@ -46,7 +46,8 @@ class ScriptResult:
 
     outputs : value of each OUTPUT parameter by name without @ (large bytes as a memoryview
         over shared memory).
-    columns, rows : OutputDataSet; columns carry the T-SQL type that belongs to each dtype.
+    columns, batch : OutputDataSet; columns carry the T-SQL type that belongs to each dtype, and
+        the Arrow batch lies over shared memory.  None if the script made no data set.
     error : the script's traceback, None if it did not raise.
     died : how the process ended if it did not end by itself ("exit status 3", "signal 11").
     process_id : of the satellite, for tests and messages.
@@ -54,12 +55,19 @@ class ScriptResult:
 
     outputs: dict[str, object] = field(default_factory=dict)
     columns: list[Column] | None = None
-    rows: Sequence[Sequence[object]] = ()
+    batch: pa.RecordBatch | None = None
     stdout: str = ""
     stderr: str = ""
     error: str | None = None
     died: str | None = None
     process_id: int = 0
+
+    @property
+    def rows(self) -> list[tuple[object, ...]]:
+        """OutputDataSet as Python tuples."""
+        if self.batch is None:
+            return []
+        return list(zip(*(column.to_pylist() for column in self.batch.columns), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

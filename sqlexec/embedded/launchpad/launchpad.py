@@ -1,0 +1,188 @@
+"""The launchpad: runs an external script in a process of its own and brings back what it left.
+
+    Launchpad.run(request)
+      encode_request      parameters and input columns -> JSON + shared file
+      Zygote.take         an idle satellite of the pool
+        satellite         runs the script, answers, is gone         <- kill, on cancel
+      decode_reply        OUTPUT values, OutputDataSet; console from the satellite's files
+
+Each script has a fresh process; a crash or an endless loop harms that process alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlexec.embedded.launchpad.messages import ProtocolError, decode_reply, encode_request
+from sqlexec.embedded.launchpad.processes import Satellite, Zygote
+from sqlexec.embedded.launchpad.request import Quirks, ScriptRequest, ScriptResult
+from sqlexec.embedded.launchpad.shared import SharedFile
+from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlexec.embedded.tsql.state import Session
+
+_MAX_CONSOLE = 1 << 28  # bytes of stdout or stderr that are kept
+_WORTH_COMPILING = 0.002  # seconds of compile time from which on the code is kept
+_ATTEMPTS = 3
+
+
+class Launchpad:
+    """Runs external scripts in processes of one Python interpreter.
+
+    Parameters
+    ----------
+    python : Path or None
+        The interpreter, any from 3.6 on; None for the one that runs the server.  numpy and
+        pandas are needed there only for @input_data_1 and OutputDataSet.
+    quirks : Quirks
+        Ways of real runtimes to imitate.
+    pool : int or None
+        Processes to keep ready; None for one a core, at least two.
+
+    Raises ConfigurationError if there is no such interpreter, or no fork on this system.
+
+    Example
+    -------
+    >>> launchpad = Launchpad()
+    >>> launchpad.run(ScriptRequest("print(6 * 7)")).stdout
+    '42\\n'
+    >>> launchpad.close()
+    """
+
+    def __init__(
+        self, python: Path | None = None, quirks: Quirks = Quirks(), pool: int | None = None
+    ) -> None:
+        if not hasattr(os, "fork"):
+            raise ConfigurationError(
+                "The embedded server starts external scripts by fork, which this system lacks: "
+                "run it on Linux or macOS."
+            )
+        self.python = Path(python or sys.executable)
+        if not shutil.which(self.python):
+            raise ConfigurationError(f"There is no Python interpreter {self.python}.")
+        self._quirks = quirks
+        self._pool = max(2, os.cpu_count() or 1) if pool is None else pool
+        self._mutex = threading.Lock()
+        self._failures = quirks.launch_failures
+        self._closed = False
+        self._zygote = Zygote(self.python, self._pool)
+
+    def run(self, request: ScriptRequest, session: Session | None = None) -> ScriptResult:
+        """Run a script to its end; `session.cancel()` kills it.
+
+        Returns what it left; an exception of the script, its death and its being cancelled are
+        results too (`error`, `died`).
+
+        Raises
+        ------
+        SqlError
+            39021: no process could be started; 39025: a failure that `quirks` ask for.
+        Exception
+            Of the input's stream, before the script runs.
+        """
+        self._imitate_launch(session)
+        with contextlib.ExitStack() as files:
+            stdout, stderr, outbox, inbox = (files.enter_context(SharedFile()) for _ in range(4))
+            message = encode_request(request, inbox)
+            descriptors = [file.descriptor for file in (stdout, stderr, outbox, inbox)]
+            satellite, zygote = self._launch(message, descriptors)
+            try:
+                with _cancelling(session, satellite.kill):
+                    result = self._await(request, satellite, zygote, outbox)
+            finally:
+                satellite.kill()
+                satellite.close()
+                zygote.refill()
+            result.process_id = satellite.process_id
+            result.stdout = _console(stdout)
+            result.stderr = _console(stderr)
+        return result
+
+    def close(self) -> None:
+        """End all processes and wait until they are gone; scripts that still run are killed."""
+        with self._mutex:
+            self._closed = True
+        self._zygote.close()
+
+    def _imitate_launch(self, session: Session | None) -> None:
+        cancelled = session.cancelled if session else threading.Event()
+        if self._quirks.launch_delay:
+            cancelled.wait(self._quirks.launch_delay)
+        with self._mutex:
+            fails = self._failures > 0
+            self._failures -= fails
+        if fails:
+            raise SqlError.of(39025)
+
+    def _launch(self, message: dict[str, object], descriptors: list[int]) -> tuple[Satellite, Zygote]:
+        """Give the script to a satellite; to another one if that has died while it was idle."""
+        for _attempt in range(_ATTEMPTS):
+            zygote = self._running_zygote()
+            satellite = zygote.take()
+            try:
+                satellite.send(message, descriptors)
+            except OSError:
+                satellite.close()
+            else:
+                return satellite, zygote
+        raise self._cannot_launch(zygote.log())
+
+    def _running_zygote(self) -> Zygote:
+        """The zygote, a new one if it has died."""
+        with self._mutex:
+            if not self._zygote.alive and not self._closed:
+                self._zygote.close()
+                self._zygote = Zygote(self.python, self._pool)
+            return self._zygote
+
+    def _await(
+        self, request: ScriptRequest, satellite: Satellite, zygote: Zygote, outbox: SharedFile
+    ) -> ScriptResult:
+        try:
+            reply = satellite.receive()
+            result = decode_reply(request, reply, outbox, cut=self._quirks.cut_output)
+        except (EOFError, OSError):
+            satellite.kill()  # it may have closed its socket and run on
+            satellite.ended.wait()
+            if zygote.version is None or satellite.failure:
+                raise self._cannot_launch(satellite.failure or zygote.log()) from None
+            return ScriptResult(died=satellite.how_it_ended())
+        except (ValueError, ProtocolError) as error:
+            return ScriptResult(died=f"unintelligible reply: {error}")
+        compile_time = reply.get("compile_time")
+        if isinstance(compile_time, float) and compile_time > _WORTH_COMPILING:
+            zygote.compile(request.script)
+        return result
+
+    def _cannot_launch(self, reason: str) -> SqlError:
+        print(f"sqlexec: {self.python} cannot run external scripts: {reason}", file=sys.stderr)
+        return SqlError.of(39021, "Python", str(uuid.uuid4()).upper(), "Python")
+
+
+@contextlib.contextmanager
+def _cancelling(session: Session | None, stop: Callable[[], None]) -> Iterator[None]:
+    """Have `session.cancel()` call `stop`, also if it was called just before."""
+    if session is None:
+        yield
+        return
+    session.on_cancel.append(stop)
+    try:
+        if session.cancelled.is_set():
+            stop()
+        yield
+    finally:
+        session.on_cancel.remove(stop)
+
+
+def _console(file: SharedFile) -> str:
+    return file.read(_MAX_CONSOLE).decode("utf-8", "replace")

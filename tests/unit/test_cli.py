@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,13 +53,22 @@ def test_connection_comes_from_the_environment(
     assert "secret" not in error
 
 
-def test_unreachable_server_is_1(capsys: pytest.CaptureFixture[str]) -> None:
-    where = "Server=tcp:127.0.0.1,1;Database=d;UID=ann;PWD=secret;ConnectRetryCount=0"
-    assert main(["install", where]) == 1
+def test_no_sql_server_there_is_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_answer_as_a_web_server, args=[listener]).start()
+        where = f"Server=tcp:127.0.0.1,{listener.getsockname()[1]};Database=d;UID=ann;PWD=secret"
+        assert main(["install", where + ";ConnectRetryCount=0"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("sqlexec: No connection to ")
     assert error.count("\n") == 1
     assert "secret" not in error
+
+
+def _answer_as_a_web_server(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
 def test_module_is_the_command(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_local_state_is_seen_by_the_function_and_its_helpers() -> None:
     def helper() -> object:
         return STATE  # type: ignore[name-defined]  # noqa: F821
 
-    assert value(lambda: helper(), local_state={"STATE": 7}) == 7
+    assert value(helper, local_state={"STATE": 7}) == 7
     assert value(functools.partial(helper), local_state={"STATE": 8}) == 8
 
 
@@ -278,7 +278,7 @@ def test_cloudpickle_travels_where_the_server_lacks_it() -> None:
     """In an interpreter without site-packages, so without cloudpickle."""
     from sqlexec.bundle.runner_source import render
 
-    packer = Packer(lambda x: list(map(lambda y: y + x, [0, 1])))
+    packer = Packer(lambda x: [y + x for y in (0, 1)])
     script = (
         "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
         "exec(compile(sys.argv[1], 'runner', 'exec'))\n"

@@ -1,0 +1,310 @@
+"""Speed and memory as ratios, all measured in this one run (`make bench`).
+
+    python -m tests.benchmarks.bench [ROW ...]      rows: noop tasks cores rows result
+
+Each row runs ours and the other side in turns (A B A B ...) and compares medians.  A row is
+one small function; what it needs in the server it makes itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import duckdb
+import joblib
+import numpy as np
+import pandas as pd
+import pyodbc
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import create_engine
+
+from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec
+from sqlexec.embedded import EmbeddedServer
+from sqlexec.server.connection import build_odbc, parse_odbc
+from tests.benchmarks.memory import PeakOfTree
+
+MEGABYTE = 1024 * 1024
+RESULT_SIZE = 256 * MEGABYTE
+ROW_COUNT = 10_000_000
+TASK_COUNT = 10_000
+
+Action = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `ratio` is ours / theirs unless the line says otherwise."""
+
+    what: str
+    ours: str
+    theirs: str
+    ratio: float
+    limit: float
+    at_least: bool = False
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.ratio >= self.limit if self.at_least else self.ratio <= self.limit
+
+
+# --- the rows ----------------------------------------------------------------------------
+
+
+def noop(place: Place) -> list[Row]:
+    cc = place.context()
+    python = [sys.executable, "-I", "-c", "pass"]
+    ours, theirs = in_turns(
+        lambda: rx_exec(nothing, compute_context=cc),
+        lambda: subprocess.run(python, check=True),
+        rounds=40,
+    )
+    return [row("warm no-op rx_exec", ours, theirs, "start of python -I -c pass", limit=1.0)]
+
+
+def tasks(place: Place) -> list[Row]:
+    cc = place.context(num_tasks=2)
+    numbers = list(range(TASK_COUNT))
+    before = place.calls()
+
+    def with_sqlexec() -> None:
+        assert rx_exec(same, number=numbers, compute_context=cc) == numbers
+
+    def with_joblib() -> None:
+        jobs = (joblib.delayed(same)(number) for number in numbers)
+        assert joblib.Parallel(n_jobs=2, backend="loky")(jobs) == numbers
+
+    rounds = 5
+    ours, theirs = in_turns(with_sqlexec, with_joblib, rounds=rounds)
+    calls = (place.calls() - before) / (rounds + 1)  # one round warms up
+    what = f"{TASK_COUNT:,} no-op tasks, num_tasks=2"
+    note = f"{calls:.0f} external-script calls"
+    return [replace(row(what, ours, theirs, "joblib (loky, n_jobs=2)", limit=2.0), note=note)]
+
+
+def cores(place: Place) -> list[Row]:
+    def with_tasks(num_tasks: int) -> Action:
+        cc = place.context(num_tasks=num_tasks)
+        return lambda: rx_exec(spin, seed_number=list(range(12)), compute_context=cc)
+
+    two, one = in_turns(with_tasks(2), with_tasks(1), rounds=3)
+    what = "12 CPU-bound tasks, num_tasks=2 against 1 (speed-up)"
+    return [Row(what, seconds(two), f"{seconds(one)} num_tasks=1", one / two, 1.8, at_least=True)]
+
+
+def rows(place: Place) -> list[Row]:
+    place.run(
+        "CREATE TABLE dbo.digits (d int NOT NULL);",
+        "INSERT INTO dbo.digits (d) VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9);",
+        f"SELECT {_NUMBER} AS id, {_NUMBER} * 0.25E0 AS x, a.d * g.d AS y INTO dbo.big "
+        f"FROM {' CROSS JOIN '.join(f'dbo.digits AS {name}' for name in 'abcdefg')};",
+    )
+    cc, query = place.context(), "SELECT id, x, y FROM dbo.big"
+    data = RxSqlServerData(sql_query=query, connection_string=place.connection_string)
+    local = duckdb.connect()
+    local.execute(
+        "CREATE TABLE big AS SELECT i::INTEGER AS id, i * 0.25 AS x, (i % 82)::INTEGER AS y "
+        f"FROM range({ROW_COUNT}) AS r(i)"
+    )
+
+    def as_argument() -> None:
+        assert rx_exec(count, data=data, compute_context=cc) == [ROW_COUNT]
+
+    ours, theirs = in_turns(
+        as_argument, lambda: local.sql("SELECT id, x, y FROM big").df(), rounds=5
+    )
+    fetched = time_of(lambda: pd.read_sql(query, create_engine(place.url)))
+    note = f"pandas.read_sql through pyodbc: {seconds(fetched)}"
+    what = f"{ROW_COUNT:,} rows x 3 columns as an argument"
+    return [replace(row(what, ours, theirs, "DuckDB .df()", limit=2.0), note=note)]
+
+
+def result(place: Place) -> list[Row]:
+    cc = place.context()
+    with pyodbc.connect(place.connection_string, autocommit=True) as connection:
+        connection.execute("CREATE TABLE dbo.blob (content varbinary(max) NOT NULL);")
+        blob = np.random.default_rng(0).bytes(RESULT_SIZE)
+        connection.execute("INSERT INTO dbo.blob (content) VALUES (?);", blob)
+        del blob
+
+        def fetched() -> None:
+            (content,) = connection.execute("SELECT b.content FROM dbo.blob AS b;").fetchone()
+            assert len(content) == RESULT_SIZE
+
+        def returned() -> None:
+            (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
+            assert len(content) == RESULT_SIZE
+
+        ours, theirs = in_turns(returned, fetched, rounds=5)
+    what = "256 MB result"
+    return [row(what, ours, theirs, "pyodbc fetch of varbinary(max)", limit=2.0), *memory(place)]
+
+
+def memory(place: Place) -> list[Row]:
+    """Peaks of a client made for it and of the server with its satellites, in sizes of result."""
+    client = [sys.executable, "-m", "tests.benchmarks.bench", "--client", "memory"]
+    environment = {**os.environ, "SQLEXEC_CONNECTION": place.connection_string}
+    with PeakOfTree(place.server_process_id) as peak:
+        ended = subprocess.run(client, env=environment, check=True, capture_output=True, text=True)
+    size = RESULT_SIZE / MEGABYTE
+    return [
+        Row(f"  its peak memory, {side}", f"{used:.0f} MB", f"{size:.0f} MB result", used / size, 3)
+        for side, used in (
+            ("client", float(ended.stdout)),
+            ("server and satellites", peak.bytes / MEGABYTE),
+        )
+    ]
+
+
+ROWS = {each.__name__: each for each in (noop, tasks, cores, rows, result)}
+_NUMBER = " + ".join(f"{name}.d * {10**power}" for power, name in enumerate("abcdefg"))
+
+
+# --- what runs in the server -------------------------------------------------------------
+
+
+def nothing() -> None:
+    return None
+
+
+def same(number: int) -> int:
+    return number
+
+
+def spin(seed_number: int) -> int:
+    value = seed_number
+    for _ in range(4_000_000):
+        value = (value * 1103515245 + 12345) % 2147483648
+    return value
+
+
+def count(data: Any) -> int:
+    from revoscalepy import rx_data_step
+
+    return len(rx_data_step(data, max_rows_by_cols=10**9))
+
+
+def big(size: int) -> bytes:
+    return bytes(size)
+
+
+# --- measuring ---------------------------------------------------------------------------
+
+
+def time_of(action: Action) -> float:
+    started = perf_counter()
+    action()
+    return perf_counter() - started
+
+
+def in_turns(ours: Action, theirs: Action, rounds: int) -> tuple[float, float]:
+    """Medians in seconds of both, run in turns after one round that warms up."""
+    ours()
+    theirs()
+    times = [(time_of(ours), time_of(theirs)) for _ in range(rounds)]
+    return statistics.median(a for a, _ in times), statistics.median(b for _, b in times)
+
+
+def row(what: str, ours: float, theirs: float, other: str, limit: float) -> Row:
+    return Row(what, seconds(ours), f"{seconds(theirs)} {other}", ours / theirs, limit)
+
+
+def seconds(value: float) -> str:
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.2f} s"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An embedded server with a database that holds the bundle."""
+
+    connection_string: str
+    server_process_id: int
+
+    @classmethod
+    def on(cls, server: EmbeddedServer) -> Place:
+        with pyodbc.connect(server.connection_string, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE bench;")
+        where = build_odbc({**parse_odbc(server.connection_string), "Database": "bench"})
+        bundle.install(where)
+        return cls(where, server.process_id)
+
+    @property
+    def url(self) -> str:
+        from sqlalchemy.engine import URL
+
+        url = URL.create("mssql+pyodbc", query={"odbc_connect": self.connection_string})
+        return url.render_as_string(hide_password=False)
+
+    def context(self, num_tasks: int = 1) -> RxInSqlServer:
+        return RxInSqlServer(connection_string=self.connection_string, num_tasks=num_tasks)
+
+    def run(self, *statements: str) -> None:
+        with pyodbc.connect(self.connection_string, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def calls(self) -> int:
+        """External-script calls so far."""
+        with pyodbc.connect(self.connection_string) as connection:
+            cursor = connection.execute("SELECT COUNT(*) FROM sqlexec.chunk_log;")
+            return int(cursor.fetchone()[0])
+
+
+def client_memory() -> None:
+    """In a process of its own: fetch one big result, print this process's peak in MB."""
+    cc = RxInSqlServer(connection_string=os.environ["SQLEXEC_CONNECTION"])
+    (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
+    assert len(content) == RESULT_SIZE
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEGABYTE)
+
+
+def report(measured: list[Row]) -> Table:
+    table = Table(title=f"sqlexec, Python {platform.python_version()}, {os.cpu_count()} cores")
+    for heading in ("what", "sqlexec", "other"):
+        table.add_column(heading)
+    for heading in ("ratio", "limit", ""):
+        table.add_column(heading, justify="right")
+    for each in measured:
+        sign = "≥" if each.at_least else "≤"
+        verdict = "[green]pass[/]" if each.passed else "[red]miss[/]"
+        what = f"{each.what}\n  [dim]{each.note}[/]" if each.note else each.what
+        ratio = f"{each.ratio:.2f}"
+        table.add_row(what, each.ours, each.theirs, ratio, f"{sign} {each.limit}", verdict)
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench")
+    parser.add_argument("rows", nargs="*", help="default: all")
+    parser.add_argument("--client", choices=["memory"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = set(options.rows) - ROWS.keys()
+    if unknown:
+        parser.error(f"no such row: {', '.join(unknown)}")
+    if options.client:
+        client_memory()
+        return
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    measured: list[Row] = []
+    with EmbeddedServer() as server:
+        place = Place.on(server)
+        for name in options.rows or ROWS:
+            with console.status(f"{name} ..."):
+                measured += ROWS[name](place)
+    console.print(report(measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -117,6 +117,8 @@ class Session:
     row_count: int = 0
     error_number: int = 0  # @@ERROR
     last_identity: int | None = None
+    context: dict[str, object] = field(default_factory=dict)  # SESSION_CONTEXT, lower-case keys
+    context_info: bytes | None = None
     temporary_tables: dict[str, TableVariable] = field(default_factory=dict)  # '#name' lower case
     cancelled: threading.Event = field(default_factory=threading.Event)
     on_cancel: list[Callable[[], None]] = field(default_factory=list)

@@ -1,3 +1,79 @@
-"""Run a Python function inside SQL Server, next to the data, in parallel processes."""
+"""Run a Python function inside SQL Server, next to the data, in parallel processes.
+
+>>> from sqlexec import RxInSqlServer, RxSqlServerData, rx_exec
+
+The names are loaded when they are first used, so that `import sqlexec` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+_NAMES = {
+    "CallbackFailedWarning": "sqlexec.rx.execute",
+    "RunFailedWarning": "sqlexec.rx.execute",
+    "RxComputeContext": "sqlexec.contexts.base",
+    "RxElemArg": "sqlexec.plan",
+    "RxInSqlServer": "sqlexec.contexts.sql_server",
+    "RxLocalSeq": "sqlexec.contexts.local",
+    "RxRemoteComputeContext": "sqlexec.contexts.base",
+    "RxSqlServerData": "sqlexec.data.sources",
+    "rx_data_step": "sqlexec.data.step",
+    "rx_exec": "sqlexec.rx.execute",
+    "rx_get_compute_context": "sqlexec.contexts.active",
+    "rx_get_info": "sqlexec.data.step",
+    "rx_get_var_info": "sqlexec.data.step",
+    "rx_get_var_names": "sqlexec.data.step",
+    "rx_import": "sqlexec.data.step",
+    "rx_set_compute_context": "sqlexec.contexts.active",
+}
+
+if TYPE_CHECKING:
+    from sqlexec.contexts.active import rx_get_compute_context, rx_set_compute_context
+    from sqlexec.contexts.base import RxComputeContext, RxRemoteComputeContext
+    from sqlexec.contexts.local import RxLocalSeq
+    from sqlexec.contexts.sql_server import RxInSqlServer
+    from sqlexec.data.sources import RxSqlServerData
+    from sqlexec.data.step import (
+        rx_data_step,
+        rx_get_info,
+        rx_get_var_info,
+        rx_get_var_names,
+        rx_import,
+    )
+    from sqlexec.plan import RxElemArg
+    from sqlexec.rx.execute import CallbackFailedWarning, RunFailedWarning, rx_exec
+
+__all__ = [
+    "CallbackFailedWarning",
+    "RunFailedWarning",
+    "RxComputeContext",
+    "RxElemArg",
+    "RxInSqlServer",
+    "RxLocalSeq",
+    "RxRemoteComputeContext",
+    "RxSqlServerData",
+    "rx_data_step",
+    "rx_exec",
+    "rx_get_compute_context",
+    "rx_get_info",
+    "rx_get_var_info",
+    "rx_get_var_names",
+    "rx_import",
+    "rx_set_compute_context",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _NAMES:
+        value: object = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'sqlexec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlexec.errors import ConfigurationError
+from sqlexec.public import public
 from sqlexec.tasks import Task
 
 T = TypeVar("T")
 
 
+@public
 class RxElemArg(Generic[T]):
     """Values of an argument, one a run, for an `args` dict (R's rxElemArg).
 
@@ -35,8 +37,6 @@ class RxElemArg(Generic[T]):
     -------
     >>> rx_exec(f, args={"x": RxElemArg([1, 2, 3]), "y": [1, 2]})   # doctest: +SKIP
     """
-
-    __module__ = "sqlexec"
 
     def __init__(self, values: Iterable[T]) -> None:
         if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):

@@ -1,0 +1,1 @@
+"""Compute contexts: how a plan is carried out."""

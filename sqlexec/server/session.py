@@ -8,6 +8,7 @@ since only T-SQL tells an error's number, severity, state, procedure and line ap
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 import uuid
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
+from sqlexec.errors import ConnectionLost, IntegrityError, OperationCancelled, SqlExecError
 from sqlexec.server.connection import Connection
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
 
@@ -23,11 +24,12 @@ LOGIN_TIMEOUT_SECONDS = 15
 
 _EXECUTE_CHUNK = """\
 SET NOCOUNT ON;
-DECLARE @result varbinary(max);
+DECLARE @result varbinary(max), @result_length bigint;
 BEGIN TRY
   EXECUTE sqlexec.execute_chunk @protocol = ?, @job_id = ?, @chunk_number = ?, @task_count = ?,
-    @payload = ?, @input_query = ?, @result = @result OUTPUT;
-  SELECT @result AS result;
+    @payload = ?, @input_query = ?, @result = @result OUTPUT,
+    @result_length = @result_length OUTPUT;
+  SELECT @result AS result, @result_length AS result_length;
 END TRY
 BEGIN CATCH
   SELECT ERROR_MESSAGE() AS message, ERROR_NUMBER() AS number, ERROR_SEVERITY() AS severity,
@@ -112,6 +114,8 @@ class Session:
 
         Raises
         ------
+        IntegrityError
+            The result is shorter than what the runner gave.
         ServerError
             Or the class below it that fits: no bundle, no permission, scripts disabled, ...
         ConnectionLost
@@ -127,12 +131,19 @@ class Session:
             row, messages = self._first_row()
         if row is None:
             raise server_error("sqlexec.execute_chunk returned nothing at all.")
-        if len(row) > 1:
+        if len(row) == len(_UNKNOWN):
             fields = [value or default for value, default in zip(row, _UNKNOWN, strict=True)]
             raise server_error(*fields)
-        if row[0] is None:
+        result, length = row
+        if result is None:
             raise server_error("sqlexec.execute_chunk returned no result (NULL).")
-        return Reply(row[0], messages)
+        if length is not None and length != len(result):
+            raise IntegrityError(
+                f"The function's result has {length:,} bytes, but {len(result):,} arrived: this "
+                "server's runtime cuts what leaves it. Return less from a run, or fewer runs a "
+                "call (task_chunk_size=1)."
+            )
+        return Reply(result, messages)
 
     def execute(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Run a statement of our own and fetch its first set of rows, if there is one."""
@@ -146,6 +157,32 @@ class Session:
             while self._cursor.nextset():
                 pass
             return rows
+
+    def read(
+        self, sql: str, rows_per_read: int, most: int | None = None
+    ) -> Iterator[tuple[Sequence[Any], list[Any]]]:
+        """Yield the description and some rows of a query, again and again, at least once.
+
+        Closing the iterator early tells the server to send no more.
+        """
+        with self._calling():
+            cursor = self._odbc.cursor()
+            try:
+                cursor.execute(sql)
+                while cursor.description is None and cursor.nextset():
+                    pass
+                if cursor.description is None:
+                    raise server_error("The query of the data source gives no rows and columns.")
+                left = math.inf if most is None else most
+                rows = cursor.fetchmany(min(left, rows_per_read)) if left else []
+                yield cursor.description, rows
+                while rows and (left := left - len(rows)) > 0:
+                    rows = cursor.fetchmany(min(left, rows_per_read))
+                    if rows:
+                        yield cursor.description, rows
+            finally:
+                with contextlib.suppress(self._errors):
+                    cursor.close()
 
     def cancel(self) -> None:
         """Stop what runs in this session, from another thread; the call raises there."""
@@ -200,6 +237,10 @@ class Session:
                     failure = OperationCancelled("The call was cancelled from this side.")
                 self.broken = isinstance(failure, (ConnectionLost, OperationCancelled))
                 raise failure from None
+            except GeneratorExit:
+                raise  # `read` was closed early; its cursor told the server
+            except SqlExecError:
+                raise
             except BaseException:
                 self.broken = True  # interrupted in the middle of an answer
                 raise

@@ -53,7 +53,7 @@ _BROKEN = ("08S01", "08003", "08007", "01000")  # the link fails while a stateme
 _CUT = re.compile(r"communication link|connection is (broken|busy|closed)|TCP Provider", re.I)
 
 
-def server_error(  # noqa: PLR0917 - in the order in which SQL Server tells them
+def server_error(
     message: str,
     number: int = 0,
     severity: int = 0,
@@ -72,6 +72,8 @@ def server_error(  # noqa: PLR0917 - in the order in which SQL Server tells them
     advice = _ADVICE.get(number, "")
     if number == 2812 and "sqlexec" in message:
         kind, advice = BundleNotInstalled, "The database has no sqlexec bundle. " + INSTALL
+    elif number == 51701:
+        kind, advice = BundleVersionMismatch, INSTALL
     elif number in (201, 8144, 8145, 8146) and "execute_chunk" in message + procedure:
         kind = BundleVersionMismatch
         advice = "The bundle in the database is of another version than this client. " + INSTALL

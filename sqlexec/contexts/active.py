@@ -1,0 +1,62 @@
+"""The active compute context: the one that rx_exec takes when it is given none."""
+
+from __future__ import annotations
+
+from sqlexec.contexts.base import ACTIVE, RxComputeContext
+from sqlexec.contexts.local import RxLocalSeq
+from sqlexec.contexts.sql_server import RxInSqlServer
+from sqlexec.errors import ConfigurationError
+from sqlexec.public import public
+
+_ALIASES: dict[str, type[RxComputeContext]] = {"local": RxLocalSeq, "sqlserver": RxInSqlServer}
+
+
+@public
+def rx_get_compute_context() -> RxComputeContext:
+    """The active compute context, RxLocalSeq() if none was set."""
+    return ACTIVE[-1] if ACTIVE else RxLocalSeq()
+
+
+@public
+def rx_set_compute_context(compute_context: RxComputeContext | str) -> RxComputeContext:
+    """Make a compute context the active one, for the whole process.
+
+    Parameters
+    ----------
+    compute_context : RxComputeContext or str
+        A context, or an alias: "local", or "sqlserver" (its connection string then comes from
+        the environment variable SQLEXEC_CONNECTION).
+
+    Returns
+    -------
+    RxComputeContext
+        The one that was active before.
+
+    Example
+    -------
+    >>> before = rx_set_compute_context("local")
+    >>> rx_set_compute_context(before)
+    RxLocalSeq(...)
+    """
+    previous = rx_get_compute_context()
+    ACTIVE[-1:] = [resolve(compute_context)]
+    return previous
+
+
+def resolve(compute_context: RxComputeContext | str | None) -> RxComputeContext:
+    """A context for a context, an alias, or None (the active one)."""
+    if compute_context is None:
+        return rx_get_compute_context()
+    if isinstance(compute_context, RxComputeContext):
+        return compute_context
+    if isinstance(compute_context, str):
+        if compute_context in _ALIASES:
+            return _ALIASES[compute_context]()
+        raise ConfigurationError(
+            f"Unknown compute context {compute_context!r}; there are "
+            f"{', '.join(map(repr, _ALIASES))}"
+        )
+    raise ConfigurationError(
+        f"compute_context must be an RxComputeContext or an alias, "
+        f"not {type(compute_context).__name__}"
+    )

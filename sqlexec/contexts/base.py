@@ -1,0 +1,71 @@
+"""What a compute context is: where and how a plan is carried out."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+from sqlexec.plan import Plan
+from sqlexec.public import public
+from sqlexec.tasks import Outcome
+
+Context = TypeVar("Context", bound="RxComputeContext")
+
+# The active context is the last; `with` appends, rx_set_compute_context puts one in its place.
+ACTIVE: list[RxComputeContext] = []
+
+
+@public
+@dataclasses.dataclass(frozen=True)
+class RxComputeContext(ABC):
+    """Base of all compute contexts, which are values: compared by content, never changed.
+
+    In a `with` block a context is the active one, and the one before is active again after it.
+
+    Example
+    -------
+    >>> with RxInSqlServer("Server=db1;...", num_tasks=4):   # doctest: +SKIP
+    ...     results = rx_exec(f, x=[1, 2, 3])
+    """
+
+    description: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+
+    @abstractmethod
+    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+        """Run the tasks of a plan and yield their outcomes as they complete.
+
+        Closing the iterator cancels what still runs.
+        """
+
+    def replace(self: Context, **changes: Any) -> Context:
+        """The same context with some fields changed.
+
+        Example
+        -------
+        >>> RxInSqlServer("Server=db1;...").replace(num_tasks=2).num_tasks   # doctest: +SKIP
+        2
+        """
+        return dataclasses.replace(self, **changes)
+
+    def __enter__(self: Context) -> Context:
+        ACTIVE.append(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        ACTIVE.pop()
+
+
+@public
+class RxRemoteComputeContext(RxComputeContext):
+    """Base of the contexts that run elsewhere; `wait` says whether rx_exec waits for the job."""
+
+    wait: bool

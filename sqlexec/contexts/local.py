@@ -1,0 +1,126 @@
+"""RxLocalSeq: runs one after the other in this very process, the default context."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.util
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.errors import DependencyMissing
+from sqlexec.plan import Plan
+from sqlexec.public import public
+from sqlexec.runner.randomness import seed_run
+from sqlexec.tasks import Outcome
+
+_ABSENT = object()
+
+
+@public
+@dataclasses.dataclass(frozen=True)
+class RxLocalSeq(RxComputeContext):
+    """Runs tasks here, in order.  Their prints appear as they are printed.
+
+    Example
+    -------
+    >>> from sqlexec import RxLocalSeq, rx_exec
+    >>> rx_exec(pow, base=[2, 3], exp=2, compute_context=RxLocalSeq())
+    [4, 9]
+    """
+
+    description: ClassVar[str] = "local"
+
+    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+        """Run the tasks of a plan; an exception ends up in its outcome."""
+        for name in plan.packages:
+            try:
+                importlib.import_module(name)
+            except ImportError as error:
+                raise DependencyMissing(
+                    f"packages_to_load names {name!r}, which cannot be imported here: {error}"
+                ) from error
+        for task in plan.tasks:
+            outcome = Outcome(task.index, started=time.time(), process_id=os.getpid())
+            with _surroundings(plan, task.index):
+                try:
+                    outcome.value = plan.function(**plan.shared, **task.arguments)
+                except (Exception, SystemExit) as error:  # noqa: BLE001 - the outcome tells it
+                    outcome.error = error
+            outcome.ended = time.time()
+            yield outcome
+
+
+@contextlib.contextmanager
+def _surroundings(plan: Plan, index: int) -> Iterator[None]:
+    """What a run finds around it here as in the server, and nothing of it afterwards."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_revoscalepy())
+        if plan.local_state:
+            stack.enter_context(_globals_with(plan.function, plan.local_state))
+        if plan.seed is not None:
+            stack.enter_context(_random_streams_kept())
+            seed_run(plan.seed, index)
+        yield
+
+
+@contextlib.contextmanager
+def _revoscalepy() -> Iterator[None]:
+    """Let `import revoscalepy` in a function find our names where there is no real one."""
+    if "revoscalepy" in sys.modules or importlib.util.find_spec("revoscalepy"):
+        yield
+        return
+    sys.modules["revoscalepy"] = sys.modules["sqlexec"]
+    try:
+        yield
+    finally:
+        sys.modules.pop("revoscalepy", None)
+
+
+@contextlib.contextmanager
+def _globals_with(function: Callable[..., Any], state: Mapping[str, object]) -> Iterator[None]:
+    """Variables as globals of the function's module, helper functions there see them too."""
+    scope = _globals_of(function)
+    before = {name: scope.get(name, _ABSENT) for name in state}
+    scope.update(state)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is _ABSENT:
+                scope.pop(name, None)
+            else:
+                scope[name] = value
+
+
+def _globals_of(function: Any) -> dict[str, Any]:
+    """Globals of the function behind partials, bound methods, decorators, callable objects."""
+    for name in ("func", "__func__", "__wrapped__"):
+        if not hasattr(function, "__globals__") and hasattr(function, name):
+            return _globals_of(getattr(function, name))
+    if isinstance(function, type):
+        function = getattr(function, "__init__", None)
+    elif not hasattr(function, "__globals__"):
+        function = type(function).__call__
+    # What is written in C has no globals that anyone could see.
+    return getattr(function, "__globals__", {})
+
+
+@contextlib.contextmanager
+def _random_streams_kept() -> Iterator[None]:
+    """Give the caller's own random streams back as they were."""
+    numpy = sys.modules.get("numpy")
+    state = random.getstate()
+    numpy_state = numpy.random.get_state() if numpy else None
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        if numpy:
+            numpy.random.set_state(numpy_state)

@@ -1,0 +1,228 @@
+"""RxInSqlServer: tasks run in processes that SQL Server starts, next to the data.
+
+plan --Packer--> payload --session--> sqlexec.execute_chunk --> result --unpack--> outcomes
+     `- data source: its query travels beside the payload, its rows never come here
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from sqlexec import scheduler
+from sqlexec.contexts.base import RxRemoteComputeContext
+from sqlexec.data.sources import RxSqlServerData
+from sqlexec.errors import ConfigurationError, UnpackError
+from sqlexec.payload import PROTOCOL, Packer, unpack
+from sqlexec.plan import Plan
+from sqlexec.public import public
+from sqlexec.server.connection import Connection, mask
+from sqlexec.server.pool import POOL
+from sqlexec.tasks import Outcome, Task
+
+ENVIRONMENT = "SQLEXEC_CONNECTION"
+DEFAULT_NUM_TASKS = 4  # for num_tasks=0; Launchpad keeps five processes a user warm
+
+
+@public
+@dataclasses.dataclass(frozen=True)
+class RxInSqlServer(RxRemoteComputeContext):
+    """Runs functions inside SQL Server, up to `num_tasks` processes at a time.
+
+    Parameters
+    ----------
+    connection_string : str
+        ODBC connection string, SQLAlchemy URL (`mssql+pyodbc://...`) or name of a DSN; by
+        default the environment variable SQLEXEC_CONNECTION.  The database needs the sqlexec
+        bundle, the login the role sqlexec_user.
+    num_tasks : int, default 1
+        The most processes at a time, each over a connection of its own; 0 lets sqlexec choose.
+    auto_cleanup : bool, default True
+        Whether results of a job that outlives its call are removed once they are fetched.
+    console_output : bool, optional
+        Print what the function printed, when the call that ran it ends.  Default: no.
+    execution_timeout_seconds : int, optional
+        For a whole job; None or 0 for no limit.
+    wait : bool, default True
+        Whether rx_exec waits for the job.
+    packages_to_load : list of str, optional
+        Modules to import in the server before each job.
+
+    Example
+    -------
+    >>> cc = RxInSqlServer("Server=db1;Database=flights;UID=ann;PWD=secret", num_tasks=4)
+    >>> rx_exec(f, x=[1, 2, 3], compute_context=cc)   # doctest: +SKIP
+    """
+
+    description: ClassVar[str] = "sqlserver"
+
+    connection_string: str = dataclasses.field(default="", repr=False)
+    num_tasks: int = 1
+    auto_cleanup: bool = True
+    console_output: bool | None = None
+    execution_timeout_seconds: int | None = None
+    wait: bool = True
+    packages_to_load: Sequence[str] | str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.connection_string:
+            object.__setattr__(self, "connection_string", os.environ.get(ENVIRONMENT, ""))
+        if not self.connection_string:
+            raise ConfigurationError(
+                f"RxInSqlServer needs a connection_string (or the variable {ENVIRONMENT})"
+            )
+        for name, least in (("num_tasks", 0), ("execution_timeout_seconds", 0)):
+            value = getattr(self, name)
+            if value is None and name != "num_tasks":
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigurationError(
+                    f"{name} must be a whole number of at least {least}, not {value!r}"
+                )
+        packages = self.packages_to_load
+        if packages is not None and not isinstance(packages, str):
+            object.__setattr__(self, "packages_to_load", tuple(packages))
+
+    def __repr__(self) -> str:
+        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        fields["connection_string"] = mask(self.connection_string)
+        return f"RxInSqlServer({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+        """Run the tasks of a plan in the server; see RxComputeContext.
+
+        Raises
+        ------
+        ConfigurationError
+            The job cannot be run as asked (data source of another server, wait=False).
+        PackError
+            The function or a shared argument cannot be sent.
+        """
+        if not self.wait:
+            raise ConfigurationError(
+                "wait=False: this version of sqlexec has no jobs that outlive the call. Use "
+                "wait=True, in a thread (concurrent.futures.ThreadPoolExecutor) if need be."
+            )
+        job = _Job(self, plan)
+        return scheduler.run(
+            job.tasks,
+            lambda: _Worker(job),
+            workers=self.num_tasks or DEFAULT_NUM_TASKS,
+            count=plan.count,
+            chunk_size=plan.chunk_size,
+            group=job.query if job.source is None and job.input_argument else None,
+            timeout=self.execution_timeout_seconds,
+        )
+
+
+class _Job:
+    """What all workers of a job share: the packed function, the data source, numbers."""
+
+    def __init__(self, context: RxInSqlServer, plan: Plan) -> None:
+        self.id = uuid.uuid4()
+        self.connection = Connection.of(context.connection_string)
+        self.numbers = itertools.count(1)  # of chunks; next() on it is atomic
+        tasks = iter(plan.tasks)
+        first = list(itertools.islice(tasks, 1))
+        self.tasks = itertools.chain(first, tasks)
+        name, source = _input_of(plan.shared, first)
+        self.input_argument = name
+        self.source = source if name in plan.shared else None  # else each task has its own
+        if source is not None:
+            self._check(source)
+        self.packer = Packer(
+            plan.function,
+            {each: value for each, value in plan.shared.items() if each != name},
+            local_state=plan.local_state,
+            packages=plan.packages,
+            seed=plan.seed,
+            input_argument=name,
+            input_options=source.options if source is not None else None,
+        )
+
+    def query(self, task: Task) -> str:
+        """The query whose rows a task gets, '' for none."""
+        if self.input_argument is None:
+            return ""
+        source = self.source or task.arguments.get(self.input_argument)
+        if not isinstance(source, RxSqlServerData):
+            raise ConfigurationError(
+                f"Run {task.index} has no data source as its argument {self.input_argument!r}, "
+                "but run 0 has one: all runs or none"
+            )
+        if source is not self.source:
+            self._check(source)
+        return source.query
+
+    def without_source(self, task: Task) -> Task:
+        """The task without the argument that the server fills."""
+        if self.source is not None or self.input_argument is None:
+            return task
+        arguments = dict(task.arguments)
+        del arguments[self.input_argument]
+        return Task(task.index, arguments)
+
+    def _check(self, source: RxSqlServerData) -> None:
+        """A script's rows come from the session that runs it, so from nowhere else."""
+        if source.connection_string is None:
+            return
+        there = Connection.of(source.connection_string)
+        if not there.same_place(self.connection):
+            raise ConfigurationError(
+                f"The data source is at {there}, the compute context at {self.connection}: rows "
+                "go straight from the engine into the function's process, so both must name the "
+                "same server and database. Fetch other data with rx_data_step and pass the frame."
+            )
+
+
+class _Worker:
+    """Runs chunks of a job over one session."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+        self._session = POOL.take(job.connection)
+
+    def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+        """Send a chunk, wait, verify and decode its outcomes."""
+        job = self._job
+        query = job.query(tasks[0])
+        payload = job.packer.chunk([job.without_source(task) for task in tasks])
+        reply = self._session.execute_chunk(
+            job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
+        )
+        outcomes = unpack(reply.result, job.packer.key).outcomes
+        if [outcome.index for outcome in outcomes] != [task.index for task in tasks]:
+            raise UnpackError("The server answered for other tasks than those of the chunk.")
+        if reply.messages and outcomes:
+            outcomes[0].console[:0] = reply.messages
+        return outcomes
+
+    def cancel(self) -> None:
+        """Stop the call that is under way."""
+        self._session.cancel()
+
+    def close(self) -> None:
+        """Give the session back."""
+        POOL.give_back(self._session)
+
+
+def _input_of(
+    shared: Mapping[str, object], first: Sequence[Task]
+) -> tuple[str | None, RxSqlServerData | None]:
+    """The one argument that is a data source, and that of the first run."""
+    arguments: dict[str, object] = dict(shared)
+    for task in first:
+        arguments.update(task.arguments)
+    found = [
+        (name, value) for name, value in arguments.items() if isinstance(value, RxSqlServerData)
+    ]
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"A run takes one data source, since an external script has one input query; here are "
+            f"{', '.join(name for name, _ in found)}. JOIN or UNION them in one sql_query."
+        )
+    return found[0] if found else (None, None)

@@ -1,0 +1,148 @@
+"""A data source to a DataFrame here, over the driver: columns as the server's Python has them.
+
+Types follow Microsoft's page "Data type mappings between Python and SQL Server": integers keep
+their width and become float64 where a value is NULL; decimal and money go through float; text
+and date stay objects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlexec.data.sources import RxSqlServerData
+from sqlexec.errors import ConfigurationError, DependencyMissing
+from sqlexec.runner.revoscalepy import RxSqlServerData as Rows
+from sqlexec.server.connection import Connection
+from sqlexec.server.pool import POOL
+
+if TYPE_CHECKING:
+    import pandas
+
+# Precision as ODBC tells it: of tinyint, smallint, int, bigint.
+_INTEGERS = {3: "uint8", 5: "int16", 10: "int32", 19: "int64"}
+
+
+def read_source(
+    source: RxSqlServerData,
+    *,
+    default_connection: str | None = None,
+    rows: int | None = None,
+) -> pandas.DataFrame:
+    """Fetch the rows of a data source.
+
+    Parameters
+    ----------
+    source : RxSqlServerData
+    default_connection : str, optional
+        Where a source without a connection string is to be found.
+    rows : int, optional
+        Fetch no more than so many.
+
+    Raises
+    ------
+    ConfigurationError
+        Nobody says at which server the source is.
+    ConnectionFailed, ServerError
+        The server is not reached, or fails the query.
+    """
+    import_pandas()
+    text = source.connection_string or default_connection
+    if not text:
+        raise ConfigurationError(
+            f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the "
+            "active compute context"
+        )
+    session = POOL.take(Connection.of(text))
+    try:
+        frame = _fetch(session.read(source.query, source.rows_per_read, rows))
+    finally:
+        POOL.give_back(session)
+    declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()
+    return declared
+
+
+def import_pandas() -> Any:
+    """pandas, or an error that says what to install."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise DependencyMissing(
+            "Reading data here needs pandas: pip install sqlexec[pandas]"
+        ) from error
+    return pandas
+
+
+def _fetch(batches: Any) -> Any:
+    import numpy
+    import pandas
+
+    names: list[str] = []
+    parts: list[list[Any]] = []
+    with contextlib.closing(batches):
+        for description, rows in batches:
+            if not parts:
+                names = [column[0] for column in description]
+                converters = [_converter(column[1], column[4]) for column in description]
+                parts = [[] for _ in names]
+            values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(names)
+            for part, convert, each in zip(parts, converters, values, strict=True):
+                part.append(convert(each))
+    columns = {  # names that come twice collapse to the last one, as in the server
+        name: _series(part[0] if len(part) == 1 else numpy.concatenate(part))
+        for name, part in zip(names, parts, strict=True)
+    }
+    return pandas.DataFrame(columns, copy=False)
+
+
+def _series(values: Any) -> Any:
+    import pandas
+
+    # As objects where they are: pandas 3 would make another type of strings.
+    return pandas.Series(values, dtype=values.dtype if values.dtype == object else None)
+
+
+def _converter(kind: type, precision: int | None) -> Callable[[Sequence[Any]], Any]:
+    """What makes an array of a column's values, for the type that the driver tells."""
+    import numpy
+
+    if kind is int:
+        dtype = _INTEGERS.get(precision or 19, "int64")
+        return lambda values: numpy.array(values, "float64" if None in values else dtype)
+    if kind is float:
+        dtype = "float32" if precision == 24 else "float64"
+        return lambda values: numpy.array(values, "float64" if None in values else dtype)
+    if kind is Decimal:
+        return lambda values: numpy.array(values, "float64")
+    if kind is bool:
+        return lambda values: numpy.array(values, object if None in values else bool)
+    if kind is datetime:
+        return _datetimes
+    return _objects
+
+
+def _datetimes(values: Sequence[Any]) -> Any:
+    """datetime64, of pandas' own unit; objects where a nanosecond count cannot hold them."""
+    import numpy
+    import pandas
+
+    if not values or any(each is not None and each.tzinfo is not None for each in values):
+        return _objects(values)
+    found = numpy.array(values, "datetime64[us]")
+    if int(pandas.__version__.split(".")[0]) >= 3:
+        return found
+    years = [each.year for each in values if each is not None]
+    if not years or min(years) < 1678 or max(years) > 2261:
+        return _objects(values)
+    return found.astype("datetime64[ns]")
+
+
+def _objects(values: Sequence[Any]) -> Any:
+    import numpy
+
+    found = numpy.empty(len(values), object)
+    found[:] = values
+    return found

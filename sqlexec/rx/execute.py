@@ -1,0 +1,242 @@
+"""rx_exec: a function, run once for each set of arguments, wherever the compute context says.
+
+arguments -> plan -> context.carry_out -> outcomes, as completed
+                                          |-> console, warnings, callback
+                                          `-> results, in order
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import reprlib
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlexec.contexts.active import resolve
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.errors import ConfigurationError
+from sqlexec.plan import Plan, make_plan
+from sqlexec.public import public
+from sqlexec.tasks import Outcome
+
+
+@public
+class RunFailedWarning(UserWarning):
+    """Some runs of rx_exec raised; their places in the list hold the exceptions."""
+
+
+@public
+class CallbackFailedWarning(UserWarning):
+    """The callback of rx_exec raised; the job went on."""
+
+
+@public
+def rx_exec(
+    function: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    times_to_run: int = -1,
+    task_chunk_size: int | None = None,
+    compute_context: RxComputeContext | str | None = None,
+    local_state: Mapping[str, object] | None = None,
+    callback: Callable[[Any], object] | None = None,
+    continue_on_failure: bool = True,
+    *,
+    console_output: bool | None = None,
+    auto_cleanup: bool | None = None,
+    packages_to_load: Sequence[str] | str | None = None,
+    seed: int | None = None,
+    **kwargs: Any,
+) -> list[Any]:
+    """Run a function once for each set of arguments, in parallel where the context can.
+
+    Parameters
+    ----------
+    function : callable
+        Called with named arguments.
+    args : dict or list of dict, optional
+        A dict: the arguments of one run, where values in `RxElemArg([...])` make a run each.
+        A list of dicts: a run each.  An `RxSqlServerData` becomes the input of the run: in
+        RxInSqlServer its rows go straight from the engine into the function's process.
+    times_to_run : int, default -1
+        Repeat a single set of arguments so many times; several sets must be as many.
+    task_chunk_size : int, optional
+        Runs per external-script call; by default chosen from what runs and calls take.
+    compute_context : RxComputeContext or str, optional
+        Where to run; by default the active context.
+    local_state : dict, optional
+        Variables that the function sees as globals.
+    callback : callable, optional
+        Called here with what each run gives (its value, or its exception), as it completes.
+        One that raises does not stop the job; a `CallbackFailedWarning` at the end tells.
+    continue_on_failure : bool, default True
+        True: an exception in one of several runs takes that run's place in the list, and a
+        `RunFailedWarning` tells.  False: the first exception cancels the rest and is raised.
+        The exception of a single run is raised in both cases.
+    console_output : bool, optional
+        Print what the function wrote; None for the context's setting.
+    auto_cleanup : bool, optional
+        As in the context: only jobs that outlive their call leave something to clean up.
+    packages_to_load : list of str, optional
+        Modules to import first; None for the context's setting.
+    seed : int, optional
+        Gives each run a random stream of its own (`random`, `numpy.random`), the same whatever
+        the number of processes and chunks.
+    **kwargs
+        The function's arguments, instead of `args`.  A list makes a run of each element, all
+        else is the same in each run; a list that is one value is wrapped once more.  Arguments
+        that are named like one of the above go into `args`.
+
+    Returns
+    -------
+    list
+        What each run returned, in the order of the arguments.
+
+    Raises
+    ------
+    ConfigurationError
+        An argument cannot be used as given; nothing was sent.
+    PackError
+        The function or an argument cannot be pickled; the message names the object.
+    ConnectionFailed, ConnectionLost, ServerError
+        The server is not reached, went away, or refuses.
+    Exception
+        What the function raised, with the server's traceback (`RemoteTraceback`) as its cause.
+
+    Notes
+    -----
+    The documentation of SQL Server 2017 RC1 has `rx_exec(function, args, local_state,
+    compute_context, callback)`; calls with these positions are understood too.
+
+    Example
+    -------
+    >>> from sqlexec import rx_exec
+    >>> rx_exec(lambda x, y: x * y, x=[1, 2, 3], y=10)
+    [10, 20, 30]
+    """
+    if isinstance(times_to_run, Mapping):
+        return rx_exec(
+            function,
+            args,
+            **_by_rc1_positions(
+                [times_to_run, task_chunk_size, compute_context], local_state, callback
+            ),
+            continue_on_failure=continue_on_failure,
+            console_output=console_output,
+            auto_cleanup=auto_cleanup,
+            packages_to_load=packages_to_load,
+            seed=seed,
+            **kwargs,
+        )
+    context = resolve(compute_context)
+    if callback is not None and not callable(callback):
+        raise ConfigurationError(f"callback must be callable, not {type(callback).__name__}")
+    if console_output is None:
+        console_output = bool(getattr(context, "console_output", None))
+    if packages_to_load is None:
+        packages_to_load = getattr(context, "packages_to_load", None)
+    plan = make_plan(
+        function,
+        args,
+        times_to_run,
+        task_chunk_size,
+        local_state=local_state,
+        kwargs=kwargs,
+        packages=packages_to_load,
+        seed=seed,
+        stop_on_error=not continue_on_failure,
+    )
+    return _collect(plan, context, callback, console_output)
+
+
+def _by_rc1_positions(
+    positions: list[Any], local_state: object, callback: object
+) -> dict[str, Any]:
+    """Names for the third to fifth positional argument of an RC1 call."""
+    if local_state is not None:
+        raise ConfigurationError("times_to_run must be a whole number, not a dict")
+    names = ("local_state", "compute_context", "callback")
+    found = {name: value for name, value in zip(names, positions, strict=True) if value is not None}
+    context = found.get("callback")
+    if isinstance(context, (RxComputeContext, str)):  # given by name, in its GA place
+        found["compute_context"] = found.pop("callback")
+    if callback is not None:
+        found["callback"] = callback
+    return found
+
+
+def _collect(
+    plan: Plan,
+    context: RxComputeContext,
+    callback: Callable[[Any], object] | None,
+    console_output: bool,
+) -> list[Any]:
+    """Carry a plan out and put what the runs give in order."""
+    results: dict[int, Any] = {}
+    failed: list[Outcome] = []
+    callback_error: Exception | None = None
+    with contextlib.closing(_closable(context.carry_out(plan))) as outcomes:
+        for outcome in outcomes:
+            if console_output:
+                _print(outcome)
+            for warning in outcome.warnings:
+                _warn_again(*warning)
+            if outcome.error is not None:
+                if plan.stop_on_error or plan.count == 1:
+                    raise outcome.error
+                failed.append(outcome)
+            given = outcome.value if outcome.error is None else outcome.error
+            results[outcome.index] = given
+            if callback is not None:
+                try:
+                    callback(given)
+                except Exception as error:  # noqa: BLE001 - told at the end
+                    callback_error = callback_error or error
+    if callback_error is not None:
+        _warn_of_callback(callback_error)
+    if failed:
+        _warn_of_failures(failed, len(results))
+    return [results[index] for index in sorted(results)]
+
+
+def _closable(outcomes: Iterator[Outcome]) -> Any:
+    """Contexts give generators, whose close() cancels; other iterators need none."""
+    return outcomes if hasattr(outcomes, "close") else (each for each in outcomes)
+
+
+def _print(outcome: Outcome) -> None:
+    for stream, text in outcome.console:
+        target = sys.stderr if stream == "stderr" else sys.stdout
+        target.write(text)
+        target.flush()
+
+
+def _warn_again(category: str, text: str, filename: str, line: int) -> None:
+    """Issue a warning of a run here; a category that only the server knows is a UserWarning."""
+    kind = getattr(builtins, category, None)
+    if not (isinstance(kind, type) and issubclass(kind, Warning)):
+        kind, text = UserWarning, f"{category}: {text}"
+    warnings.warn_explicit(text, kind, filename, line)
+
+
+def _warn_of_callback(error: Exception) -> None:
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    warnings.warn(
+        f"The callback raised; the job went on without it mattering. First error:\n{trace}",
+        CallbackFailedWarning,
+        stacklevel=4,
+    )
+
+
+def _warn_of_failures(failed: list[Outcome], count: int) -> None:
+    first = min(failed, key=lambda outcome: outcome.index)
+    warnings.warn(
+        f"{len(failed)} of {count} runs raised; their places in the list hold the exceptions. "
+        f"The first is run {first.index}: {type(first.error).__name__}: "
+        f"{reprlib.repr(str(first.error))}",
+        RunFailedWarning,
+        stacklevel=4,
+    )

@@ -42,7 +42,7 @@ def _answer(
     connection: socket.socket, request: Dict[str, Any], descriptors: List[int], codes: Any
 ) -> None:
     _redirect(descriptors[0], descriptors[1])
-    inbox, outbox = [_dataframes.Shared(descriptor) for descriptor in descriptors[2:]]
+    outbox, inbox = [_dataframes.Shared(descriptor) for descriptor in descriptors[2:]]
     reply = _run(request, codes, inbox, outbox)
     _flush()
     _wire.send(connection, reply)

@@ -6,6 +6,11 @@ errors").  A text has %s places; `SqlError.of(208, "dbo.t")` fills them.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlexec.embedded.results import Message
+
 
 class SqlError(Exception):
     """An error of SQL Server: number, severity, state, procedure and line.
@@ -13,7 +18,13 @@ class SqlError(Exception):
     `procedure` and `line` are filled in by the interpreter where they are not known at the
     place that raises.  Severity 11 to 19 can be caught by TRY ... CATCH; from 20 on the
     connection ends.
+
+    Some statements tell more than one thing: `before` are errors that a client gets ahead of
+    this one (CATCH sees the last error alone), `after` messages that follow, caught or not.
     """
+
+    before: tuple[SqlError, ...] = ()
+    after: tuple[Message, ...] = ()
 
     def __init__(
         self,

@@ -1,93 +1,85 @@
-"""Which ODBC driver for SQL Server this machine has; both wings use it."""
+"""Which ODBC driver speaks to SQL Server on this machine."""
 
 from __future__ import annotations
 
+import importlib.util
 import platform
 import re
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 from sqlexec.errors import DependencyMissing
 
-_OURS = re.compile(r"ODBC Driver (\d+) for SQL Server", re.IGNORECASE)
+_REGISTERED = re.compile(r"ODBC Driver (\d+) for SQL Server")
 
 
-@lru_cache(maxsize=1)
 def find_driver() -> str:
-    """Name of the newest registered Microsoft driver, else the path of the packaged library.
+    """The driver for an ODBC connection string: what stands after `Driver=`.
 
-    The package is mssql-python-odbc, which brings Microsoft's ODBC Driver 18.
+    A registered "ODBC Driver N for SQL Server" comes first, the newest of them; else the
+    library that the package mssql-python-odbc brings, by its path.
 
     Returns
     -------
     str
-        A value for `Driver=` in an ODBC connection string.
+        Name or path; write it as `Driver={...}`.
 
     Raises
     ------
     DependencyMissing
-        There is none, or unixODBC itself is missing; the message says what to install.
+        When there is neither.
 
     Example
     -------
-    >>> find_driver()                                  # doctest: +SKIP
+    >>> find_driver()                                               # doctest: +SKIP
     'ODBC Driver 18 for SQL Server'
     """
-    try:
-        import pyodbc
-    except ImportError as error:
-        raise DependencyMissing(
-            f"pyodbc does not load on this machine ({error}). On Debian and Ubuntu: "
-            "apt-get install unixodbc libltdl7"
-        ) from error
-    registered: list[str] = [name for name in pyodbc.drivers() if _OURS.fullmatch(name)]
-    if registered:
-        return max(registered, key=_version)
-    packaged = _packaged()
-    if packaged is None:
-        raise DependencyMissing(
-            "No ODBC driver for SQL Server is on this machine. "
-            "Install Microsoft's ODBC Driver 18, or: pip install mssql-python-odbc"
-        )
-    return str(packaged)
+    import pyodbc
 
-
-def _version(name: str) -> int:
-    match = _OURS.fullmatch(name)
-    return int(match[1]) if match else 0
-
-
-def _packaged() -> Path | None:
-    """The library in the package mssql-python-odbc that fits this system, if there is one."""
-    try:
-        import mssql_python_odbc
-    except ImportError:
-        return None
-    libraries = Path(mssql_python_odbc.get_libs_dir())
-    machine = {"amd64": "x86_64", "aarch64": "arm64"}.get(
-        platform.machine().lower(), platform.machine().lower()
+    found = [match for name in pyodbc.drivers() if (match := _REGISTERED.fullmatch(name))]
+    if found:
+        return str(max(found, key=lambda match: int(match[1]))[0])
+    shipped = _shipped_driver()
+    if shipped is not None:
+        return str(shipped)
+    raise DependencyMissing(
+        "No ODBC driver for SQL Server was found on this machine: install Microsoft's "
+        "'ODBC Driver 18 for SQL Server', or `pip install mssql-python-odbc`."
     )
+
+
+def _shipped_driver() -> Path | None:
+    """The library inside mssql-python-odbc (or an older mssql-python) that fits this system."""
+    for package in ("mssql_python_odbc", "mssql_python"):
+        spec = importlib.util.find_spec(package)
+        for root in (spec.submodule_search_locations or ()) if spec else ():
+            candidates = sorted(Path(root, "libs", _system()).rglob(_library()))
+            fitting = [path for path in candidates if _machine() in path.parts]
+            if fitting:
+                return fitting[-1]
+    return None
+
+
+def _system() -> str:
+    if sys.platform == "linux":
+        musl = not platform.libc_ver()[0]
+        if musl:
+            return "linux/alpine"
+        redhat = Path("/etc/redhat-release").exists()
+        suse = Path("/etc/SuSE-release").exists()
+        return "linux/rhel" if redhat else "linux/suse" if suse else "linux/debian_ubuntu"
+    return {"darwin": "macos", "win32": "windows"}.get(sys.platform, sys.platform)
+
+
+def _machine() -> str:
+    machine = platform.machine().lower()
+    arm = machine in ("arm64", "aarch64")
     if sys.platform == "win32":
-        found = libraries.glob("windows/*/msodbcsql18.dll")
-        folder = "x64" if machine == "x86_64" else machine
-        return next((path for path in found if path.parent.name == folder), None)
-    if sys.platform == "darwin":
-        return next(libraries.glob(f"macos/{machine}/lib/libmsodbcsql*.dylib"), None)
-    return next(libraries.glob(f"linux/{_family()}/{machine}/lib/libmsodbcsql-*.so*"), None)
+        return "arm64" if arm else "x64"
+    return "arm64" if arm else "x86_64"
 
 
-def _family() -> str:
-    """The folder of the package for this Linux, from os-release."""
-    release = Path("/etc/os-release")
-    text = release.read_text(encoding="utf-8").lower() if release.exists() else ""
-    names = " ".join(re.findall(r"^id(?:_like)?=(.*)$", text, re.MULTILINE))
-    for word, folder in (
-        ("alpine", "alpine"),
-        ("suse", "suse"),
-        ("rhel", "rhel"),
-        ("fedora", "rhel"),
-    ):
-        if word in names:
-            return folder
-    return "debian_ubuntu"
+def _library() -> str:
+    return {"darwin": "libmsodbcsql*.dylib", "win32": "msodbcsql*.dll"}.get(
+        sys.platform, "libmsodbcsql*.so*"
+    )

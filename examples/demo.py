@@ -20,7 +20,6 @@ from rich.console import Console
 
 from sqlexec import bundle
 from sqlexec.embedded import EmbeddedServer
-from sqlexec.server.connection import build_odbc, parse_odbc
 
 HERE = Path(__file__).parent
 TABLE = """
@@ -73,23 +72,23 @@ def load(cursor, frame):
 
 def prepare(server):
     """The DBA's part; returns the analyst's connection string."""
-    place = {**parse_odbc(server.connection_string), "Database": "RevoTestDB"}
+    revo_test_db = server.odbc(Database="RevoTestDB")
     with closing(pyodbc.connect(server.connection_string, autocommit=True)) as connection:
         connection.execute("CREATE DATABASE RevoTestDB;")
     password = secrets.token_urlsafe(16)
-    with closing(pyodbc.connect(build_odbc(place), autocommit=True)) as connection:
+    with closing(pyodbc.connect(revo_test_db, autocommit=True)) as connection:
         cursor = connection.cursor()
         cursor.execute(TABLE)
         frame, started = flights(), perf_counter()
         load(cursor, frame)
         (rows,) = cursor.execute("SELECT COUNT(*) FROM dbo.airlinedemosmall;").fetchone()
         console.print(f"    {rows:,} flights loaded in {perf_counter() - started:.1f} s")
-        console.print(f"    {bundle.install(build_odbc(place))}")
+        console.print(f"    {bundle.install(revo_test_db)}")
         cursor.execute(f"CREATE LOGIN analyst WITH PASSWORD = '{password}';")
         cursor.execute("CREATE USER analyst FOR LOGIN analyst;")
         cursor.execute("GRANT SELECT ON dbo.airlinedemosmall TO analyst;")
         cursor.execute("ALTER ROLE sqlexec_user ADD MEMBER analyst;")
-    return build_odbc({**place, "UID": "analyst", "PWD": password})
+    return server.odbc(Database="RevoTestDB", UID="analyst", PWD=password)
 
 
 def run(example, connection_string):

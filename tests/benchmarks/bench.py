@@ -31,7 +31,6 @@ from sqlalchemy import create_engine
 
 from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec
 from sqlexec.embedded import EmbeddedServer
-from sqlexec.server.connection import build_odbc, parse_odbc
 from tests.benchmarks.memory import PeakOfTree
 
 MEGABYTE = 1024 * 1024
@@ -235,7 +234,7 @@ class Place:
     def on(cls, server: EmbeddedServer) -> Place:
         with pyodbc.connect(server.connection_string, autocommit=True) as connection:
             connection.execute("CREATE DATABASE bench;")
-        where = build_odbc({**parse_odbc(server.connection_string), "Database": "bench"})
+        where = server.odbc(Database="bench")
         bundle.install(where)
         return cls(where, server.process_id)
 

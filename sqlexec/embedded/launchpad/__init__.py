@@ -1,7 +1,7 @@
 """External scripts: real Python processes, each used for one script and then gone.
 
-    sp_execute_external_script -> Launchpad.run(ScriptRequest) -> satellite process
-                               <- ScriptResult (OUTPUT values, OutputDataSet, stdout, stderr)
+sp_execute_external_script -> Launchpad.run(ScriptRequest) -> satellite process
+                           <- ScriptResult (OUTPUT values, OutputDataSet, stdout, stderr)
 """
 
 from sqlexec.embedded.launchpad.launchpad import Launchpad

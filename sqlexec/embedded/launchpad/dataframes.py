@@ -144,12 +144,12 @@ def _text(column: Dict[str, Any], inbox: Shared, rows: int) -> Any:
     return strings[_array(inbox, column["at"], "int32", rows)]  # code -1, the last one: None
 
 
-_READERS = {
+_READERS: Dict[str, Callable[[Dict[str, Any], Shared, int], Any]] = {
     "bool": _bool,
     "date": _date,
     "datetime": _datetime,
     "text": _text,
-}  # type: Dict[str, Callable[[Dict[str, Any], Shared, int], Any]]
+}
 
 
 # --- out ---------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class Launchpad:
     python : Path or None
         The interpreter, any from 3.6 on; None for the one that runs the server.  numpy and
         pandas are needed there only for @input_data_1 and OutputDataSet.
-    quirks : Quirks
+    quirks : Quirks or None
         Ways of real runtimes to imitate.
     pool : int or None
         Processes to keep ready; None for one a core, at least two.
@@ -60,7 +60,7 @@ class Launchpad:
     """
 
     def __init__(
-        self, python: Path | None = None, quirks: Quirks = Quirks(), pool: int | None = None
+        self, python: Path | None = None, quirks: Quirks | None = None, pool: int | None = None
     ) -> None:
         if not hasattr(os, "fork"):
             raise ConfigurationError(
@@ -70,10 +70,10 @@ class Launchpad:
         self.python = Path(python or sys.executable)
         if not shutil.which(self.python):
             raise ConfigurationError(f"There is no Python interpreter {self.python}.")
-        self._quirks = quirks
+        self._quirks = quirks or Quirks()
         self._pool = max(2, os.cpu_count() or 1) if pool is None else pool
         self._mutex = threading.Lock()
-        self._failures = quirks.launch_failures
+        self._failures = self._quirks.launch_failures
         self._closed = False
         self._zygote = Zygote(self.python, self._pool)
 
@@ -124,7 +124,9 @@ class Launchpad:
         if fails:
             raise SqlError.of(39025)
 
-    def _launch(self, message: dict[str, object], descriptors: list[int]) -> tuple[Satellite, Zygote]:
+    def _launch(
+        self, message: dict[str, object], descriptors: list[int]
+    ) -> tuple[Satellite, Zygote]:
         """Give the script to a satellite; to another one if that has died while it was idle."""
         for _attempt in range(_ATTEMPTS):
             zygote = self._running_zygote()

@@ -34,7 +34,7 @@ def parameter_kind(type: SqlType) -> str | None:
     """How values of a T-SQL type reach a script; None for a type that does not (39018)."""
     if type.is_integer:
         return "int"
-    if type.name == "timestamp" or type.name == "xml":
+    if type.name in ("timestamp", "xml"):
         return None
     if type.is_text or type.name == "uniqueidentifier":
         return "text"
@@ -86,7 +86,9 @@ def _encode(value: object, inbox: SharedFile) -> object:
             return base64.b64encode(value).decode("ascii")
         return _place(value, inbox)
     if isinstance(value, str):
-        return value if len(value) <= INLINE else _place(value.encode("utf-8", "surrogatepass"), inbox)
+        return (
+            value if len(value) <= INLINE else _place(value.encode("utf-8", "surrogatepass"), inbox)
+        )
     if isinstance(value, datetime.datetime):
         return [*value.timetuple()[:6], value.microsecond]
     if isinstance(value, datetime.date):
@@ -179,7 +181,7 @@ def _moment(value: object, length: int) -> datetime.date:
     try:
         if length == 3:
             return datetime.date(*numbers[:3])
-        return datetime.datetime(*numbers[:7])  # noqa: DTZ001 - T-SQL's datetime has no zone
+        return datetime.datetime(*numbers[:7])
     except (ValueError, OverflowError, TypeError):
         raise ProtocolError("an OUTPUT value is no date") from None
 

@@ -104,7 +104,12 @@ class Zygote:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [str(python), "-I", str(Path(__file__).with_name("zygote.py")), str(theirs.fileno())],
+                [
+                    str(python),
+                    "-I",
+                    str(Path(__file__).with_name("zygote.py")),
+                    str(theirs.fileno()),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -229,7 +234,7 @@ class Zygote:
     def _forget(self, number: int, status: int | None) -> None:
         with self._mutex:
             satellite = self._satellites.pop(number, None)
-            if satellite in self._idle:
+            if satellite is not None and satellite in self._idle:
                 self._idle.remove(satellite)
         if satellite is not None:
             satellite.set_ended(status)

@@ -80,9 +80,9 @@ def _redirect(stdout: int, stderr: int) -> None:
     for descriptor, target in ((stdout, 1), (stderr, 2)):
         os.dup2(descriptor, target)
         os.close(descriptor)
-    sys.stdin = sys.__stdin__ = open(os.devnull)
-    sys.stdout = sys.__stdout__ = _console(1, "strict")
-    sys.stderr = sys.__stderr__ = _console(2, "backslashreplace")
+    sys.stdin = sys.__stdin__ = open(os.devnull)  # type: ignore[misc]  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = _console(1, "strict")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _console(2, "backslashreplace")  # type: ignore[misc]
 
 
 def _console(descriptor: int, errors: str) -> io.TextIOWrapper:
@@ -92,23 +92,22 @@ def _console(descriptor: int, errors: str) -> io.TextIOWrapper:
 
 def _flush() -> None:
     """Write out what Python and the C library still hold of the console."""
-    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+    streams: List[Any] = [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]
+    for stream in streams:
         try:
             stream.flush()
-        except BaseException:  # a script may have put any object there
+        except BaseException:  # noqa: BLE001, S110 - a script may have put any object there
             pass
     ctypes = sys.modules.get("ctypes")  # loaded by the zygote where it exists
     if ctypes is not None:
         ctypes.CDLL(None).fflush(None)
 
 
-def _run(
-    request: Dict[str, Any], codes: Dict[str, Any], inbox: Any, outbox: Any
-) -> Dict[str, Any]:
+def _run(request: Dict[str, Any], codes: Dict[str, Any], inbox: Any, outbox: Any) -> Dict[str, Any]:
     """Run the script; the reply, which tells of an error too."""
     script = request["script"]
     compile_time = 0.0
-    reply = {"error": None, "outputs": {}, "frame": None}  # type: Dict[str, Any]
+    reply: Dict[str, Any] = {"error": None, "outputs": {}, "frame": None}
     try:
         names = _main_names(request, inbox)
         code = codes.get(script)
@@ -124,7 +123,7 @@ def _run(
         reply["frame"] = _dataframes.write_frame(
             names.get(request["output_name"]), request["output_name"], outbox
         )
-    except BaseException as error:  # sys.exit() fails a call as well
+    except BaseException as error:  # noqa: BLE001 - sys.exit() fails a call as well
         reply.update(error=_error_text(error), outputs={}, frame=None)
     reply["compile_time"] = compile_time
     return reply
@@ -137,7 +136,7 @@ def _error_text(error: BaseException) -> str:
             return str(error)
         first = error.__traceback__ and error.__traceback__.tb_next  # without the frame of _run
         text = "".join(traceback.format_exception(type(error), error, first))
-    except BaseException:  # an exception's own methods may raise anything
+    except BaseException:  # noqa: BLE001 - an exception's own methods may raise anything
         text = type(error).__name__
     if len(text) > _MAX_ERROR:
         text = text[: _MAX_ERROR // 2] + "\n...\n" + text[-_MAX_ERROR // 2 :]
@@ -235,7 +234,7 @@ def _datetime_out(value: Any, outbox: Any) -> List[int]:
 
 
 _NUMBERS = (bool, int, float, decimal.Decimal)
-_ACCEPTED = {
+_ACCEPTED: Dict[str, Any] = {
     "bit": _NUMBERS,
     "int": _NUMBERS,
     "float": _NUMBERS,
@@ -243,8 +242,8 @@ _ACCEPTED = {
     "binary": (bytes, bytearray, memoryview),
     "date": datetime.date,
     "datetime": datetime.date,
-}  # type: Dict[str, Any]
-_ENCODERS = {
+}
+_ENCODERS: Dict[str, Callable[[Any, Any], Any]] = {
     "bit": lambda value, outbox: bool(value),
     "int": lambda value, outbox: int(value),
     "float": _float_out,
@@ -252,4 +251,4 @@ _ENCODERS = {
     "binary": _binary_out,
     "date": _date_out,
     "datetime": _datetime_out,
-}  # type: Dict[str, Callable[[Any, Shared], Any]]
+}

@@ -26,7 +26,7 @@ def send(connection: socket.socket, message: Message, descriptors: Sequence[int]
     """Send one message; OSError (a broken pipe, say) where the other side is gone."""
     body = json.dumps(message, separators=(",", ":")).encode("ascii")
     data = memoryview(_LENGTH.pack(len(body)) + body)
-    rights = []  # type: List[Tuple[int, int, array.array[int]]]
+    rights: List[Tuple[int, int, array.array[int]]] = []
     if descriptors:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
     sent = connection.sendmsg([data], rights)
@@ -42,9 +42,7 @@ def receive(connection: socket.socket, max_size: int) -> Message:
     return _parse(connection, connection.recv(_LENGTH.size), max_size)
 
 
-def receive_with_descriptors(
-    connection: socket.socket, max_size: int
-) -> Tuple[Message, List[int]]:
+def receive_with_descriptors(connection: socket.socket, max_size: int) -> Tuple[Message, List[int]]:
     """Read one message and its file descriptors, which the caller closes; errors as `receive`."""
     integer = array.array("i").itemsize
     head, ancillary, _flags, _address = connection.recvmsg(
@@ -71,7 +69,7 @@ def _parse(connection: socket.socket, head: bytes, max_size: int) -> Message:
     except RecursionError:
         raise ValueError("a message is nested too deeply") from None
     if not isinstance(message, dict):
-        raise ValueError("a message is no JSON object")
+        raise ValueError("a message is no JSON object")  # noqa: TRY004 - of the input, not of a type
     return message
 
 

@@ -61,8 +61,8 @@ class Zygote:
         self._control = control
         self._wire = wire
         self._satellite = satellite
-        self._satellites = {}  # type: Dict[int, int]  # process id: the launchpad's id
-        self._codes = collections.OrderedDict()  # type: collections.OrderedDict[str, Any]
+        self._satellites: Dict[int, int] = {}  # process id: the launchpad's id
+        self._codes: "collections.OrderedDict[str, Any]" = collections.OrderedDict()
 
     def serve(self) -> None:
         """Obey until the launchpad is gone."""
@@ -206,7 +206,7 @@ def _freeze() -> None:
 
 def _preload() -> Dict[str, Optional[str]]:
     """Import what is there; versions of the optional packages (None for one that is not)."""
-    versions = {}  # type: Dict[str, Optional[str]]
+    versions: Dict[str, Optional[str]] = {}
     for name in _PRELOAD:
         try:
             module = importlib.import_module(name)

@@ -114,7 +114,9 @@ def _check_arguments(call: Call) -> None:
 
 def _bind(call: Call, declared: Sequence[Parameter]) -> dict[str, Argument]:
     """The argument of each parameter that @params declares; 39016 for a missing one."""
-    extra = {a.name.lower(): a for a in call.arguments if a.name and a.name.lower() not in _DECLARED}
+    extra = {
+        a.name.lower(): a for a in call.arguments if a.name and a.name.lower() not in _DECLARED
+    }
     positional = [a for a in call.arguments[len(_DECLARED) :] if not a.name]
     bound = {}
     for parameter in declared:

@@ -1,9 +1,11 @@
 """Starts the embedded server in a process of its own, and stops it.
 
-    this process                         python -m sqlexec.embedded
-    EmbeddedServer.start()  -- stdin: settings as one JSON line (the password is on no command line)
-                           <-- stdout: {"port": ...} or {"error": ...}
-    stop(), or this process ends -- stdin: end of file --> ends its sessions and scripts, then itself
+    this process                                     python -m sqlexec.embedded
+    start()                       --- stdin: settings, one JSON line -->
+                                  <-- stdout: {"port": ...} or {"error": ...}
+    stop(), or this process ends  --- stdin: end of file -->  ends sessions, scripts, itself
+
+The password is on no command line.
 
 Two processes, so that client and server do not share an interpreter lock.
 """
@@ -155,7 +157,7 @@ class EmbeddedServer:
         """Start the server and wait until it listens."""
         if self._process is not None:
             return self
-        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sqlexec.embedded"],
             stdin=subprocess.PIPE,

@@ -94,7 +94,7 @@ def _write_batch(writer: MessageWriter, types: list[SqlType], batch: pa.RecordBa
         for cell in chain.from_iterable(rows):
             write_cell(writer, cell)
     else:
-        writer.write(b"".join(chain.from_iterable(rows)))  # type: ignore[arg-type]
+        writer.write(b"".join(chain.from_iterable(rows)))
 
 
 def _has_large(cells: Sequence[Cell]) -> bool:

@@ -113,7 +113,7 @@ def rows(place: Place) -> list[Row]:
     data = RxSqlServerData(sql_query=query, connection_string=place.connection_string)
     local = duckdb.connect()
     local.execute(
-        "CREATE TABLE big AS SELECT i::INTEGER AS id, i * 0.25 AS x, (i % 82)::INTEGER AS y "
+        "CREATE TABLE big AS SELECT i::INTEGER AS id, i * 0.25::DOUBLE AS x, (i % 82)::INTEGER AS y "
         f"FROM range({ROW_COUNT}) AS r(i)"
     )
 

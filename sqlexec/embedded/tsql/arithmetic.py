@@ -234,7 +234,7 @@ def _date_arithmetic(sign: str, left: Typed, right: Typed) -> Typed:
     a, b = (convert(value, type, kind) for value, type in (left, right))
     if not isinstance(a, dt.datetime) or not isinstance(b, dt.datetime):
         return None, kind
-    zero = dt.datetime(1900, 1, 1)  # noqa: DTZ001 (T-SQL's datetime has no zone)
+    zero = dt.datetime(1900, 1, 1)
     try:
         result = zero + ((a - zero) + (b - zero) if sign == "+" else a - b)
     except OverflowError:

@@ -12,10 +12,54 @@ from sqlexec.embedded.tsql import lexer
 from sqlexec.embedded.tsql.syntax import Reader
 
 STARTERS = frozenset(
-    "ALTER BACKUP BEGIN BREAK BULK CHECKPOINT CLOSE COMMIT CONTINUE CREATE DBCC DEALLOCATE DECLARE"
-    " DELETE DENY DROP ELSE END EXEC EXECUTE GOTO GRANT IF INSERT KILL MERGE OPEN PRINT RAISERROR"
-    " READTEXT RECONFIGURE RESTORE RETURN REVERT REVOKE ROLLBACK SAVE SELECT SET SHUTDOWN TRUNCATE"
-    " UPDATE USE WAITFOR WHILE WRITETEXT".split()
+    [
+        "ALTER",
+        "BACKUP",
+        "BEGIN",
+        "BREAK",
+        "BULK",
+        "CHECKPOINT",
+        "CLOSE",
+        "COMMIT",
+        "CONTINUE",
+        "CREATE",
+        "DBCC",
+        "DEALLOCATE",
+        "DECLARE",
+        "DELETE",
+        "DENY",
+        "DROP",
+        "ELSE",
+        "END",
+        "EXEC",
+        "EXECUTE",
+        "GOTO",
+        "GRANT",
+        "IF",
+        "INSERT",
+        "KILL",
+        "MERGE",
+        "OPEN",
+        "PRINT",
+        "RAISERROR",
+        "READTEXT",
+        "RECONFIGURE",
+        "RESTORE",
+        "RETURN",
+        "REVERT",
+        "REVOKE",
+        "ROLLBACK",
+        "SAVE",
+        "SELECT",
+        "SET",
+        "SHUTDOWN",
+        "TRUNCATE",
+        "UPDATE",
+        "USE",
+        "WAITFOR",
+        "WHILE",
+        "WRITETEXT",
+    ]
 )
 _COMBINING = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
 _WITH_QUERY = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})

@@ -242,7 +242,11 @@ def _str(number: Typed, length: Typed = (10, INT), decimals: Typed = (0, INT)) -
     if not isinstance(value, float) or width is None or places is None:
         return None, kind
     written = f"{value:.{min(max(places, 0), 16)}f}"
-    return ("*" * width if len(written.split(".")[0]) > width else written[:width].rjust(width)), kind
+    return (
+        "*" * width
+        if len(written.split(".", maxsplit=1)[0]) > width
+        else written[:width].rjust(width)
+    ), kind
 
 
 @_function("FORMATMESSAGE")
@@ -276,7 +280,7 @@ def format_message(template: str, values: list[object]) -> str:
                 "The data type of substitution parameter does not match the expected type of the "
                 "format specification.",
             )
-        return f"%{flags}{width}{'d' if kind in 'diu' else kind}" % value
+        return f"%{flags}{width or ''}{'d' if kind in 'diu' else kind}" % value
 
     pattern = r"%([-+ 0#]*)(\d+|\*)?(?:\.(\d+))?(?:h|l|I64)?([sdiuoxX])|%%"
     return re.sub(pattern, lambda m: fill(m) if m[0] == "%%" or m[4] else m[0],

@@ -33,11 +33,11 @@ _MICROSECONDS = {
     "WEEK": 604_800_000_000, "DAY": 86_400_000_000, "HOUR": 3_600_000_000, "MINUTE": 60_000_000,
     "SECOND": 1_000_000, "MILLISECOND": 1000, "MICROSECOND": 1,
 }  # fmt: skip
-_ZERO = dt.datetime(1900, 1, 1)  # noqa: DTZ001 (T-SQL's datetime has no zone)
+_ZERO = dt.datetime(1900, 1, 1)
 
 
 def _now() -> dt.datetime:
-    return dt.datetime.now()  # noqa: DTZ005 (GETDATE is the server's local time)
+    return dt.datetime.now()
 
 
 def _utc() -> dt.datetime:

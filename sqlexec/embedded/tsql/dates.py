@@ -12,7 +12,7 @@ import re
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?!\d)")
 _US = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?!\d)")
@@ -63,7 +63,7 @@ def to_date_type(value: str | Moment, source: SqlType, target: SqlType, style: i
     try:
         rounded = round_datetime(moment) if name == "datetime" else _round_minute(moment)
     except OverflowError:
-        rounded = dt.datetime.min  # noqa: DTZ901
+        rounded = dt.datetime.min
     low, high = (1753, 9999) if name == "datetime" else (1900, 2079)
     if not low <= rounded.year <= high:
         raise SqlError(
@@ -108,7 +108,7 @@ def parse(text: str, style: int, target: SqlType, source: SqlType) -> dt.datetim
     """Read a date, a time or both; a time alone comes back as a time."""
     stripped = text.strip()
     if not stripped:
-        return dt.datetime(1900, 1, 1)  # noqa: DTZ001
+        return dt.datetime(1900, 1, 1)
     try:
         day, rest = _day(stripped, style)
         rest = rest.lstrip()

@@ -308,9 +308,7 @@ def _choose(session: Session, node: nodes.Call) -> Typed:
 
 def _arity(node: nodes.Call, count: int) -> None:
     if len(node.arguments) != count:
-        raise SqlError(
-            174, f"The {node.name.lower()} function requires {count} argument(s).", 15
-        )
+        raise SqlError(174, f"The {node.name.lower()} function requires {count} argument(s).", 15)
 
 
 _SPECIAL_RULES: dict[str, Callable[[Session, nodes.Call], Typed]] = {
@@ -357,5 +355,3 @@ def assign(value: object, source: SqlType, target: SqlType) -> object:
     if source.name == target.name and target.length == MAX:
         return value
     return convert(value, source, target, implicit=True)
-
-

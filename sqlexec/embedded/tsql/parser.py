@@ -17,8 +17,8 @@ from sqlexec.embedded.results import Column
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql import lexer, nodes
 from sqlexec.embedded.tsql.boundaries import STARTERS, skip_statement
-from sqlexec.embedded.tsql.expressions import is_scalar_function
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql.expressions import is_scalar_function
 from sqlexec.embedded.tsql.lexer import Token
 from sqlexec.embedded.tsql.syntax import RESERVED, ExpressionReader, string_literal
 
@@ -352,9 +352,7 @@ class StatementReader(ExpressionReader):
             return nodes.ExecuteAs(line, kind, self.scalar() if self.accept("=") else None)
         return self._execute(line)
 
-    def _execute(
-        self, line: int, *, bare: bool = False
-    ) -> nodes.Execute | nodes.ExecuteString:
+    def _execute(self, line: int, *, bare: bool = False) -> nodes.Execute | nodes.ExecuteString:
         if self.at("(") and not bare:
             self.next()
             value = self.scalar()
@@ -654,9 +652,7 @@ class StatementReader(ExpressionReader):
         value = self.scalar()
         name = ""
         if self.accept("AS"):
-            name = (
-                self.next().text if self.token.kind == lexer.STRING else self.identifier()
-            )
+            name = self.next().text if self.token.kind == lexer.STRING else self.identifier()
         elif self.token.kind in (lexer.NAME, lexer.STRING) or (
             self.token.kind == lexer.WORD
             and self.token.upper not in RESERVED

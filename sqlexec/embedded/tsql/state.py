@@ -1,8 +1,8 @@
 """What one session knows while it runs T-SQL: who, where, options, transaction, variables.
 
-    Instance   one a server: engine, catalog, launchpad, all sessions
-      Session  one a connection: database, principal, SET options, transaction count, temp tables
-        Frame  one a batch or procedure call: variables, procedure name, caller's rights
+Instance   one a server: engine, catalog, launchpad, all sessions
+  Session  one a connection: database, principal, SET options, transaction count, temp tables
+    Frame  one a batch or procedure call: variables, procedure name, caller's rights
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ class Session:
     context: dict[str, object] = field(default_factory=dict)  # SESSION_CONTEXT, lower-case keys
     context_info: bytes | None = None
     temporary_tables: dict[str, TableVariable] = field(default_factory=dict)  # '#name' lower case
+    killed: bool = False  # by KILL: the connection ends after the running request
     cancelled: threading.Event = field(default_factory=threading.Event)
     on_cancel: list[Callable[[], None]] = field(default_factory=list)
 

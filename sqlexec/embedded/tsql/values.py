@@ -134,9 +134,7 @@ def decimal_type(value: Decimal) -> SqlType:
 
 def common_type(left: SqlType, right: SqlType) -> SqlType:
     """The type of the higher precedence, wide enough for both."""
-    high, low = (
-        (left, right) if PRECEDENCE[left.name] >= PRECEDENCE[right.name] else (right, left)
-    )
+    high, low = (left, right) if PRECEDENCE[left.name] >= PRECEDENCE[right.name] else (right, left)
     if high.name == "decimal" and (low.name == "decimal" or low.name in INTEGER_DIGITS):
         low_scale = low.scale or 0
         low_whole = INTEGER_DIGITS.get(low.name, (low.precision or 0) - low_scale)
@@ -234,7 +232,8 @@ def _integer_overflow(value: object, number: int, source: SqlType, target: SqlTy
     if isinstance(value, str):
         if target.name == "int":
             return SqlError(
-                248, f"The conversion of the {source.name} value '{value}' overflowed an int column."
+                248,
+                f"The conversion of the {source.name} value '{value}' overflowed an int column.",
             )
         if target.name in ("tinyint", "smallint"):
             size = {"tinyint": "INT1", "smallint": "INT2"}[target.name]
@@ -257,7 +256,9 @@ def _to_decimal(value: object, source: SqlType, target: SqlType, style: int) -> 
         rounded = number.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, EXACT)
     except InvalidOperation:
         raise _decimal_overflow(source, target) from None
-    limit = _MONEY_LIMIT[target.name] if money else Decimal(10) ** ((target.precision or 18) - scale)
+    limit = (
+        _MONEY_LIMIT[target.name] if money else Decimal(10) ** ((target.precision or 18) - scale)
+    )
     if abs(rounded) >= limit and not (money and rounded == -limit):
         raise _decimal_overflow(source, target)
     return rounded
@@ -330,7 +331,7 @@ def single(number: float) -> float:
 
 
 def _days_since_1900(value: dt.datetime) -> Decimal:
-    since = value - dt.datetime(1900, 1, 1)  # noqa: DTZ001 (T-SQL's datetime has no zone)
+    since = value - dt.datetime(1900, 1, 1)
     return Decimal(since // dt.timedelta(microseconds=1)) / Decimal(86_400_000_000)
 
 
@@ -460,7 +461,7 @@ def _to_date(value: object, source: SqlType, target: SqlType, style: int) -> obj
             raise clash(source, target)
         try:
             since = dt.timedelta(days=float(value))
-            value = dt.datetime(1900, 1, 1) + since  # noqa: DTZ001
+            value = dt.datetime(1900, 1, 1) + since
         except OverflowError:
             raise SqlError.of(8115, "expression", target.name, state=2) from None
         source = SqlType("datetime")

@@ -108,6 +108,11 @@ class Launchpad:
             result.stderr = _console(stderr)
         return result
 
+    @property
+    def process_id(self) -> int:
+        """Of the zygote, the parent of all satellites."""
+        return self._zygote.process_id
+
     def close(self) -> None:
         """End all processes and wait until they are gone; scripts that still run are killed."""
         with self._mutex:

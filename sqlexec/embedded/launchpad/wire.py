@@ -30,7 +30,8 @@ def send(connection: socket.socket, message: Message, descriptors: Sequence[int]
     if descriptors:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
     sent = connection.sendmsg([data], rights)
-    connection.sendall(data[sent:])
+    if sent < len(data):  # an empty sendall() would fail if the other side is through already
+        connection.sendall(data[sent:])
 
 
 def receive(connection: socket.socket, max_size: int) -> Message:

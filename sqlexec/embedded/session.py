@@ -102,7 +102,9 @@ class ClientConnection:
         self._writer = MessageWriter(stream.send, 4096, session_id)
         self._prepared: dict[int, Prepared] = {}
         self._last_handle = 0
-        self._requests: queue.SimpleQueue[requests.Request | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[requests.Request | ProtocolError | None] = (
+            queue.SimpleQueue()
+        )
         self._state = threading.Condition()  # guards the next three
         self._busy = False  # the worker has a request
         self._attention = False  # the client has cancelled it
@@ -126,7 +128,7 @@ class ClientConnection:
                 self._leave()
                 worker.join()
         except ProtocolError as problem:
-            self._refuse(SqlError(4002, f"The TDS protocol stream is incorrect. {problem}", 20))
+            self._refuse(_incorrect(problem))
         except OSError:  # the client went away, or took too long to log in
             pass
         finally:
@@ -251,8 +253,7 @@ class ClientConnection:
     # --- reader thread --------------------------------------------------------------------
 
     def _read_requests(self) -> None:
-        while (kind := self._reader.next_message()) is not None:
-            request = requests.read_request(self._reader, kind)
+        while (request := self._next_request()) is not None:
             with self._state:
                 if isinstance(request, requests.Attention) and self._busy:
                     self._attention = True
@@ -266,6 +267,15 @@ class ClientConnection:
                     self._requests.put(request)
             if cancel:
                 self._interpreter.session.cancel()
+            if isinstance(request, ProtocolError):
+                return
+
+    def _next_request(self) -> requests.Request | ProtocolError | None:
+        try:
+            kind = self._reader.next_message()
+            return None if kind is None else requests.read_request(self._reader, kind)
+        except ProtocolError as problem:
+            return problem  # for the worker, which alone writes
 
     # --- worker thread --------------------------------------------------------------------
 
@@ -282,8 +292,11 @@ class ClientConnection:
                 self._state.notify_all()
             self._interpreter.close()
 
-    def _serve(self, request: requests.Request) -> None:
+    def _serve(self, request: requests.Request | ProtocolError) -> None:
         """Carry out one request and answer it."""
+        if isinstance(request, ProtocolError):
+            self._refuse(_incorrect(request))
+            return
         if isinstance(request, (requests.Attention, requests.Ignored)):
             self._finished()
             cancelled = isinstance(request, requests.Attention)
@@ -431,6 +444,10 @@ class ClientConnection:
     def _need(arguments: list[Argument], count: int) -> None:
         if len(arguments) < count:
             raise SqlError(8009, "The TDS remote procedure call has too few parameters.", 16)
+
+
+def _incorrect(problem: ProtocolError) -> SqlError:
+    return SqlError(4002, f"The incoming TDS protocol stream is incorrect. {problem}", 20)
 
 
 def _text(argument: Argument) -> str:

@@ -18,12 +18,13 @@ from sqlexec.embedded.launchpad.columns import is_supported
 from sqlexec.embedded.launchpad.messages import parameter_kind
 from sqlexec.embedded.results import Argument, Column, Message, ResultSet
 from sqlexec.embedded.sqltypes import BIGINT, BIT, FLOAT, NVARCHAR_MAX, VARBINARY_MAX, SqlType
-from sqlexec.embedded.tsql import queries, values
+from sqlexec.embedded.tsql import values
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.nodes import Parameter
 from sqlexec.embedded.tsql.parser import parse_parameters
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
-from sqlexec.embedded.tsql.state import Frame, Session, Variable
+from sqlexec.embedded.tsql.signals import Cancelled
+from sqlexec.embedded.tsql.state import Session, Variable
 
 NAME = "sp_execute_external_script"
 PERMISSION = "EXECUTE ANY EXTERNAL SCRIPT"
@@ -70,7 +71,7 @@ def sp_execute_external_script(call: Call) -> int:
         _open_input(session, query, request)
     result = session.instance.launchpad.run(request, session)
     if session.cancelled.is_set():
-        return 1
+        raise Cancelled
     _raise_failure(result)
     for parameter in declared:
         if parameter.output:
@@ -142,15 +143,13 @@ def _script_parameter(parameter: Parameter, argument: Argument) -> ScriptParamet
 
 def _open_input(session: Session, query: str, request: ScriptRequest) -> None:
     """Start @input_data_1; it may use the parameters, and it runs with the caller's rights."""
+    from sqlexec.embedded.tsql import queries
+
     variables = {
         f"@{parameter.name.lower()}": Variable(parameter.type, parameter.value)
         for parameter in request.parameters
     }
-    session.frames.append(Frame(variables=variables))
-    try:
-        columns, request.input = queries.open_reader(session, query, variables)
-    finally:
-        session.frames.pop()
+    columns, request.input = queries.open_reader(session, query, variables)
     for number, column in enumerate(columns, 1):
         if not is_supported(column.type):
             raise SqlError.of(39017, number, column.type.name, LANGUAGE)

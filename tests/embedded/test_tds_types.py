@@ -35,7 +35,7 @@ def round_trip(spelled: str, value: object) -> object:
     reader = reader_of(
         b"".join(packet(1, data[at : at + 500], 0) for at in range(0, len(data), 500))
         + packet(1, b"")
-    )  # noqa: E501
+    )
     reader.next_message()
     found, read = read_type(reader)
     assert found == kind

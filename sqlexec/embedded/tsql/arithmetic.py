@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -142,10 +143,7 @@ def _decimal_arithmetic(sign: str, left: Typed, right: Typed) -> Typed:
     if sign in "/%":
         if b == 0:
             raise SqlError.of(8134)
-        if sign == "/":
-            result = truncate(EXACT.divide(a, b), scale)
-        else:
-            result = EXACT.remainder(a, b)
+        result = truncate(EXACT.divide(a, b), scale) if sign == "/" else EXACT.remainder(a, b)
     elif sign in "+-*":
         operation = {"+": EXACT.add, "-": EXACT.subtract, "*": EXACT.multiply}[sign]
         result = operation(a, b)
@@ -153,13 +151,7 @@ def _decimal_arithmetic(sign: str, left: Typed, right: Typed) -> Typed:
         raise SqlError(
             402, f"The data types numeric and numeric are incompatible in the {sign} operator."
         )
-    return convert(result, kind, SqlType("decimal", None, kind.precision, scale + 0)) if (
-        result.as_tuple().exponent == -scale and abs(result) < Decimal(10) ** (38 - scale)
-    ) else _rescale(result, kind), kind
-
-
-def _rescale(value: Decimal, kind: SqlType) -> object:
-    return convert(value, SqlType("decimal", None, 38, 38), kind)
+    return convert(result, None, kind), kind
 
 
 def _decimal_result(sign: str, left: SqlType, right: SqlType) -> SqlType:
@@ -263,7 +255,12 @@ def compare(sign: str, left: Typed, right: Typed) -> bool | None:
         a, b = bytes(a).rstrip(b"\0"), bytes(b).rstrip(b"\0")
     elif isinstance(a, (dt.datetime, dt.date)) and type(a) is not type(b):
         raise clash(t1, t2)
-    elif hasattr(a, "bytes_le"):  # uniqueidentifier: the last six bytes count first
-        a, b = (u.bytes_le[10:] + u.bytes_le[8:10] + u.bytes_le[6:8] + u.bytes_le[4:6]
-                + u.bytes_le[:4] for u in (a, b))  # type: ignore[attr-defined]  # fmt: skip
+    elif isinstance(a, uuid.UUID) and isinstance(b, uuid.UUID):
+        a, b = _uuid_order(a), _uuid_order(b)
     return _COMPARE[sign](a, b)
+
+
+def _uuid_order(value: uuid.UUID) -> bytes:
+    """SQL Server compares the last six bytes of a uniqueidentifier first."""
+    raw = value.bytes_le
+    return raw[10:] + raw[8:10] + raw[6:8] + raw[4:6] + raw[:4]

@@ -11,57 +11,16 @@ from __future__ import annotations
 from sqlexec.embedded.tsql import lexer
 from sqlexec.embedded.tsql.syntax import Reader
 
-STARTERS = frozenset(
-    [
-        "ALTER",
-        "BACKUP",
-        "BEGIN",
-        "BREAK",
-        "BULK",
-        "CHECKPOINT",
-        "CLOSE",
-        "COMMIT",
-        "CONTINUE",
-        "CREATE",
-        "DBCC",
-        "DEALLOCATE",
-        "DECLARE",
-        "DELETE",
-        "DENY",
-        "DROP",
-        "ELSE",
-        "END",
-        "EXEC",
-        "EXECUTE",
-        "GOTO",
-        "GRANT",
-        "IF",
-        "INSERT",
-        "KILL",
-        "MERGE",
-        "OPEN",
-        "PRINT",
-        "RAISERROR",
-        "READTEXT",
-        "RECONFIGURE",
-        "RESTORE",
-        "RETURN",
-        "REVERT",
-        "REVOKE",
-        "ROLLBACK",
-        "SAVE",
-        "SELECT",
-        "SET",
-        "SHUTDOWN",
-        "TRUNCATE",
-        "UPDATE",
-        "USE",
-        "WAITFOR",
-        "WHILE",
-        "WRITETEXT",
-    ]
-)
+STARTERS = frozenset({
+    "ALTER", "BACKUP", "BEGIN", "BREAK", "BULK", "CHECKPOINT", "CLOSE", "COMMIT", "CONTINUE",
+    "CREATE", "DBCC", "DEALLOCATE", "DECLARE", "DELETE", "DENY", "DROP", "ELSE", "END",
+    "EXEC", "EXECUTE", "GOTO", "GRANT", "IF", "INSERT", "KILL", "MERGE", "OPEN", "PRINT",
+    "RAISERROR", "READTEXT", "RECONFIGURE", "RESTORE", "RETURN", "REVERT", "REVOKE",
+    "ROLLBACK", "SAVE", "SELECT", "SET", "SHUTDOWN", "TRUNCATE", "UPDATE", "USE", "WAITFOR",
+    "WHILE", "WRITETEXT",
+})  # fmt: skip
 _COMBINING = frozenset({"UNION", "ALL", "EXCEPT", "INTERSECT"})
+_ALTERED = frozenset({"COLUMN", "CONSTRAINT", "MEMBER"})
 _WITH_QUERY = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"})
 
 
@@ -99,7 +58,7 @@ def skip_statement(reader: Reader) -> None:
                 source = True
             elif verb == "UPDATE" and word == "SET" and not assigned:
                 assigned = True
-            elif not _belongs(verb, before, word, reader.position - start):
+            elif not _belongs(verb, before, word, reader.peek().upper, reader.position - start):
                 return
         reader.next()
 
@@ -109,7 +68,7 @@ def _at_end(reader: Reader) -> bool:
     return token.kind == lexer.END or (token.kind == lexer.OPERATOR and token.text == ";")
 
 
-def _belongs(verb: str, before: str, word: str, distance: int) -> bool:
+def _belongs(verb: str, before: str, word: str, after: str, distance: int) -> bool:
     """Whether a word that can begin a statement is a part of the one that runs."""
     if word == "SELECT":
         return before in _COMBINING
@@ -119,10 +78,9 @@ def _belongs(verb: str, before: str, word: str, distance: int) -> bool:
         return before in ("DELETE", "UPDATE") or (verb == "ALTER" and distance <= 4)
     if word == "IF":
         return verb == "DROP" and distance == 2  # DROP TABLE IF EXISTS
-    if word in ("ALTER", "DROP"):
-        # ALTER TABLE a.b.c ALTER COLUMN, ALTER ROLE r DROP MEMBER; CREATE OR ALTER
-        return (verb == "ALTER" and distance <= 7) or before == "OR"
-    return False
+    if word in ("ALTER", "DROP"):  # ALTER TABLE t ALTER COLUMN, ALTER ROLE r DROP MEMBER
+        return (verb == "ALTER" and after in _ALTERED) or before == "OR"
+    return word == "GRANT" and before == "WITH"  # WITH GRANT OPTION
 
 
 def _skip_permission(reader: Reader) -> None:

@@ -206,7 +206,7 @@ def _space(times: Typed) -> Typed:
 
 
 @_function("QUOTENAME")
-def _quotename(name: Typed, quote: Typed = ("[", SqlType("varchar", 1))) -> Typed:
+def _quotename(name: Typed, quote: Typed = ("[", SYSNAME)) -> Typed:
     kind = SqlType("nvarchar", 258)
     value, mark = text(name), text(quote)
     if value is None or mark is None or len(value) > 128:

@@ -254,7 +254,7 @@ def _suser_name(session: Session, principal: object = ...) -> Typed:
     if principal is ...:
         return session.principal.login, SYSNAME
     for login in session.instance.catalog.snapshot(session).logins.values():
-        if login.sid == principal or login.id == principal:
+        if principal in (login.sid, login.id):
             return login.name, SYSNAME
     return None, SYSNAME
 

@@ -205,7 +205,7 @@ class Interpreter:
             return None
         if not isinstance(statement, _CONTAINERS):
             self.session.error_number = 0
-        return signal  # type: ignore[no-any-return]
+        return signal
 
     def _failed(self, statement: nodes.Statement, error: SqlError) -> None:
         """Give an error to the TRY around (raise it), or send it and go on or end the batch."""

@@ -163,7 +163,7 @@ class Declare(Statement):
 @dataclass(frozen=True, slots=True)
 class DeclareTable(Statement):
     name: str
-    columns: str  # the text between the parentheses
+    columns: str  # the text with its parentheses
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,24 +20,12 @@ _KEPT = {
     "QUOTED_IDENTIFIER": "quoted_identifier",
 }
 # Accepted in both settings: they change nothing that the stand-in does
-_WITHOUT_EFFECT = frozenset(
-    [
-        "ANSI_DEFAULTS",
-        "ANSI_NULLS",
-        "ANSI_NULL_DFLT_ON",
-        "ANSI_NULL_DFLT_OFF",
-        "ANSI_PADDING",
-        "ANSI_WARNINGS",
-        "ARITHABORT",
-        "ARITHIGNORE",
-        "CONCAT_NULL_YIELDS_NULL",
-        "CURSOR_CLOSE_ON_COMMIT",
-        "FORCEPLAN",
-        "NO_BROWSETABLE",
-        "NUMERIC_ROUNDABORT",
-        "REMOTE_PROC_TRANSACTIONS",
-    ]
-)
+_WITHOUT_EFFECT = frozenset({
+    "ANSI_DEFAULTS", "ANSI_NULLS", "ANSI_NULL_DFLT_ON", "ANSI_NULL_DFLT_OFF", "ANSI_PADDING",
+    "ANSI_WARNINGS", "ARITHABORT", "ARITHIGNORE", "CONCAT_NULL_YIELDS_NULL",
+    "CURSOR_CLOSE_ON_COMMIT", "FORCEPLAN", "NO_BROWSETABLE", "NUMERIC_ROUNDABORT",
+    "REMOTE_PROC_TRANSACTIONS",
+})  # fmt: skip
 
 
 def set_options(options: Options, names: tuple[str, ...], *, on: bool) -> Options:

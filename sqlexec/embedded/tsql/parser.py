@@ -156,7 +156,7 @@ class StatementReader(ExpressionReader):
                 self.next()
                 start = self.position
                 self.skip_parentheses()
-                return nodes.DeclareTable(line, name, self.span(start)[1:-1])
+                return nodes.DeclareTable(line, name, self.span(start))
             if self.at("CURSOR"):
                 raise unsupported("cursors")
             kind = self.type()
@@ -420,7 +420,8 @@ class StatementReader(ExpressionReader):
     def _result_sets(self) -> nodes.ResultSets | None:
         if not self.accept("WITH"):
             return None
-        self.accept("RECOMPILE") and self.accept(",")  # type: ignore[func-returns-value]
+        if self.accept("RECOMPILE"):
+            self.accept(",")
         if not self.accept("RESULT"):
             return None
         self.expect("SETS")
@@ -669,7 +670,8 @@ def _is_scalar(node: object) -> bool:
     if isinstance(node, nodes.Call) and not is_scalar_function(node.name):
         return False
     if isinstance(node, nodes.Expression):
-        return all(_is_scalar(getattr(node, slot)) for slot in node.__slots__)
+        slots: tuple[str, ...] = node.__slots__
+        return all(_is_scalar(getattr(node, slot)) for slot in slots)
     if isinstance(node, tuple):
         return all(_is_scalar(item) for item in node)
     return True

@@ -12,20 +12,10 @@ from sqlexec.embedded.tsql import nodes
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.values import DATE_TYPES, convert, type_name
 
-_NUMBERS = frozenset(
-    [
-        "bit",
-        "tinyint",
-        "smallint",
-        "int",
-        "bigint",
-        "decimal",
-        "money",
-        "smallmoney",
-        "float",
-        "real",
-    ]
-)
+_NUMBERS = frozenset({
+    "bit", "tinyint", "smallint", "int", "bigint", "decimal", "money", "smallmoney", "float",
+    "real",
+})  # fmt: skip
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Transactions of a session: counting, dooming, and what an error does to them.
 
     @@TRANCOUNT 0 --begin--> 1 --begin--> 2 --commit--> 1 --commit--> 0 (DuckDB commits)
-                               \\--error in DuckDB--> doomed (DuckDB has rolled back) --rollback--> 0
+                               \\--error--> doomed (rolled back in DuckDB) --rollback--> 0
 
 DuckDB ends a transaction at the first error inside it.  Within TRY ... CATCH the session then is
 in a doomed transaction, as SQL Server has it under XACT_ABORT ON: XACT_STATE() is -1, nothing can

@@ -126,7 +126,7 @@ def literal_type(value: object) -> SqlType:
 
 def decimal_type(value: Decimal) -> SqlType:
     """The smallest decimal type that holds a value."""
-    sign, digits, exponent = value.as_tuple()
+    _, digits, exponent = value.as_tuple()
     scale = max(-int(exponent), 0)
     whole = max(len(digits) + int(exponent), 0)
     return SqlType("decimal", None, min(max(whole + scale, 1), 38), min(scale, 38))

@@ -30,8 +30,8 @@ class RxElemArg(Generic[T]):
     Parameters
     ----------
     values : iterable
-        One value a run. One with a length is checked against the others before anything is
-        sent; an iterator is read as the job goes on.
+        One value a run. Those with a length are checked against each other before anything
+        is sent; an iterator is read as the job goes on, and only as far as the others go.
 
     Example
     -------
@@ -183,14 +183,24 @@ def _from_dict(
             "into args={...} as it is."
         )
     number = next(iter(lengths.values()), None)
-    rows: Iterable[tuple[Any, ...]] = zip(*split.values(), strict=len(lengths) == len(split))
+    rows: Iterable[tuple[Any, ...]] = zip(*split.values(), strict=False)
     if times >= 0 and number is None:
         rows = itertools.islice(rows, times)
     elif times >= 0:
         number, rows = times, _repeated(rows, times, number or 0)
-    names = tuple(split)
-    tasks = (Task(index, dict(zip(names, row, strict=True))) for index, row in enumerate(rows))
-    return shared, number, tasks
+    return shared, number, _tasks(tuple(split), rows, number)
+
+
+def _tasks(
+    names: tuple[str, ...], rows: Iterable[tuple[Any, ...]], number: int | None
+) -> Iterator[Task]:
+    index = -1
+    for index, row in enumerate(rows):
+        yield Task(index, dict(zip(names, row, strict=True)))
+    if number is not None and index + 1 < number:
+        raise ConfigurationError(
+            f"An iterator among {', '.join(names)} ended after {index + 1} of {number} runs"
+        )
 
 
 def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int, Iterable[Task]]:

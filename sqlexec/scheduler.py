@@ -90,7 +90,7 @@ class ChunkSizer:
         if remaining is not None:
             share = remaining / self._workers
             wanted = min(wanted, max(share / 2, min(share, self._launch / task)))
-        return max(1, min(math.ceil(wanted), most))
+        return min(max(1, math.ceil(wanted)), most)
 
 
 def run(

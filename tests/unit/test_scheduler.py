@@ -1,0 +1,218 @@
+"""Dealing tasks to workers: pure logic, no server."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+import pytest
+
+from sqlexec.errors import ExecutionTimeout
+from sqlexec.scheduler import ChunkSizer, run
+from sqlexec.tasks import Outcome, Task
+
+
+class Worker:
+    """Answers each task with its index; subclasses do what a server may do."""
+
+    def __init__(self, log: list[list[int]]) -> None:
+        self.log = log
+        self.cancelled = threading.Event()
+        self.closed = False
+
+    def call(self, tasks):
+        self.log.append([task.index for task in tasks])
+        return [Outcome(task.index, task.index) for task in tasks]
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def tasks_of(number):
+    return [Task(index) for index in range(number)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("number", [0, 1, 2, 100])
+@pytest.mark.parametrize("known", [True, False])
+def test_every_task_runs_once(workers, number, known):
+    log = []
+    count = number if known else None
+    found = run(iter(tasks_of(number)), lambda: Worker(log), workers=workers, count=count)
+    assert sorted(outcome.index for outcome in found) == list(range(number))
+    assert sorted(itertools.chain(*log)) == list(range(number))
+
+
+def test_fixed_chunks():
+    log = []
+    list(run(tasks_of(10), lambda: Worker(log), workers=1, count=10, chunk_size=4))
+    assert log == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_groups_never_share_a_chunk():
+    log = []
+    found = run(
+        tasks_of(7),
+        lambda: Worker(log),
+        workers=1,
+        count=7,
+        chunk_size=5,
+        group=lambda task: task.index // 3,
+    )
+    assert len(list(found)) == 7
+    assert log == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+def test_workers_are_at_work_at_the_same_time():
+    meeting = threading.Barrier(3)
+
+    class Meeting(Worker):
+        def call(self, tasks):
+            meeting.wait(10)  # broken unless three are here at once
+            return super().call(tasks)
+
+    assert len(list(run(tasks_of(3), lambda: Meeting([]), workers=3, count=3))) == 3
+
+
+def test_tasks_are_read_no_further_than_workers_need():
+    read = []
+
+    def numbers():
+        for index in itertools.count():
+            read.append(index)
+            yield Task(index)
+
+    outcomes = run(numbers(), lambda: Worker([]), workers=1, chunk_size=5)
+    next(outcomes)
+    outcomes.close()
+    assert len(read) < 100_000
+
+
+def test_an_error_of_a_call_cancels_the_others_and_is_raised():
+    workers = []
+
+    class Failing(Worker):
+        def call(self, tasks):
+            if tasks[0].index == 0:
+                raise ConnectionError("gone")
+            assert self.cancelled.wait(10)
+            return super().call(tasks)
+
+    def open_worker():
+        workers.append(Failing([]))
+        return workers[-1]
+
+    with pytest.raises(ConnectionError, match="gone"):
+        list(run(tasks_of(4), open_worker, workers=2, count=4))
+    assert all(worker.closed for worker in workers)
+
+
+def test_an_error_in_opening_a_worker_is_raised():
+    def open_worker():
+        raise ConnectionError("no server")
+
+    with pytest.raises(ConnectionError, match="no server"):
+        list(run(tasks_of(4), open_worker, workers=2, count=4))
+
+
+def test_closing_the_iterator_cancels_what_runs():
+    release, waiting = threading.Event(), threading.Event()
+    log = []
+
+    class Slow(Worker):
+        def call(self, tasks):
+            if tasks[0].index == 1:
+                waiting.set()
+                release.wait(10)
+                raise RuntimeError("cancelled")  # as a cancelled call does
+            assert waiting.wait(10)
+            return super().call(tasks)
+
+        def cancel(self):
+            super().cancel()
+            release.set()
+
+    outcomes = run(tasks_of(100), lambda: Slow(log), workers=2, count=100, chunk_size=1)
+    assert next(outcomes).index == 0
+    outcomes.close()
+    assert release.is_set()
+    assert sum(map(len, log)) < 100
+
+
+def test_timeout_cancels():
+    cancelled = threading.Event()
+
+    class Stuck(Worker):
+        def call(self, tasks):
+            assert cancelled.wait(10)
+            raise RuntimeError("cancelled")
+
+        def cancel(self):
+            cancelled.set()
+
+    with pytest.raises(ExecutionTimeout, match="execution_timeout_seconds"):
+        list(run(tasks_of(2), lambda: Stuck([]), workers=1, count=2, timeout=0.05))
+    assert cancelled.is_set()
+
+
+def test_an_error_in_the_source_of_tasks_is_raised():
+    def numbers():
+        yield Task(0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(run(numbers(), lambda: Worker([]), workers=1, chunk_size=1))
+
+
+def simulate(number, task, launch, workers, overhead=0.0):
+    """Deal `number` tasks on a clock of our own; gives the time it takes and the calls."""
+    sizer, remaining, calls, result = ChunkSizer(workers), number, 0, 0.0
+    free = [(0.0, place, None) for place in range(workers)]
+    while free:
+        now, place, done = free.pop(free.index(min(free)))
+        result = max(result, now)
+        if done:
+            sizer.learn(done, done * task, launch + done * (task + overhead))
+        size = sizer.size(remaining)
+        if size:
+            remaining -= size
+            calls += 1
+            free.append((now + launch + size * (task + overhead), place, size))
+    return result, calls
+
+
+def test_tiny_tasks_take_few_calls():
+    seconds, calls = simulate(10_000, task=1e-6, overhead=20e-6, launch=0.005, workers=2)
+    assert calls <= 24
+    assert seconds < 1.5 * (10_000 * 21e-6 / 2 + 0.005)
+
+
+def test_long_tasks_are_balanced():
+    seconds, calls = simulate(16, task=1.0, launch=0.005, workers=2)
+    assert seconds < 8.1
+    assert calls <= 16
+
+
+def test_a_slow_launch_is_amortised():
+    seconds, calls = simulate(1000, task=0.01, launch=0.5, workers=4)
+    assert calls <= 1000 / 20
+    assert seconds < 1000 * 0.51 / 20
+
+
+def test_chunks_follow_tasks_that_grow():
+    sizer = ChunkSizer(workers=1)
+    sizer.learn(1, 0.001, 0.002)
+    many = sizer.size(100_000)
+    for _ in range(4):
+        sizer.learn(10, 10.0, 10.001)
+    assert sizer.size(100_000) == 1 < many
+
+
+def test_a_thousand_tasks_cost_little_time_of_the_client():
+    start = time.process_time()
+    assert len(list(run(tasks_of(1000), lambda: Worker([]), workers=2, count=1000))) == 1000
+    assert time.process_time() - start < 1  # a guard against quadratic dealing, not a measure

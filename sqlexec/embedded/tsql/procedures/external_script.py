@@ -18,13 +18,14 @@ from sqlexec.embedded.launchpad.columns import is_supported
 from sqlexec.embedded.launchpad.messages import parameter_kind
 from sqlexec.embedded.results import Argument, Column, Message, ResultSet
 from sqlexec.embedded.sqltypes import BIGINT, BIT, FLOAT, NVARCHAR_MAX, VARBINARY_MAX, SqlType
-from sqlexec.embedded.tsql import values
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql.expressions import assign
 from sqlexec.embedded.tsql.nodes import Parameter
 from sqlexec.embedded.tsql.parser import parse_parameters
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
 from sqlexec.embedded.tsql.signals import Cancelled
 from sqlexec.embedded.tsql.state import Session, Variable
+from sqlexec.embedded.tsql.values import convert
 
 NAME = "sp_execute_external_script"
 PERMISSION = "EXECUTE ANY EXTERNAL SCRIPT"
@@ -137,7 +138,7 @@ def _bind(call: Call, declared: Sequence[Parameter]) -> dict[str, Argument]:
 def _script_parameter(parameter: Parameter, argument: Argument) -> ScriptParameter:
     if parameter_kind(parameter.type) is None:
         raise SqlError.of(39018, parameter.name, LANGUAGE)
-    value = values.convert(argument.value, argument.type, parameter.type, implicit=True)
+    value = assign(argument.value, argument.type, parameter.type)
     return ScriptParameter(parameter.name[1:], parameter.type, value, parameter.output)
 
 
@@ -161,8 +162,8 @@ def _write_back(parameter: Parameter, argument: Argument, value: object) -> None
     if not argument.output:
         return
     kind = parameter_kind(parameter.type) or ""
-    converted = values.convert(value, _OUTPUT_TYPES[kind], parameter.type)
-    argument.value = values.convert(converted, parameter.type, argument.type)
+    converted = convert(value, _OUTPUT_TYPES[kind], parameter.type)
+    argument.value = assign(converted, parameter.type, argument.type)
 
 
 def _result_set(result: ScriptResult) -> ResultSet:

@@ -282,7 +282,7 @@ def format_message(template: str, values: list[object]) -> str:
             )
         return f"%{flags}{width or ''}{'d' if kind in 'diu' else kind}" % value
 
-    pattern = r"%([-+ 0#]*)(\d+|\*)?(?:\.(\d+))?(?:h|l|I64)?([sdiuoxX])|%%"
+    pattern = r"%([-+0#]*)(\d+|\*)?(?:\.(\d+))?(?:h|l|I64)?([sdiuoxX])|%%"
     return re.sub(pattern, lambda m: fill(m) if m[0] == "%%" or m[4] else m[0],
                   template.replace("%l", "%"))  # fmt: skip
 

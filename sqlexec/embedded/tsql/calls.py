@@ -26,7 +26,7 @@ from sqlexec.embedded.tsql.parser import (
 from sqlexec.embedded.tsql.procedures import system_procedures
 from sqlexec.embedded.tsql.procedures.registry import Call, SystemProcedure
 from sqlexec.embedded.tsql.result_sets import DeclaredResults
-from sqlexec.embedded.tsql.state import Frame, Session
+from sqlexec.embedded.tsql.state import Frame, Session, TableVariable
 from sqlexec.embedded.tsql.values import text_of
 
 if TYPE_CHECKING:
@@ -255,19 +255,16 @@ def create_procedure(session: Session, node: nodes.CreateProcedure) -> None:
 def drop_temporary_tables(session: Session, *, keep: frozenset[str]) -> None:
     """Drop the #tables that are not in `keep`: a procedure's end, with its own temporary tables."""
     for name in [name for name in session.temporary_tables if name not in keep]:
-        table = session.temporary_tables.pop(name)
-        _drop(session, table.storage)
+        _drop(session, session.temporary_tables.pop(name))
 
 
 def drop_table_variables(session: Session, frame: Frame) -> None:
     for table in frame.tables.values():
-        _drop(session, table.storage)
+        _drop(session, table)
 
 
-def _drop(session: Session, storage: str) -> None:
-    if not session.transaction_doomed:
-        name = storage if storage.startswith('"') else quote(storage)
-        session.connection.execute(f"DROP TABLE IF EXISTS {name}")
+def _drop(session: Session, table: TableVariable) -> None:
+    session.connection.execute(f"DROP TABLE IF EXISTS temp.{quote(table.storage)}")
 
 
 def change_database(session: Session, database: str) -> None:

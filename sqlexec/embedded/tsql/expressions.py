@@ -24,6 +24,7 @@ from sqlexec.embedded.tsql.functions import FUNCTIONS, SYSTEM_VARIABLES
 from sqlexec.embedded.tsql.state import Session
 from sqlexec.embedded.tsql.values import common_type, convert
 
+_NULL = nodes.Literal(None, INT)
 _SPECIAL = {"COALESCE", "ISNULL", "NULLIF", "IIF", "CHOOSE"}
 
 
@@ -169,7 +170,11 @@ def _unary(session: Session, node: nodes.Unary) -> Typed:
 
 
 def _binary(session: Session, node: nodes.Binary) -> Typed:
-    return binary(node.operator, evaluate(session, node.left), evaluate(session, node.right))
+    left, right = evaluate(session, node.left), evaluate(session, node.right)
+    for operand, other in ((node.left, right), (node.right, left)):
+        if operand == _NULL:  # a bare NULL has the other operand's type
+            return None, other[1]
+    return binary(node.operator, left, right)
 
 
 def _cast(session: Session, node: nodes.Cast) -> Typed:

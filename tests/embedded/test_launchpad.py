@@ -164,6 +164,8 @@ def test_buffers_and_numpy_scalars_are_taken(launchpad: Launchpad) -> None:
         ("nvarchar(max)", "b'bytes'"),
         ("nvarchar(max)", "7"),
         ("nvarchar(max)", r"'\ud800'"),
+        ("int", "10 ** 5000"),
+        ("int", "float('nan')"),
         ("int", "'7'"),
         ("float", "[1.0]"),
         ("date", "'2020-01-01'"),
@@ -295,6 +297,7 @@ def test_an_exception_comes_back_as_its_traceback(any_launchpad: Launchpad) -> N
         ("def f(): f()\nf()", "RecursionError"),
         ("a\x00b", "null byte"),
         ("print('\\ud800')", "UnicodeEncodeError"),
+        ("raise Exception('\\ud800')", r"Exception: \ud800"),
     ],
 )
 def test_whatever_is_raised_is_an_error_of_the_script(
@@ -394,6 +397,8 @@ LIES: list[bytes | dict[str, object]] = [
     {"error": None, "outputs": {"a": {"at": -5, "size": 5}}},
     {"error": None, "outputs": {"a": {"at": 0, "size": 1 << 80}}},
     {"error": None, "outputs": {"a": {"at": "x", "size": None}}},
+    {"error": None, "outputs": {"t": "\ud800"}},
+    {"error": None, "outputs": {"i": 1.5}},
     {"error": None, "outputs": {"d": [2020, 13, 1]}},
     {"error": None, "outputs": {"d": [10**30, 1, 1]}},
     {"error": None, "outputs": {}, "frame": []},
@@ -428,6 +433,8 @@ def test_a_lying_satellite_harms_nobody(
         script,
         parameter("a", "varbinary(max)", output=True),
         parameter("d", "date", output=True),
+        parameter("i", "int", output=True),
+        parameter("t", "nvarchar(5)", output=True),
     )
     assert result.died is not None
     assert run(launchpad, "print(1)").stdout == "1\n"

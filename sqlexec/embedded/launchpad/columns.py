@@ -196,13 +196,14 @@ def read_columns(frame: object, view: memoryview) -> tuple[list[Column], pa.Reco
     if len(described) > _MAX_COLUMNS:
         raise FrameError(f"more than {_MAX_COLUMNS} columns")
     read = [_read_column(column, rows, view) for column in described]
-    columns = [column for column, _array in read]
-    names = [column.name for column in columns]
-    return columns, pa.RecordBatch.from_arrays([array for _column, array in read], names)
+    arrays = [array for _column, array in read]
+    names = [f"c{number}" for number in range(len(read))]
+    return [column for column, _array in read], pa.RecordBatch.from_arrays(arrays, names)
 
 
 def _read_column(described: object, rows: int, view: memoryview) -> tuple[Column, pa.Array]:
-    name, kind = _get(described, "name", str), _get(described, "kind", str)
+    name = _get(described, "name", str).encode("utf-8", "replace").decode()
+    kind = _get(described, "kind", str)
     if kind == "object":
         return Column(name, _NVARCHAR_MAX), _strings(described, rows, view)
     if kind not in _DTYPES:

@@ -119,7 +119,7 @@ def decode_reply(
     result = ScriptResult()
     error = reply.get("error")
     if error is not None:
-        result.error = _checked(error, str)
+        result.error = _checked(error, str).encode("utf-8", "backslashreplace").decode()
         return result
     view = outbox.view()
     outputs = _checked(reply.get("outputs"), dict)
@@ -150,7 +150,7 @@ def _decode(parameter: ScriptParameter, value: object, view: memoryview) -> obje
         except (binascii.Error, ValueError):
             raise ProtocolError("an OUTPUT value is no base64") from None
     if kind == "text":
-        return _checked(value, str)
+        return _text(memoryview(_checked(value, str).encode("utf-8", "surrogatepass")))
     if kind == "bit":
         return _checked(value, bool)
     if kind == "int":

@@ -169,7 +169,6 @@ def _value(kind: str, value: Any, inbox: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, dict):
-        assert inbox is not None
         data = inbox.read(value["at"], value["size"])
         return data if kind == "binary" else data.decode("utf-8", "surrogatepass")
     if kind == "binary":
@@ -219,6 +218,13 @@ def _text_out(value: str, outbox: Any) -> Any:
     return {"at": outbox.append(data), "size": len(data)}
 
 
+def _int_out(value: Any, outbox: Any) -> int:
+    number = int(value)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise _dataframes.ScriptError("An OUTPUT value does not fit into bigint.")
+    return number
+
+
 def _float_out(value: Any, outbox: Any) -> Optional[float]:
     number = float(value)
     return number if number - number == 0 else None  # NaN and infinities are NULL
@@ -245,7 +251,7 @@ _ACCEPTED: Dict[str, Any] = {
 }
 _ENCODERS: Dict[str, Callable[[Any, Any], Any]] = {
     "bit": lambda value, outbox: bool(value),
-    "int": lambda value, outbox: int(value),
+    "int": _int_out,
     "float": _float_out,
     "text": _text_out,
     "binary": _binary_out,

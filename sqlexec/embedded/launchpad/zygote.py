@@ -26,6 +26,7 @@ import signal
 import socket
 import sys
 import tempfile
+import traceback
 import types
 import warnings
 from typing import Any, Dict, Optional
@@ -130,6 +131,8 @@ class Zygote:
                 handle.close()
             self._satellite.serve(connection, self._codes)
             status = 0
+        except BaseException:  # noqa: BLE001 - the process ends either way
+            traceback.print_exc()
         finally:
             os._exit(status)
 

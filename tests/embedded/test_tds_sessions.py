@@ -173,10 +173,8 @@ def test_attention_cancels_what_runs(client: RawClient) -> None:
     for text in ("wait", "rows 50000000"):
         client.send(packets.SQL_BATCH, ALL_HEADERS + text.encode("utf-16-le"))
         client.send(packets.ATTENTION, b"")
-        answer = client.receive()
-        if not answer.endswith(tokens.done(tokens.ATTENTION)):  # it had ended just before
-            answer = client.receive()
-        assert answer.endswith(tokens.done(tokens.ATTENTION))
+        assert len(client.receive()) < 1 << 30
+        assert client.receive() == tokens.done(tokens.ATTENTION)
         assert "still".encode("utf-16-le") in client.batch("still")
 
 

@@ -114,14 +114,18 @@ class TdsSink:
         self._failed = False
 
     def end(self, *, attention: bool) -> None:
-        """End the message; with `attention` as a cancelled one."""
-        if attention:
-            self._writer.write(tokens.done(tokens.ATTENTION))
-        elif not self._procedure:
+        """End the message; an `attention` is answered in one of its own.
+
+        In the same message Microsoft's driver takes the cancelled statement for a success.
+        """
+        if not self._procedure:
             status, rows, command = self._held or (0, 0, 0)
             self._writer.write(tokens.done(status, rows, command=command))
         self._held = None
         self._writer.end()
+        if attention:
+            self._writer.write(tokens.done(tokens.ATTENTION))
+            self._writer.end()
 
     def _hold(self, status: int, rows: int, command: int = 0) -> None:
         self._held = status, rows, command

@@ -1,6 +1,6 @@
 """What the T-SQL side hands to the TDS side: result sets, counts, messages, errors.
 
-    interpreter ---> Sink ---> TDS tokens of one session (or a capture, for INSERT EXECUTE)
+interpreter ---> Sink ---> TDS tokens of one session (or a capture, for INSERT EXECUTE)
 """
 
 from __future__ import annotations
@@ -117,7 +117,8 @@ class Capture:
             self.parent.message(message, flush=flush)
 
     def error(self, error: SqlError) -> None:
-        self.errors.append(error)
+        self.errors.extend(error.all())
+        self.messages.extend(error.after)
         if self.parent:
             self.parent.error(error)
 

@@ -75,7 +75,10 @@ class TdsSink:
 
     def error(self, error: SqlError) -> None:
         self._release()
-        self._writer.write(tokens.error(error, self._server))
+        for each in error.all():
+            self._writer.write(tokens.error(each, self._server))
+        for message in error.after:
+            self._writer.write(tokens.info(message, self._server))
         self._hold(tokens.DONE_ERROR, 0)
         self.fatal = self.fatal or error.severity >= 20
 

@@ -20,7 +20,7 @@ class SqlError(Exception):
     connection ends.
 
     Some statements tell more than one thing: `before` are errors that a client gets ahead of
-    this one (CATCH sees the last error alone), `after` messages that follow, caught or not.
+    this one (CATCH sees the last error alone), `after` messages that follow it.
     """
 
     before: tuple[SqlError, ...] = ()
@@ -48,6 +48,12 @@ class SqlError(Exception):
         """Make the error of that number out of the table below."""
         severity, text = MESSAGES[number]
         return cls(number, text % values if values else text, severity, state)
+
+    def all(self) -> list[SqlError]:
+        """The errors that a client gets for this one, in order."""
+        for error in self.before:
+            error.procedure, error.line = self.procedure, self.line
+        return [*self.before, self]
 
     def __str__(self) -> str:
         return f"Msg {self.number}, Level {self.severity}, State {self.state}: {self.message}"

@@ -88,6 +88,8 @@ def _rethrown(session: Session) -> SqlError:
             15,
         )
     error = session.frame.caught[-1]
-    return ThrownError(
+    thrown = ThrownError(
         error.number, error.message, error.severity, error.state, error.procedure, error.line
     )
+    thrown.before, thrown.after = error.before, error.after
+    return thrown

@@ -53,7 +53,7 @@ _SECRET = "***"  # noqa: S105 - what stands in a password's place
 
 _PAIR = re.compile(
     r"""\s*(?P<key>[^=;{}]+?)\s*=\s*
-        (?:\{(?P<braced>(?:[^}]|\}\})*)\}|(?P<plain>[^;]*?))\s*(?:;|$)""",
+        (?:\{(?P<braced>(?:[^}]|\}\})*)\}|(?P<plain>(?!\{)[^;]*?))\s*(?:;|$)""",
     re.VERBOSE,
 )
 _OF_SQL_SERVER = re.compile(r"SQL Server|SQL Native Client|ODBC Driver \d+ for SQL Server", re.I)
@@ -226,6 +226,11 @@ def _pairs_of_url(text: str) -> dict[str, str]:
         raise ConfigurationError(
             f"{mask(text)} names {url.get_backend_name()}, not SQL Server; "
             "use mssql+pyodbc://user:password@server/database"
+        )
+    if "@" in (url.host or ""):
+        raise ConfigurationError(
+            "The URL has an @ in its user or password: write it as %40 "
+            "(urllib.parse.quote_plus does it)"
         )
     query = {
         key: value if isinstance(value, str) else value[-1] for key, value in url.query.items()

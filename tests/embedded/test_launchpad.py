@@ -494,6 +494,24 @@ def test_a_python_that_does_not_start() -> None:
         launchpad.close()
 
 
+def test_a_closed_launchpad() -> None:
+    launchpad = Launchpad(pool=1)
+    results: list[ScriptResult] = []
+    who = session()
+    script = ScriptRequest("while True: pass")
+    running = threading.Thread(target=lambda: results.append(launchpad.run(script, who)))
+    running.start()
+    _wait_until(lambda: bool(who.on_cancel))
+    run(launchpad, "pass")
+    launchpad.close()
+    launchpad.close()
+    running.join()
+    assert results[0].died is not None
+    with pytest.raises(SqlError) as caught:
+        run(launchpad, "pass")
+    assert caught.value.number == 39011
+
+
 def test_a_killed_zygote_is_replaced() -> None:
     launchpad = Launchpad(pool=2)
     try:

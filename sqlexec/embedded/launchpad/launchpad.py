@@ -86,7 +86,8 @@ class Launchpad:
         Raises
         ------
         SqlError
-            39021: no process could be started; 39025: a failure that `quirks` ask for.
+            39011: the launchpad is closed; 39021: no process could be started; 39025: a failure
+            that `quirks` ask for.
         Exception
             Of the input's stream, before the script runs.
         """
@@ -116,8 +117,9 @@ class Launchpad:
     def close(self) -> None:
         """End all processes and wait until they are gone; scripts that still run are killed."""
         with self._mutex:
-            self._closed = True
-        self._zygote.close()
+            closed, self._closed = self._closed, True
+        if not closed:
+            self._zygote.close()
 
     def _imitate_launch(self, session: Session | None) -> None:
         cancelled = session.cancelled if session else threading.Event()
@@ -147,7 +149,9 @@ class Launchpad:
     def _running_zygote(self) -> Zygote:
         """The zygote, a new one if it has died."""
         with self._mutex:
-            if not self._zygote.alive and not self._closed:
+            if self._closed:
+                raise SqlError.of(39011, str(uuid.uuid4()).upper())
+            if not self._zygote.alive:
                 self._zygote.close()
                 self._zygote = Zygote(self.python, self._pool)
             return self._zygote

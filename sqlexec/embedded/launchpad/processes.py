@@ -101,6 +101,7 @@ class Zygote:
         self._last_number = 0
         self._dead = False
         self._log = SharedFile()
+        self._last_words = ""
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -160,6 +161,10 @@ class Zygote:
 
     def log(self) -> str:
         """What the zygote wrote to stderr: why it could not start, say."""
+        with self._mutex:
+            return self._last_words or self._read_log()
+
+    def _read_log(self) -> str:
         return self._log.read(_MAX_LOG).decode("utf-8", "replace").strip()
 
     def close(self) -> None:
@@ -179,7 +184,9 @@ class Zygote:
             self._process.wait()
         self._reader.join()
         self._control.close()
-        self._log.close()
+        with self._mutex:
+            self._last_words = self._read_log() or "it was ended"
+            self._log.close()
 
     def _fork(self) -> Satellite:
         ours, theirs = socket.socketpair()

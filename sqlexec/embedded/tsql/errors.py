@@ -132,7 +132,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     8145: (16, "%s is not a parameter for procedure %s."),
     8146: (16, "Procedure %s has no parameters and arguments were supplied."),
     8152: (16, "String or binary data would be truncated."),
-    8162: (16, "The formal parameter \"%s\" was not declared as an OUTPUT parameter, but the actual "
+    8162: (16, 'The formal parameter "%s" was not declared as an OUTPUT parameter, but the actual '
                "parameter passed in requested output."),
     8164: (16, "An INSERT EXEC statement cannot be nested."),
     8169: (16, "Conversion failed when converting from a character string to uniqueidentifier."),

@@ -7,13 +7,14 @@ Errors are one line on stderr.
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sqlexec import __version__
-from sqlexec.errors import ConfigurationError, SqlExecError
+from sqlexec.errors import ConfigurationError, DependencyMissing, SqlExecError
 
 app = typer.Typer(
     help="Run Python functions inside SQL Server, next to the data.",
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks would show local values
 )
 
+_OF_EMBEDDED = ("cryptography", "duckdb", "numpy", "pandas", "pyarrow", "sqlglot")
 _CONNECTION_HELP = "ODBC string, SQLAlchemy URL or DSN; best in the variable, where ps sees none."
 Connection = Annotated[
     str | None,
@@ -95,12 +97,13 @@ def serve(
     ] = 0.0,
 ) -> None:
     """Run the embedded stand-in for SQL Server on 127.0.0.1 until Ctrl-C."""
-    try:
-        from sqlexec.embedded import serve as run
-    except ImportError as error:
-        raise ConfigurationError(
-            f"{error}. The embedded server needs: pip install 'sqlexec[embedded]'"
-        ) from error
+    missing = [name for name in _OF_EMBEDDED if find_spec(name) is None]
+    if missing:
+        raise DependencyMissing(
+            f"The embedded server needs {', '.join(missing)}: pip install 'sqlexec[embedded]'"
+        )
+    from sqlexec.embedded import serve as run
+
     run(port=port, database=database, python=python, password=password, launch_delay=launch_delay)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlexec import __version__
+from sqlexec import __version__, cli
 from sqlexec.bundle import render_install
 from sqlexec.cli import main
 
@@ -69,6 +69,14 @@ def _answer_as_a_web_server(listener: socket.socket) -> None:
     with connection:
         connection.recv(4096)
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "duckdb" else name)
+    assert main(["serve"]) == 1
+    assert "needs duckdb: pip install 'sqlexec[embedded]'" in capsys.readouterr().err
 
 
 def test_module_is_the_command(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from sqlexec.embedded.results import Argument, Capture, Sink
 from sqlexec.embedded.sqltypes import INT
-from sqlexec.embedded.tsql import calls, nodes, raising, transactions, waiting
+from sqlexec.embedded.tsql import calls, nodes, queries, raising, transactions, waiting
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.expressions import assign, evaluate, test
 from sqlexec.embedded.tsql.options import set_options, set_value
@@ -257,8 +257,6 @@ class Interpreter:
             variables[item.name] = Variable(item.type, value)
 
     def _declare_table(self, node: nodes.DeclareTable) -> None:
-        from sqlexec.embedded.tsql import queries
-
         tables = self.session.frame.tables
         if node.name not in tables:
             tables[node.name] = queries.create_table_variable(self.session, node.columns)
@@ -365,8 +363,6 @@ class Interpreter:
         calls.execute_string(self, node)
 
     def _insert_execute(self, node: nodes.InsertExecute) -> None:
-        from sqlexec.embedded.tsql import queries
-
         if self._capturing:
             raise SqlError.of(8164)
         transactions.check_writable(self.session)
@@ -409,8 +405,6 @@ class Interpreter:
         session.row_count = self.sink.result_set(result, count=not session.options.nocount)
 
     def _query(self, node: nodes.Query) -> None:
-        from sqlexec.embedded.tsql import queries
-
         session = self.session
         if node.writes:
             transactions.check_writable(session)
@@ -428,8 +422,6 @@ class Interpreter:
 
     def _metadata(self, node: nodes.Query) -> None:
         """SET FMTONLY ON: the columns of a query, and nothing is run that writes."""
-        from sqlexec.embedded.tsql import queries
-
         if node.writes:
             return
         outcome = queries.run(self.session, node.text, node.line)

@@ -269,6 +269,7 @@ class ClientConnection:
                 self._interpreter.session.cancel()
             if isinstance(request, ProtocolError):
                 return
+            del request  # it may hold gigabytes, and the next one is long in coming
 
     def _next_request(self) -> requests.Request | ProtocolError | None:
         try:
@@ -283,6 +284,7 @@ class ClientConnection:
         try:
             while (request := self._requests.get()) is not None:
                 self._serve(request)
+                del request  # see above
         except OSError:  # the client went away while it was answered
             pass
         finally:

@@ -105,11 +105,15 @@ class MessageReader:
             self._left -= count
             return bytes(self._data[position:end])
         parts = bytearray()
+        self.read_into(parts, count)
+        return bytes(parts)
+
+    def read_into(self, target: bytearray, count: int) -> None:
+        """Append exactly so many bytes of the message to `target`."""
         while count:
             part = self.chunk(count)
-            parts += part
+            target += part
             count -= len(part)
-        return bytes(parts)
 
     def chunk(self, count: int) -> memoryview:
         """At least one and at most `count` bytes; valid until the next call."""

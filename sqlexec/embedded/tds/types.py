@@ -129,7 +129,7 @@ def _decimal(size: int, precision: int, scale: int) -> tuple[SqlType, Read]:
 @lru_cache(maxsize=64)
 def _binary(token: int, size: int) -> tuple[SqlType, Read]:
     if size == _NULL_U16 and token == BIGVARBIN:
-        return SqlType("varbinary", MAX), read_plp_binary
+        return SqlType("varbinary", MAX), lambda reader: _bytes(_plp(reader))
     name = "varbinary" if token == BIGVARBIN else "binary"
     return SqlType(name, _length(size)), lambda reader: _short(reader, size)
 
@@ -162,9 +162,8 @@ def _length(size: int) -> int:
 # --- values --------------------------------------------------------------------------------
 
 
-def read_plp_binary(reader: MessageReader) -> object:
-    """A varbinary(max): bytes, or a memoryview when it is long."""
-    data = _plp(reader)
+def _bytes(data: bytearray | None) -> object:
+    """A binary value: bytes, or a memoryview when it is long, which saves a copy."""
     if data is None or len(data) < VIEW_FROM:
         return None if data is None else bytes(data)
     return memoryview(data).toreadonly()
@@ -181,10 +180,7 @@ def _plp(reader: MessageReader) -> bytearray | None:
     while left := reader.u32():
         if len(data) + left > MAX_VALUE:
             raise ProtocolError("A value of more than 2 GB is not allowed.")
-        while left:
-            part = reader.chunk(left)
-            data += part
-            left -= len(part)
+        reader.read_into(data, left)
     if total not in (_PLP_UNKNOWN, len(data)):
         raise ProtocolError("The chunks of a value do not have the length it announces.")
     return data
@@ -199,13 +195,16 @@ def _short(reader: MessageReader, limit: int) -> bytes | None:
     return reader.read(size)
 
 
-def _long(reader: MessageReader) -> bytes | None:
+def _long(reader: MessageReader) -> bytearray | None:
+    """text, ntext and image: a length of four bytes."""
     size = reader.u32()
     if size == _NULL_U32:
         return None
     if size > MAX_VALUE:
         raise ProtocolError(f"A value of {size} bytes is not allowed.")
-    return reader.read(size)
+    data = bytearray()
+    reader.read_into(data, size)
+    return data
 
 
 def _decoded(data: Buffer | None, decode: Callable[[Buffer], str]) -> str | None:
@@ -353,7 +352,7 @@ _FIXED: dict[int, tuple[SqlType, Read]] = {
     DATETIME: _fixed("datetime", 8),
 }
 _DATE = (SqlType("date"), _nullable({3: _date}))
-_IMAGE: tuple[SqlType, Read] = (SqlType("varbinary", MAX), _long)
+_IMAGE: tuple[SqlType, Read] = (SqlType("varbinary", MAX), lambda reader: _bytes(_long(reader)))
 _XML: tuple[SqlType, Read] = (
     SqlType("xml"),
     lambda reader: _decoded(_plp(reader), decode_utf16),

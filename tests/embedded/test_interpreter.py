@@ -310,7 +310,8 @@ def test_insert_execute(client: Client) -> None:
 @pytest.mark.parametrize(
     ("declared", "number"),
     [
-        ("((a int, b nvarchar(9)))", 11536),
+        ("((a int, b nvarchar(9)), (c int), (d int))", 11536),
+        ("((a int, b nvarchar(9)))", 11535),
         ("((a int), (b int), (c int))", 11537),
         ("((a int, b uniqueidentifier NOT NULL), (c int))", 8169),
         ("((a int, b nvarchar(9)), (c int NOT NULL))", 11553),
@@ -425,6 +426,27 @@ def test_ownership_chaining(server: Server, client: Client) -> None:
     ]
 
 
+def test_execute_as(server: Server, client: Client) -> None:
+    client.create(
+        "CREATE LOGIN joe WITH PASSWORD = 'pw'",
+        "CREATE USER joe FOR LOGIN joe",
+        "CREATE PROCEDURE p AS EXECUTE AS USER = 'joe' SELECT USER_NAME(), ORIGINAL_LOGIN()",
+    )
+    log = client.run(
+        "EXECUTE AS USER = 'joe' SELECT USER_NAME(), SUSER_SNAME(), ORIGINAL_LOGIN()"
+        " SELECT a FROM t REVERT SELECT USER_NAME() EXEC p SELECT USER_NAME()"
+    )
+    assert log.numbers == [229]
+    log = client.run(
+        "EXECUTE AS LOGIN = 'joe' SELECT USER_NAME(), SUSER_SNAME(), ORIGINAL_LOGIN()"
+        " EXECUTE AS USER = 'dbo'"
+    )
+    assert (log.rows, log.numbers) == ([[("joe", "joe", "sa")]], [15517])
+    log = client.run("REVERT SELECT USER_NAME() EXEC p SELECT USER_NAME()")
+    assert log.rows == [[("dbo",)], [("joe", "sa")], [("dbo",)]]
+    assert client.run("EXECUTE AS USER = 'nobody'").numbers == [15517]
+
+
 def test_use_and_dynamic_use(client: Client) -> None:
     client.create("CREATE DATABASE d")
     log = client.run("EXEC (N'USE d SELECT DB_NAME()') SELECT DB_NAME() USE d SELECT DB_NAME()")
@@ -508,7 +530,8 @@ def test_a_procedure_like_the_bundles(client: Client) -> None:
         "CREATE SCHEMA work",
         "CREATE TABLE work.log (log_id bigint IDENTITY PRIMARY KEY, status varchar(12) NOT NULL,"
         " size bigint NULL, number int NULL)",
-        "CREATE PROCEDURE work.do @payload varbinary(max), @result varbinary(max) = NULL OUTPUT AS\n"
+        "CREATE PROCEDURE work.do @payload varbinary(max),"
+        " @result varbinary(max) = NULL OUTPUT AS\n"
         "BEGIN\nSET NOCOUNT ON; SET XACT_ABORT ON;\nDECLARE @log_id bigint, @n int;\n"
         "INSERT INTO work.log (status, size) VALUES ('running', DATALENGTH(@payload));\n"
         "SET @log_id = SCOPE_IDENTITY();\nBEGIN TRY\n"

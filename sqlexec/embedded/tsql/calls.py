@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlexec.embedded.engine import quote
 from sqlexec.embedded.results import Argument, Column, ResultSet
 from sqlexec.embedded.sqltypes import INT, NVARCHAR_MAX, SqlType
-from sqlexec.embedded.tsql import nodes
+from sqlexec.embedded.tsql import impersonation, nodes
 from sqlexec.embedded.tsql.arguments import bind, write_back
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.expressions import assign, evaluate
@@ -96,11 +96,13 @@ def _with_result_sets(
 def _dynamic(interpreter: Interpreter, frame: Frame, text: str) -> None:
     """Run text in a frame without ownership chain; its USE and SETs end with it."""
     session = interpreter.session
-    options, database = session.options, session.database
+    options, database, depth = session.options, session.database, len(session.impersonated)
     try:
         interpreter.run_frame(frame, parse_batch(text))
     finally:
         session.options = options
+        if len(session.impersonated) > depth:
+            impersonation.revert(session, depth=depth)
         if session.database != database:
             change_database(session, database)
 
@@ -177,6 +179,7 @@ def _call_user(
         database=found.database,
     )
     options, before, count = session.options, session.database, session.transaction_count
+    depth = len(session.impersonated)
     temporary = frozenset(session.temporary_tables) if session.temporary_tables else frozenset()
     if database and database.lower() != before.lower():
         session.instance.catalog.open_database(session, database)
@@ -184,6 +187,8 @@ def _call_user(
         interpreter.run_frame(frame, procedure.body)
     finally:
         xact_abort, session.options = session.options.xact_abort, options
+        if len(session.impersonated) > depth:
+            impersonation.revert(session, depth=depth)
         if session.database != before:
             session.instance.catalog.open_database(session, before)
         if len(session.temporary_tables) > len(temporary):

@@ -259,8 +259,13 @@ def _suser_name(session: Session, principal: object = ...) -> Typed:
     return None, SYSNAME
 
 
-@_function("ORIGINAL_LOGIN", "SYSTEM_USER")
-def _login(session: Session) -> Typed:
+@_function("ORIGINAL_LOGIN")
+def _original_login(session: Session) -> Typed:
+    return (session.impersonated or [session.principal])[0].login, SYSNAME
+
+
+@_function("SYSTEM_USER")
+def _system_user(session: Session) -> Typed:
     return session.principal.login, SYSNAME
 
 

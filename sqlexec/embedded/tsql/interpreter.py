@@ -21,8 +21,16 @@ from typing import Any, TypeVar
 
 from sqlexec.embedded.results import Argument, Capture, Sink
 from sqlexec.embedded.sqltypes import INT
-from sqlexec.embedded.tsql import calls, nodes, queries, raising, transactions, waiting
-from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql import (
+    calls,
+    impersonation,
+    nodes,
+    queries,
+    raising,
+    transactions,
+    waiting,
+)
+from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.expressions import assign, evaluate, test
 from sqlexec.embedded.tsql.options import set_options, set_value
 from sqlexec.embedded.tsql.parser import parse_batch
@@ -111,6 +119,7 @@ class Interpreter:
         session.context_info = None
         session.row_count = session.error_number = 0
         session.last_identity = None
+        session.impersonated.clear()
         session.principal = self._login
         if session.database != self._login.database:
             calls.change_database(session, self._login.database)
@@ -456,10 +465,10 @@ class Interpreter:
         waiting.kill(self.session, value if isinstance(value, int) else 0)
 
     def _execute_as(self, node: nodes.ExecuteAs) -> None:
-        raise unsupported(f"EXECUTE AS {node.kind}")
+        impersonation.execute_as(self.session, node)
 
     def _revert(self, node: nodes.Revert) -> None:
-        """Without EXECUTE AS there is nothing to revert, which is no error."""
+        impersonation.revert(self.session)
 
 
 def _too_deep() -> SqlError:

@@ -17,7 +17,7 @@ from sqlexec.embedded.tsql.errors import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlexec.embedded.catalog import Catalog, Principal
+    from sqlexec.embedded.catalog import Catalog, Principal, TableColumn
     from sqlexec.embedded.engine import Connection, Engine
     from sqlexec.embedded.launchpad import Launchpad
     from sqlexec.embedded.results import Column, Sink
@@ -37,6 +37,7 @@ class TableVariable:
 
     storage: str
     columns: list[Column]
+    details: list[TableColumn] = field(default_factory=list)  # with identity and defaults
 
 
 @dataclass(slots=True)
@@ -120,6 +121,7 @@ class Session:
     context: dict[str, object] = field(default_factory=dict)  # SESSION_CONTEXT, lower-case keys
     context_info: bytes | None = None
     temporary_tables: dict[str, TableVariable] = field(default_factory=dict)  # '#name' lower case
+    impersonated: list[Principal] = field(default_factory=list)  # EXECUTE AS: who it was before
     killed: bool = False  # by KILL: the connection ends after the running request
     cancelled: threading.Event = field(default_factory=threading.Event)
     on_cancel: list[Callable[[], None]] = field(default_factory=list)

@@ -23,6 +23,7 @@ from sqlexec.tasks import Outcome, Task
 SHORTEST_CHUNK_SECONDS = 0.1  # what a chunk of short tasks should last
 LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
 SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
+GROWTH = 100  # how many times larger than those before a chunk may be
 FIRST_CHUNK = 1  # tasks to learn from, when nothing is known
 MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
 POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
@@ -51,7 +52,8 @@ class ChunkSizer:
     A call of n tasks takes launch + n x task.  A chunk should be long enough that its launch
     matters little, and yet leave enough tasks for the other workers to end at the same time:
     half of a worker's fair share of what is left (guided self-scheduling, Polychronopoulos and
-    Kuck 1987), or the whole share where its launch would cost more than half of it does.
+    Kuck 1987), but not so few that their launch takes longer than they do.  Until a call of some
+    size was measured, chunks grow step by step, since one short task tells little.
 
     Example
     -------
@@ -60,23 +62,35 @@ class ChunkSizer:
     1
     >>> sizer.learn(tasks=1, task_seconds=0.001, call_seconds=0.011)
     >>> sizer.size(remaining=10_000), sizer.size(remaining=100), sizer.size(remaining=8)
-    (100, 25, 4)
+    (100, 25, 8)
     """
 
     def __init__(self, workers: int, fixed: int | None = None) -> None:
         self._workers = workers
         self._fixed = fixed
         self._launch = math.inf  # seconds; the least that was seen
+        self._largest = 0  # chunk that was measured
         self._tasks = 0.0  # of recent calls, and
         self._seconds = 0.0  # the seconds in which they were done
 
     def learn(self, tasks: int, task_seconds: float, call_seconds: float) -> None:
-        """Take one call's measures: number of tasks, seconds in them, seconds in all."""
+        """Take one call's measures.
+
+        Parameters
+        ----------
+        tasks : int
+            How many tasks it had.
+        task_seconds : float
+            From the start of its first task to the end of its last, by the server's clock.
+        call_seconds : float
+            The whole call, by ours.
+        """
         if tasks:
+            self._largest = max(self._largest, tasks)
             self._launch = min(self._launch, max(0.0, call_seconds - task_seconds))
             # Later calls count for more than earlier ones, since tasks may grow.
             self._tasks = self._tasks / 2 + tasks
-            self._seconds = self._seconds / 2 + max(task_seconds, call_seconds - self._launch)
+            self._seconds = self._seconds / 2 + max(0.0, task_seconds)
 
     def size(self, remaining: int | None) -> int:
         """How many tasks the next chunk should have; `remaining` None if nobody knows."""
@@ -88,9 +102,8 @@ class ChunkSizer:
         task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
         wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
         if remaining is not None:
-            share = remaining / self._workers
-            wanted = min(wanted, max(share / 2, min(share, self._launch / task)))
-        return min(max(1, math.ceil(wanted)), most)
+            wanted = min(wanted, max(remaining / (2 * self._workers), self._launch / task))
+        return min(max(1, math.ceil(wanted)), self._largest * GROWTH, most)
 
 
 def run(
@@ -229,9 +242,8 @@ class _Crew:
                 outcomes = worker.call(chunk)
                 seconds = time.perf_counter() - start
                 self._done.put(outcomes)
-                spent = sum(outcome.ended - outcome.started for outcome in outcomes)
                 with self._lock:
-                    self._sizer.learn(len(outcomes), spent, seconds)
+                    self._sizer.learn(len(outcomes), _span(outcomes), seconds)
                 chunk = self._next_chunk()
         finally:
             worker.close()
@@ -257,3 +269,10 @@ class _Crew:
                 break
             chunk.append(task)
         return chunk
+
+
+def _span(outcomes: Sequence[Outcome]) -> float:
+    """Seconds from the start of the first task to the end of the last, on their machine."""
+    if not outcomes:
+        return 0.0
+    return max(each.ended for each in outcomes) - min(each.started for each in outcomes)

@@ -176,7 +176,7 @@ def simulate(number, task, launch, workers, overhead=0.0):
         now, place, done = free.pop(free.index(min(free)))
         result = max(result, now)
         if done:
-            sizer.learn(done, done * task, launch + done * (task + overhead))
+            sizer.learn(done, done * (task + overhead), launch + done * (task + overhead))
         size = sizer.size(remaining)
         if size:
             remaining -= size

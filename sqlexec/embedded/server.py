@@ -31,7 +31,7 @@ from sqlexec.errors import ConfigurationError, ConnectionFailed
 
 _START_TIMEOUT = 60.0  # seconds
 _STOP_TIMEOUT = 15.0
-_TAIL = 4000  # characters of the server's stderr that an error shows
+_TAIL = 4000  # bytes of the server's stderr that an error shows
 
 
 class EmbeddedServer:
@@ -100,7 +100,7 @@ class EmbeddedServer:
             "launch_failures": launch_failures,
         }
         self._process: subprocess.Popen[str] | None = None
-        self._stderr: IO[str] | None = None
+        self._stderr: IO[bytes] | None = None
 
     def __repr__(self) -> str:
         state = f"port={self.port}" if self._process else "stopped"
@@ -157,7 +157,7 @@ class EmbeddedServer:
         """Start the server and wait until it listens."""
         if self._process is not None:
             return self
-        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._stderr = tempfile.TemporaryFile("a+b")  # noqa: SIM115 closed by stop()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sqlexec.embedded"],
             stdin=subprocess.PIPE,
@@ -202,9 +202,9 @@ class EmbeddedServer:
         """The end of what the server wrote to its stderr: tracebacks of its own bugs."""
         if self._stderr is None or self._stderr.closed:
             return ""
-        size = os.fstat(self._stderr.fileno()).st_size
-        data = os.pread(self._stderr.fileno(), _TAIL, max(0, size - _TAIL))
-        return data.decode("utf-8", "replace")
+        size = self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, size - _TAIL))  # the server appends, wherever this stands
+        return self._stderr.read(_TAIL).decode("utf-8", "replace")
 
     def _hand_over_settings(self, process: subprocess.Popen[str]) -> int:
         assert process.stdin

@@ -116,10 +116,10 @@ class ClientConnection:
     def run(self) -> None:
         """Serve the client to the end; closes the stream."""
         try:
-            self._stream.set_timeout(self._host.login_timeout)
+            self._stream.set_deadline(self._host.login_timeout)
             if not self._log_in():
                 return
-            self._stream.set_timeout(None)
+            self._stream.set_deadline(None)
             worker = threading.Thread(target=self._work, name=f"worker {self._session_id}")
             worker.start()
             try:
@@ -148,7 +148,7 @@ class ClientConnection:
     def _refuse(self, error: SqlError) -> None:
         """Tell the client why its connection ends, as far as it still listens."""
         try:
-            self._stream.set_timeout(2.0)
+            self._stream.set_deadline(2.0)
             self._writer.write(tokens.error(error, self._host.name))
             self._writer.write(tokens.done(tokens.DONE_ERROR))
             self._writer.end()
@@ -189,6 +189,7 @@ class ClientConnection:
         except SqlError as error:
             self._refuse(error)
             return False
+        self._interpreter.session.disconnect = self.close
         try:
             self._greet(login, in_tls=strict or (secured and not login_only))
         except BaseException:

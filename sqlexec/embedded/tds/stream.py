@@ -21,6 +21,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 
 from sqlexec.embedded.tds.packets import Buffer, ProtocolError
@@ -46,6 +47,7 @@ class Stream:
         self._outgoing = ssl.MemoryBIO()
         self._lock = threading.Lock()  # of the TLS object
         self._by_record = False
+        self._deadline: float | None = None
 
     # --- bytes ----------------------------------------------------------------------------
 
@@ -81,8 +83,17 @@ class Stream:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
-    def set_timeout(self, seconds: float | None) -> None:
+    def set_deadline(self, seconds: float | None) -> None:
+        """From now on so many seconds are left for all that is received or sent; None for any."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
         self._socket.settimeout(seconds)
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("The client took too long.")
+            self._socket.settimeout(left)
 
     def starts_with_tls(self) -> bool:
         """Whether the first byte is that of a TLS handshake record (TDS 8.0)."""
@@ -163,6 +174,7 @@ class Stream:
         return size
 
     def _receive_raw(self, view: memoryview) -> int:
+        self._check_deadline()
         try:
             return self._socket.recv_into(view)
         except ConnectionError:
@@ -182,6 +194,7 @@ class Stream:
     def _receive_exactly(self, count: int) -> bytes:
         data = bytearray()
         while len(data) < count:
+            self._check_deadline()
             part = self._socket.recv(count - len(data))
             if not part:
                 return b""

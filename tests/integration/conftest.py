@@ -1,0 +1,89 @@
+"""One suite, any server: --server=embedded (default), container, or a connection string.
+
+A connection string names a database that these tests may use: the bundle is installed in it,
+tables are made and dropped.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from sqlexec import RxInSqlServer
+from sqlexec.bundle.install import install
+from sqlexec.embedded import EmbeddedServer
+from sqlexec.server.connection import Connection, build_odbc, parse_odbc
+from sqlexec.server.pool import POOL
+from sqlexec.server.session import Session
+
+DATABASE = "IntegrationDB"
+
+
+def in_database(connection_string: str, database: str, **changes: str) -> str:
+    """The same connection string to another database, or with other words."""
+    return build_odbc({**parse_odbc(connection_string), "Database": database, **changes})
+
+
+def prepared(server: EmbeddedServer) -> str:
+    """Make a database with the bundle in a fresh embedded server; gives the way to it."""
+    session = Session(Connection.of(server.connection_string))
+    session.execute(f"CREATE DATABASE {DATABASE}")
+    session.close()
+    connection_string = in_database(server.connection_string, DATABASE)
+    install(connection_string)
+    return connection_string
+
+
+@pytest.fixture(scope="session")
+def connection_string(request):
+    """Of an administrator, to a database with the bundle."""
+    server = request.config.getoption("--server")
+    if server == "container":
+        pytest.skip("no image of SQL Server in a container is built yet")
+    if server != "embedded":
+        install(server)
+        yield server
+        return
+    with EmbeddedServer() as embedded:
+        yield prepared(embedded)
+        POOL.close()
+
+
+@pytest.fixture
+def own_server():
+    """An embedded server for one test, which may break it: (server, connection string)."""
+    with EmbeddedServer() as server:
+        yield server, prepared(server)
+        POOL.close()
+
+
+@pytest.fixture(scope="session")
+def cc(connection_string):
+    """A compute context with two processes at a time."""
+    return RxInSqlServer(connection_string, num_tasks=2)
+
+
+@pytest.fixture(scope="session")
+def execute(connection_string):
+    """Run a statement as administrator."""
+    session = Session(Connection.of(connection_string))
+    yield session.execute
+    session.close()
+
+
+@pytest.fixture(scope="session")
+def flights(execute):
+    """A table of 1,000 small flights with NULLs, all the usual types, and text."""
+    execute("DROP TABLE IF EXISTS dbo.test_flights")
+    execute(
+        "CREATE TABLE dbo.test_flights (id int NOT NULL, delay float NULL, day smallint NULL, "
+        "carrier nvarchar(10) NULL, seen datetime NULL, late bit NOT NULL, price money NULL)"
+    )
+    rows = [
+        f"({n}, {'NULL' if n % 10 == 0 else n / 4}, {n % 7}, N'{'ABÄ'[n % 3]}', "
+        f"'2013-01-{n % 28 + 1:02} 06:30:00', {n % 2}, {n}.25)"
+        for n in range(1000)
+    ]
+    for start in range(0, 1000, 250):
+        execute("INSERT INTO dbo.test_flights VALUES " + ", ".join(rows[start : start + 250]))
+    yield "dbo.test_flights"
+    execute("DROP TABLE dbo.test_flights")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlexec.bundle.install import batches
+from sqlexec.bundle.installer import batches
 from sqlexec.bundle.render import bundle_files, render_install, string_literal
 
 VALUES = {"version": "1.2.3", "runner_source": "N'print(''x'')'"}

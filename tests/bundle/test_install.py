@@ -11,8 +11,8 @@ import pyodbc
 import pytest
 
 from sqlexec import __version__, bundle
-from sqlexec.bundle import install as install_module
 from sqlexec.bundle import render
+from sqlexec.bundle.installer import batches
 from sqlexec.cli import main
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.errors import (
@@ -61,7 +61,7 @@ def test_installed_bundle_tells_its_version(database: str) -> None:
     assert report.version == facts["version"] == __version__
     assert report.database == facts["database_name"]
     assert facts["runner_sha256"] == render.placeholders()["runner_hash"]
-    assert report.batches == len(list(install_module.batches(bundle.render_install())))
+    assert report.batches == len(list(batches(bundle.render_install())))
 
 
 def test_runner_arrives_as_it_is(database: str) -> None:

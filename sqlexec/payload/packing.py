@@ -10,6 +10,7 @@ import json
 import pickle
 import secrets
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 from sqlexec.errors import PackError
 
 LARGEST = 2**31 - 1 - 1024  # bytes that a varbinary(max) parameter of a script can have
+_REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
 _PLAIN = (int, float, str, bytes, bool, type(None))
 
 
@@ -169,14 +171,15 @@ def _named_parts(
 def _by_value(modules: Iterable[object]) -> Iterator[None]:
     """Let cloudpickle send the functions and classes of these modules by value meanwhile."""
     registered = []
-    try:
-        for module in modules:
-            cloudpickle.register_pickle_by_value(module)
-            registered.append(module)
-        yield
-    finally:
-        for module in registered:
-            cloudpickle.unregister_pickle_by_value(module)
+    with _REGISTRY:
+        try:
+            for module in modules:
+                cloudpickle.register_pickle_by_value(module)
+                registered.append(module)
+            yield
+        finally:
+            for module in registered:
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 @lru_cache(maxsize=1)

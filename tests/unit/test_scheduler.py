@@ -216,3 +216,17 @@ def test_a_thousand_tasks_cost_little_time_of_the_client():
     start = time.process_time()
     assert len(list(run(tasks_of(1000), lambda: Worker([]), workers=2, count=1000))) == 1000
     assert time.process_time() - start < 1  # a guard against quadratic dealing, not a measure
+
+
+def test_threads_pack_at_the_same_time():
+    """cloudpickle's registry of modules to send by value is one for all threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from sqlexec.payload import Packer
+
+    def pack(number):
+        packer = Packer(simulate, {"worker": Worker})
+        return len(packer.chunk([Task(number, {"worker": Worker, "number": number})]))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(pack, [5] * 64))) == 1

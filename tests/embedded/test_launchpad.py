@@ -227,6 +227,12 @@ def test_nothing_leaks_into_the_next_script(any_launchpad: Launchpad) -> None:
     assert second.stdout.strip() != "False False /"
 
 
+@pytest.mark.parametrize("draw", ["__import__('random').random()", "np.random.rand()"])
+def test_each_process_has_random_numbers_of_its_own(launchpad: Launchpad, draw: str) -> None:
+    drawn = {run(launchpad, f"print({draw})").stdout for _ in range(4)}
+    assert len(drawn) == 4
+
+
 def test_crlf_and_unicode_in_a_script(any_launchpad: Launchpad) -> None:
     assert run(any_launchpad, "x = 'ü\u20ac'\r\nif x:\r\n    print(len(x))\r\n").stdout == "2\n"
 

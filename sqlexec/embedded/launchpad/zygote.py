@@ -20,6 +20,7 @@ import importlib
 import importlib.util
 import os
 import platform
+import random
 import selectors
 import shutil
 import signal
@@ -129,6 +130,7 @@ class Zygote:
             self._selector.close()
             for handle in self._close_after_fork:
                 handle.close()
+            _seed_anew()
             self._satellite.serve(connection, self._codes)
             status = 0
         except BaseException:  # noqa: BLE001 - the process ends either way
@@ -186,6 +188,14 @@ def _group(process: int) -> None:
         os.setpgid(process, process)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def _seed_anew() -> None:
+    """Give this process random numbers of its own: a fork inherits the state of the generators."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
 
 
 def _die_with_parent() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from sqlexec import RxInSqlServer
-from sqlexec.bundle.install import install
+from sqlexec.bundle import install
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.server.connection import Connection, build_odbc, parse_odbc
 from sqlexec.server.pool import POOL

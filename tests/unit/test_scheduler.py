@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 
@@ -228,5 +229,10 @@ def test_threads_pack_at_the_same_time():
         packer = Packer(simulate, {"worker": Worker})
         return len(packer.chunk([Task(number, {"worker": Worker, "number": number})]))
 
-    with ThreadPoolExecutor(8) as pool:
-        assert len(set(pool.map(pack, [5] * 64))) == 1
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(pack, [5] * 64))) == 1
+    finally:
+        sys.setswitchinterval(interval)

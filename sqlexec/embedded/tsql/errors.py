@@ -42,6 +42,7 @@ class SqlError(Exception):
         self.state = state
         self.procedure = procedure
         self.line = line
+        self.located = False  # whether the interpreter has said where: line and procedure
 
     @classmethod
     def of(cls, number: int, *values: object, state: int = 1) -> SqlError:

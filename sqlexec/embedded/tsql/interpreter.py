@@ -23,6 +23,7 @@ from sqlexec.embedded.results import Argument, Capture, Sink
 from sqlexec.embedded.sqltypes import INT
 from sqlexec.embedded.tsql import (
     calls,
+    definitions,
     impersonation,
     nodes,
     queries,
@@ -144,7 +145,10 @@ class Interpreter:
             self._settle(error)
             sink.error(error)
             status = calls.failure_status(error)
-        except (BatchEnded, Cancelled):
+        except BatchEnded:
+            status = -6
+        except Cancelled:  # DuckDB may have given the transaction up at the interrupt
+            transactions.after_error(session, dooms=session.options.xact_abort, caught=False)
             status = -6
         except RecursionError:
             sink.error(_too_deep())
@@ -221,8 +225,9 @@ class Interpreter:
         session = self.session
         if session.cancelled.is_set():
             raise Cancelled from error
-        if not error.line:
-            error.line = statement.line
+        if not error.located:
+            error.located = True
+            error.line = error.line or statement.line
             error.procedure = error.procedure or session.frame.procedure
         session.error_number = error.number
         session.row_count = 0
@@ -442,8 +447,6 @@ class Interpreter:
         self.sink.done(None if self.session.options.nocount else rows)
 
     def _definition(self, node: nodes.Definition) -> None:
-        from sqlexec.embedded.tsql import definitions
-
         session = self.session
         transactions.check_writable(session)
         if session.options.implicit_transactions and session.transaction_count == 0:

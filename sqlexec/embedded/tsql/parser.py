@@ -22,7 +22,7 @@ from sqlexec.embedded.tsql.expressions import is_scalar_function
 from sqlexec.embedded.tsql.lexer import Token
 from sqlexec.embedded.tsql.syntax import RESERVED, ExpressionReader, string_literal
 
-_CACHED_LENGTH = 200_000  # longer texts carry literals that do not come again
+_CACHED_LENGTH = 50_000  # longer texts carry literals that do not come again
 _QUERIES = {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "TRUNCATE", "MERGE"}
 _DEFINITIONS = {"CREATE", "ALTER", "DROP", "GRANT", "DENY", "REVOKE"}
 _ISOLATION = {

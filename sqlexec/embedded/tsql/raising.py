@@ -92,4 +92,5 @@ def _rethrown(session: Session) -> SqlError:
         error.number, error.message, error.severity, error.state, error.procedure, error.line
     )
     thrown.before, thrown.after = error.before, error.after
+    thrown.located = True
     return thrown

@@ -122,7 +122,7 @@ class Session:
     context_info: bytes | None = None
     temporary_tables: dict[str, TableVariable] = field(default_factory=dict)  # '#name' lower case
     impersonated: list[Principal] = field(default_factory=list)  # EXECUTE AS: who it was before
-    killed: bool = False  # by KILL: the connection ends after the running request
+    disconnect: Callable[[], None] | None = None  # ends the connection, for KILL
     cancelled: threading.Event = field(default_factory=threading.Event)
     on_cancel: list[Callable[[], None]] = field(default_factory=list)
 

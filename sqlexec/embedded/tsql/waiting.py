@@ -48,5 +48,6 @@ def kill(session: Session, number: int) -> None:
     other = session.instance.sessions.get(number)
     if other is None:
         raise SqlError(6106, f"Process ID {number} is not an active process ID.")
-    other.killed = True
     other.cancel()
+    if other.disconnect:
+        other.disconnect()

@@ -75,7 +75,12 @@ def sp_describe_undeclared_parameters(call: Call) -> int:
         known = token.text.lower() in {*declared, *(name.lower() for name in names)}
         if token.kind == lexer.VARIABLE and not known:
             names.append(token.text)
-    found = _from_call(call.session, text) or _from_statement(call.session, text)
+    statements = parse_batch(text)
+    if len(statements) == 1 and isinstance(statements[0], nodes.Execute):
+        found = _from_call(call.session, statements[0])
+        names = [name for name in names if name.lower() in _given(statements[0])]
+    else:
+        found = _from_statement(call.session, text)
     rows = []
     for number, name in enumerate(names, 1):
         kind = found.get(name.lower())
@@ -101,12 +106,14 @@ def _row(number: int, name: str, kind: SqlType) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _from_call(session: Session, text: str) -> dict[str, SqlType]:
+def _given(node: nodes.Execute) -> set[str]:
+    """The variables that an EXECUTE passes; the names before = are the procedure's own."""
+    values = (argument.value for argument in node.arguments)
+    return {value.name for value in values if isinstance(value, nodes.VariableReference)}
+
+
+def _from_call(session: Session, node: nodes.Execute) -> dict[str, SqlType]:
     """EXECUTE p @a = @P1, @P2: the types of the procedure's parameters."""
-    statements = parse_batch(text)
-    if len(statements) != 1 or not isinstance(statements[0], nodes.Execute):
-        return {}
-    node = statements[0]
     database = node.name[-3] if len(node.name) > 2 else None
     schema = node.name[-2] if len(node.name) > 1 else None
     procedure = session.instance.catalog.find_procedure(session, database, schema, node.name[-1])

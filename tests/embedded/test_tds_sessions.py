@@ -100,6 +100,22 @@ def test_a_client_that_says_nothing_is_dropped(server: SimpleNamespace) -> None:
         assert connection.recv(1) == b""
 
 
+def test_a_client_that_logs_in_byte_by_byte_is_dropped(server: SimpleNamespace) -> None:
+    message = packet(packets.PRELOGIN, bytes(3000))
+    with socket.create_connection(("127.0.0.1", server.port), 0.25) as connection:
+        for position in range(100):  # a byte in a quarter of a second: never silent for long
+            try:
+                connection.sendall(message[position : position + 1])
+                assert connection.recv(1) == b""
+                break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("the login has no deadline")
+
+
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [

@@ -83,7 +83,7 @@ def prepare(server):
         load(cursor, frame)
         (rows,) = cursor.execute("SELECT COUNT(*) FROM dbo.airlinedemosmall;").fetchone()
         console.print(f"    {rows:,} flights loaded in {perf_counter() - started:.1f} s")
-        console.print(f"    {bundle.install(revo_test_db)}")
+        console.print(f"    {bundle.install(revo_test_db)}", markup=False, soft_wrap=True)
         cursor.execute(f"CREATE LOGIN analyst WITH PASSWORD = '{password}';")
         cursor.execute("CREATE USER analyst FOR LOGIN analyst;")
         cursor.execute("GRANT SELECT ON dbo.airlinedemosmall TO analyst;")

@@ -183,7 +183,7 @@ def same(number: int) -> int:
 
 def spin(seed_number: int) -> int:
     value = seed_number
-    for _ in range(4_000_000):
+    for _ in range(2_000_000):
         value = (value * 1103515245 + 12345) % 2147483648
     return value
 

@@ -472,6 +472,16 @@ def test_cancel_ends_a_wait(client: Client) -> None:
     assert client.rows("SELECT 1") == [(1,)]
 
 
+def test_kill_ends_the_other_connection(server: Server, client: Client) -> None:
+    other, ended = server.connect(), threading.Event()
+    other.session.disconnect = ended.set
+    assert client.run(f"KILL {other.session.session_id}").errors == []
+    assert other.session.cancelled.is_set()
+    assert ended.is_set()
+    assert client.run("KILL 9999").numbers == [6106]
+    assert client.run(f"KILL {client.session.session_id}").numbers == [6104]
+
+
 def test_metadata_only(client: Client) -> None:
     log = client.run("SET FMTONLY ON SELECT a, b FROM t INSERT t VALUES (1, 'x') SET FMTONLY OFF")
     assert [column.name for column in log.results[0].columns] == ["a", "b"]

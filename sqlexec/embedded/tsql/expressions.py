@@ -33,6 +33,20 @@ def is_scalar_function(name: str) -> bool:
     return name in BUILTINS or name in FUNCTIONS or name in _SPECIAL or name in CLOCK
 
 
+def is_scalar(node: object) -> bool:
+    """Whether `evaluate` knows all of an expression, conditions in it included."""
+    if isinstance(node, (nodes.EngineExpression, nodes.EngineCondition, nodes.ColumnName)):
+        return False
+    if isinstance(node, nodes.Call) and not is_scalar_function(node.name):
+        return False
+    if isinstance(node, nodes.Expression):
+        slots: tuple[str, ...] = node.__slots__
+        return all(is_scalar(getattr(node, slot)) for slot in slots)
+    if isinstance(node, tuple):
+        return all(is_scalar(item) for item in node)
+    return True
+
+
 def evaluate(session: Session, node: nodes.Expression) -> Typed:
     """The value of an expression, with its T-SQL type.
 

@@ -1,8 +1,8 @@
 """T-SQL batches and procedures: text -> statement nodes.
 
-    text --lexer--> tokens --syntax--> expressions \\
-                           --parser--> procedural statements   > nodes, cached by text
-                           --boundaries--> text of queries, DDL /
+    text --lexer--> tokens --syntax------> expressions                --> nodes,
+                           --parser------> procedural statements      --> cached
+                           --boundaries--> queries and DDL, as text   --> by text
 
 Everything is checked before anything runs, as SQL Server does it: a syntax error anywhere in a
 batch means that none of it is executed.
@@ -18,7 +18,7 @@ from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql import lexer, nodes
 from sqlexec.embedded.tsql.boundaries import STARTERS, skip_statement
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.expressions import is_scalar_function
+from sqlexec.embedded.tsql.expressions import is_scalar
 from sqlexec.embedded.tsql.lexer import Token
 from sqlexec.embedded.tsql.syntax import RESERVED, ExpressionReader, string_literal
 
@@ -636,7 +636,7 @@ class StatementReader(ExpressionReader):
             or token.upper in STARTERS - {"SELECT"}
             or (token.upper == "SELECT" and self.tokens[self.position - 1].upper != "ALL")
         )
-        if len(assigns) == 1 and ends and all(_is_scalar(item.value) for item in items):
+        if len(assigns) == 1 and ends and all(is_scalar(item.value) for item in items):
             return nodes.SelectScalars(line, tuple(items))
         self.position = start
         return None
@@ -661,20 +661,6 @@ class StatementReader(ExpressionReader):
         ):
             name = self.next().text
         return nodes.SelectItem(name, value)
-
-
-def _is_scalar(node: object) -> bool:
-    """Whether the evaluator knows all of an expression (conditions in it included)."""
-    if isinstance(node, (nodes.EngineExpression, nodes.EngineCondition, nodes.ColumnName)):
-        return False
-    if isinstance(node, nodes.Call) and not is_scalar_function(node.name):
-        return False
-    if isinstance(node, nodes.Expression):
-        slots: tuple[str, ...] = node.__slots__
-        return all(_is_scalar(getattr(node, slot)) for slot in slots)
-    if isinstance(node, tuple):
-        return all(_is_scalar(item) for item in node)
-    return True
 
 
 _Rule = Callable[[StatementReader, int], nodes.Statement]

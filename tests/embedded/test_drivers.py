@@ -435,7 +435,7 @@ def test_pandas_writes_and_reads_a_table(engine: sa.Engine, table: str) -> None:
             "i": [1, 2, 3],
             "s": ["a", "\u6f22", None],
             "f": [0.5, None, 2.5],
-            "d": pd.to_datetime(["2024-01-02 03:04:05", None, "2024-02-29"]),
+            "d": pd.to_datetime(["2024-01-02 03:04:05", None, "2024-02-29 00:00:00"]),
             "b": [True, False, True],
         }
     )

@@ -178,6 +178,7 @@ class Engine:
         self._mutex = threading.Lock()
         self._generations = itertools.count(1)
         self.generation = 0  # of the committed catalog
+        self.plans: dict[Any, Any] = {}  # see tsql/plans.py
 
     def connect(self) -> Connection:
         """Open a connection of its own: transaction, temporary tables, locks."""
@@ -320,6 +321,15 @@ class Connection:
         """Give the locks back after a statement outside of a transaction."""
         if not self.in_transaction:
             self.engine.locks.release(self)
+
+    @contextmanager
+    def registered(self, name: str, table: pa.Table) -> Iterator[None]:
+        """Let statements within read an Arrow table by that name."""
+        self._cursor.register(name, table)
+        try:
+            yield
+        finally:
+            self._cursor.unregister(name)
 
     # --- ends -----------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ from sqlexec.embedded.catalog.snapshot import (
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.views import create_views
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.macros import create_macros
 
 if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection, Engine
@@ -81,6 +82,7 @@ class Catalog:
         self._mutex = threading.RLock()
         with self._connection.transaction():
             new = tables.create(self._connection)
+            create_macros(self._connection)
         if new:
             for name in tables.SYSTEM_DATABASES:
                 create_views(self._connection, tables.SYSTEM_DATABASES.index(name) + 1, name)
@@ -127,6 +129,11 @@ class Catalog:
         if found is None:
             raise SqlError.of(911, name)
         return found
+
+    def query(self, sql: str, parameters: list[object]) -> list[tuple[object, ...]]:
+        """Rows of the committed catalog, read outside of any session's transaction."""
+        with self._mutex:
+            return self._connection.execute(sql, parameters).fetchall()
 
     # --- who ------------------------------------------------------------------------------
 
@@ -259,8 +266,10 @@ class Catalog:
     def chained(self, session: Session, found: DatabaseObject) -> bool:
         """Whether ownership chaining spares the check: the running procedure has the same owner."""
         frame = session.frames[-1] if session.frames else None
-        return frame is not None and bool(frame.owner) and (
-            frame.owner == found.owner and frame.database.lower() == found.database.lower()
+        return (
+            frame is not None
+            and bool(frame.owner)
+            and (frame.owner == found.owner and frame.database.lower() == found.database.lower())
         )
 
     def is_member(self, session: Session, role: str, user: str | None = None) -> bool | None:
@@ -277,7 +286,9 @@ class Catalog:
             number = principal[0]
         return found[0] in image.roles_of(number) or (found[1] == "db_owner" and number == 1)
 
-    def is_server_member(self, session: Session, role: str, login: str | None = None) -> bool | None:
+    def is_server_member(
+        self, session: Session, role: str, login: str | None = None
+    ) -> bool | None:
         """IS_SRVROLEMEMBER: None when there is no such role or login."""
         snapshot = self.snapshot(session)
         found = snapshot.logins.get(role.lower())

@@ -163,9 +163,7 @@ def _load_principals(
             images[database_id].permissions[kind, major, permission].add((grantee, state))
 
 
-def _load_objects(
-    rows: dict[str, list[tuple[Any, ...]]], images: dict[int, DatabaseImage]
-) -> None:
+def _load_objects(rows: dict[str, list[tuple[Any, ...]]], images: dict[int, DatabaseImage]) -> None:
     schema_names: dict[tuple[int, int], str] = {}
     for database_id, number, name, principal in rows["schemas"]:
         image = images[database_id]

@@ -77,6 +77,7 @@ class Binder:
             left = self.query(tree.this, parent, ctes)
             right = self.query(tree.expression, parent, ctes)
             outputs = _union(left, right)
+            transforms.order_by_outputs(tree)
             self._ordering(tree, Scope(parent, [Source("", outputs)], outputs or []))
             return outputs
         if isinstance(tree, exp.Select):

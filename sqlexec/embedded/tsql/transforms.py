@@ -206,6 +206,14 @@ def limit(tree: exp.Expression) -> None:
         tree.set("limit", exp.Limit(expression=found.args["count"]))
 
 
+def order_by_outputs(tree: exp.Expression) -> None:
+    """ORDER BY of a UNION means its columns, though they may be written as table.column."""
+    order = tree.args.get("order")
+    for column in order.find_all(exp.Column) if order is not None else ():
+        column.set("table", None)
+        column.set("db", None)
+
+
 def apply(join: exp.Join) -> None:
     """CROSS APPLY and OUTER APPLY as lateral joins."""
     lateral = join.this

@@ -113,16 +113,20 @@ def rows(place: Place) -> list[Row]:
     data = RxSqlServerData(sql_query=query, connection_string=place.connection_string)
     local = duckdb.connect()
     local.execute(
-        "CREATE TABLE big AS SELECT i::INTEGER AS id, i * 0.25::DOUBLE AS x, (i % 82)::INTEGER AS y "
-        f"FROM range({ROW_COUNT}) AS r(i)"
+        "CREATE TABLE big AS SELECT i::INTEGER AS id, i * 0.25::DOUBLE AS x, "
+        f"(i % 82)::INTEGER AS y FROM range({ROW_COUNT}) AS r(i)"
     )
+
+    expected = (ROW_COUNT, ROW_COUNT * (ROW_COUNT - 1) // 2)
 
     def as_argument() -> None:
-        assert rx_exec(count, data=data, compute_context=cc) == [ROW_COUNT]
+        assert rx_exec(count, data=data, compute_context=cc) == [expected]
 
-    ours, theirs = in_turns(
-        as_argument, lambda: local.sql("SELECT id, x, y FROM big").df(), rounds=5
-    )
+    def as_frame() -> None:
+        frame = local.sql("SELECT id, x, y FROM big").df()
+        assert (len(frame), int(frame["id"].sum())) == expected
+
+    ours, theirs = in_turns(as_argument, as_frame, rounds=5)
     fetched = time_of(lambda: pd.read_sql(query, create_engine(place.url)))
     note = f"pandas.read_sql through pyodbc: {seconds(fetched)}"
     what = f"{ROW_COUNT:,} rows x 3 columns as an argument"
@@ -188,10 +192,12 @@ def spin(seed_number: int) -> int:
     return value
 
 
-def count(data: Any) -> int:
+def count(data: Any) -> tuple[int, int]:
+    """Rows, and the sum of one column: the data has really come."""
     from revoscalepy import rx_data_step
 
-    return len(rx_data_step(data, max_rows_by_cols=10**9))
+    frame = rx_data_step(data, max_rows_by_cols=10**9)
+    return len(frame), int(frame["id"].sum())
 
 
 def big(size: int) -> bytes:

@@ -174,7 +174,7 @@ class _Crew:
         self._held: Task | None = None  # read already, but of another group
         self._lock = threading.Lock()
         self._stopping = False
-        self._workers: list[Worker] = []
+        self._busy: list[Worker] = []  # those with a call under way
         self._threads: list[threading.Thread] = []
         # Outcomes of a call, or what a thread died of, or None for its goodbye.
         self._done: queue.SimpleQueue[Sequence[Outcome] | BaseException | None]
@@ -212,11 +212,9 @@ class _Crew:
 
     def stop(self) -> None:
         """Let every thread end: at once where all is done, else by cancelling its call."""
-        with self._lock:
+        with self._lock:  # so that no call ends, and its worker goes elsewhere, meanwhile
             self._stopping = True
-            workers = list(self._workers)
-        if self.working:
-            for worker in workers:
+            for worker in self._busy:
                 worker.cancel()
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in self._threads:
@@ -233,13 +231,9 @@ class _Crew:
 
     def _work_with(self, worker: Worker, chunk: list[Task]) -> None:
         try:
-            with self._lock:
-                self._workers.append(worker)
-                if self._stopping:
-                    return
             while chunk:
                 start = time.perf_counter()
-                outcomes = worker.call(chunk)
+                outcomes = self._call(worker, chunk)
                 seconds = time.perf_counter() - start
                 self._done.put(outcomes)
                 with self._lock:
@@ -247,6 +241,17 @@ class _Crew:
                 chunk = self._next_chunk()
         finally:
             worker.close()
+
+    def _call(self, worker: Worker, chunk: list[Task]) -> Sequence[Outcome]:
+        with self._lock:
+            if self._stopping:
+                return []
+            self._busy.append(worker)
+        try:
+            return worker.call(chunk)
+        finally:
+            with self._lock:
+                self._busy.remove(worker)
 
     def _next_chunk(self) -> list[Task]:
         with self._lock:

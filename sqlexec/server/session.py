@@ -80,13 +80,18 @@ class Session:
 
         self.connection = connection
         self.broken = False  # never to be used again
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held during a call
+        self._handles = threading.Lock()  # held while SQLCancel runs, or the handles are freed
         self._cancelled = False
+        self._closed = False
         self._errors: type[Exception] = pyodbc.Error
         try:
             self._odbc: Any = pyodbc.connect(
                 connection.odbc, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS
             )
+            # Parameters of any size go with the statement, not after it by SQLPutData, which
+            # takes a round trip more.
+            self._odbc.maxwrite = 2**31 - 1
             self._cursor: Any = self._odbc.cursor()
         except pyodbc.Error as error:
             raise connection_failed(error, connection) from None
@@ -187,9 +192,12 @@ class Session:
     def cancel(self) -> None:
         """Stop what runs in this session, from another thread; the call raises there."""
         self._cancelled = True
-        if self._lock.locked():
-            with contextlib.suppress(self._errors):  # it has just ended: nothing to cancel
-                self._cursor.cancel()
+        # The cancelled call may end, and its thread close the session, before SQLCancel is
+        # through: it would then work on freed memory.
+        with self._handles:
+            if self._lock.locked() and not self._closed:
+                with contextlib.suppress(self._errors):  # it has just ended: nothing to cancel
+                    self._cursor.cancel()
 
     @property
     def usable(self) -> bool:
@@ -206,8 +214,11 @@ class Session:
     def close(self) -> None:
         """Close the connection; a broken one too, and twice."""
         self.broken = True
-        with contextlib.suppress(self._errors):
-            self._odbc.close()
+        with self._handles:
+            if not self._closed:
+                self._closed = True
+                with contextlib.suppress(self._errors):
+                    self._odbc.close()
 
     def _first_row(self) -> tuple[Any, list[tuple[str, str]]]:
         """The first row of the batch, and the console messages before and after it."""

@@ -135,7 +135,7 @@ def test_writing_a_table(target, execute):
             "x": [1.5, None, 2.5],
             "t": ["Ä", None, "日本"],
             "b": [True, False, True],
-            "d": pandas.to_datetime(["2013-01-01 10:00", None, "2014-02-02 11:30:15"]),
+            "d": pandas.to_datetime(["2013-01-01 10:00:00", None, "2014-02-02 11:30:15"]),
         }
     )
     assert rx_data_step(frame, target) is target

@@ -196,9 +196,9 @@ def test_console_output_of_a_run_that_fails(cc, capsys):
 
 def test_warnings_come_again(cc):
     def warn():
-        warnings.warn("careful", DeprecationWarning, stacklevel=1)
+        warnings.warn("careful", RuntimeWarning, stacklevel=1)
 
-    with pytest.warns(DeprecationWarning, match="careful"):
+    with pytest.warns(RuntimeWarning, match="careful"):
         rx_exec(warn, compute_context=cc)
 
 

@@ -228,7 +228,8 @@ def test_errors_of_connecting(state, text, number, advice):
     assert "s3cret" not in str(error)
 
 
-def test_a_server_that_is_not_there():
+def test_a_server_that_is_not_there(monkeypatch):
+    monkeypatch.setattr("sqlexec.server.session.LOGIN_TIMEOUT_SECONDS", 2)
     text = "Server=tcp:127.0.0.1,1;UID=a;PWD=s3cret"
     with pytest.raises(ConnectionFailed, match="Check that the server runs") as caught:
         Session(Connection.of(text))

@@ -21,12 +21,14 @@ class Worker:
         self.log = log
         self.cancelled = threading.Event()
         self.closed = False
+        self.closed_first = False
 
     def call(self, tasks):
         self.log.append([task.index for task in tasks])
         return [Outcome(task.index, task.index) for task in tasks]
 
     def cancel(self) -> None:
+        self.closed_first = self.closed
         self.cancelled.set()
 
     def close(self) -> None:
@@ -142,6 +144,22 @@ def test_closing_the_iterator_cancels_what_runs():
     outcomes.close()
     assert release.is_set()
     assert sum(map(len, log)) < 100
+
+
+def test_a_worker_between_calls_is_not_cancelled():
+    """Its session may be in another job's hands already."""
+    workers = []
+
+    def open_worker():
+        workers.append(Worker([]))
+        return workers[-1]
+
+    for _ in range(200):
+        outcomes = run(tasks_of(2), open_worker, workers=1, count=2, chunk_size=1)
+        next(outcomes)
+        outcomes.close()
+    assert all(worker.closed for worker in workers)
+    assert not any(worker.cancelled.is_set() and worker.closed_first for worker in workers)
 
 
 def test_timeout_cancels():

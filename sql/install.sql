@@ -230,7 +230,7 @@ IF NOT EXISTS
 (
     SELECT 1
     FROM sqlexec.runner AS r
-    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = '889121cab1d1c81cc0cbbc84e28f2efc82a753e861945e140d081e999e19a6c5'
+    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = '8921cc6ca82dd87b2d0dbf3043458619f58047a35e146896f6cda4251128b56d'
 )
 BEGIN
     BEGIN TRANSACTION;
@@ -238,35 +238,40 @@ BEGIN
     INSERT INTO sqlexec.runner
         (protocol, version, source_sha256, source, installed_at, installed_by)
     VALUES
-        (1, N'0.1.0', '889121cab1d1c81cc0cbbc84e28f2efc82a753e861945e140d081e999e19a6c5', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
+        (1, N'0.1.0', '8921cc6ca82dd87b2d0dbf3043458619f58047a35e146896f6cda4251128b56d', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
 def sqlexec_runner():
+
+
     import hashlib
     import hmac
     import json
     import struct
-    from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
     WIRE_VERSION = 1
     REQUEST = 1
     RESULT = 2
+
     _MAGIC = b"sqlx"
     _START = struct.Struct("<4sHH")
     _SEALED = _START.size + 32  # where what follows the seal begins
     _BODY = _SEALED + 4  # where the header begins
-    Buffer = Union[bytes, bytearray, memoryview]
+
     class FrameError(Exception):
         """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
+
     def join_frame(
-        kind: int, header: Dict[str, Any], body: Sequence[Buffer], key: bytes = b""
-    ) -> bytes:
+        kind, header, body, key = b""
+    ):
         """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
         text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
         length = struct.pack("<I", len(text))
         start = _START.pack(_MAGIC, WIRE_VERSION, kind)
         seal = _seal([start, length, text] + list(body), key)
         return b"".join([start, seal, length, text] + list(body))
-    def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Dict[str, Any], memoryview]:
+
+    def split_frame(data, kind, key = b""):
         """Check a frame''s seal and give its header and a view of its body; FrameError if it fails."""
         view = memoryview(data)
         if len(view) < _BODY:
@@ -287,7 +292,8 @@ def sqlexec_runner():
             raise FrameError("its header is longer than it is itself")
         header = json.loads(bytes(view[_BODY:body]).decode("ascii"))
         return header, view[body:]
-    def take(body: memoryview, lengths: Sequence[int], offset: int) -> Tuple[List[memoryview], int]:
+
+    def take(body, lengths, offset):
         """Cut pieces of these lengths off the body from `offset` on; also gives the new offset."""
         pieces = []
         for length in lengths:
@@ -296,13 +302,15 @@ def sqlexec_runner():
             pieces.append(body[offset : offset + length])
             offset += length
         return pieces, offset
-    def _seal(parts: Sequence[Buffer], key: bytes) -> bytes:
+
+    def _seal(parts, key):
         digest = hmac.new(key, digestmod=hashlib.sha256) if key else hashlib.sha256()  # type: Any
         for part in parts:
             digest.update(part)
         seal = digest.digest()  # type: bytes
         return seal
-    def text_of(value: Optional[object]) -> str:
+
+    def text_of(value):
         """str() that cannot fail: some objects'' own __str__ raises."""
         try:
             return str(value)
@@ -311,14 +319,15 @@ def sqlexec_runner():
                 type(value).__name__,
                 type(error).__name__,
             )
+
+
     import io
     import pickle
-    from typing import Any, Callable, Dict, List, Optional, Sequence
+
     OUT_OF_BAND = pickle.HIGHEST_PROTOCOL >= 5
     BIG = 65536  # bytes from which on a plain bytes value is passed beside the pickle
-    Dumps = Callable[..., bytes]
-    Aliases = Dict[str, Any]
-    def dump(value: Any, dumps: Dumps = pickle.dumps) -> List[Buffer]:
+
+    def dump(value, dumps = pickle.dumps):
         """Pickle a value; `dumps` is pickle.dumps or cloudpickle.dumps. Its errors pass through."""
         if type(value) is bytes and len(value) >= BIG:
             return [b"", value]
@@ -327,8 +336,10 @@ def sqlexec_runner():
         pieces = [b""]  # type: List[Buffer]
         pieces[0] = dumps(value, protocol=5, buffer_callback=lambda part: pieces.append(part.raw()))
         return pieces
-    def load(pieces: Sequence[memoryview], aliases: Optional[Aliases] = None) -> Any:
+
+    def load(pieces, aliases = None):
         """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
+
         `aliases` maps names of the package sqlexec to what is taken for them.
         """
         if not len(pieces[0]):
@@ -339,51 +350,61 @@ def sqlexec_runner():
         if buffers:
             return pickle.loads(pieces[0], buffers=buffers)
         return pickle.loads(pieces[0])
+
     class _Unpickler(pickle.Unpickler):
         """An unpickler that takes other objects for names of the package sqlexec."""
-        def __init__(self, stream: Any, buffers: Sequence[bytearray], aliases: Aliases) -> None:
+
+        def __init__(self, stream, buffers, aliases):
             if OUT_OF_BAND:
                 super().__init__(stream, buffers=buffers)
             else:
                 super().__init__(stream)
             self._aliases = aliases
-        def find_class(self, module: str, name: str) -> Any:
+
+        def find_class(self, module, name):
             """Find a global by module and name, the aliases first."""
             if module.split(".", maxsplit=1)[0] == "sqlexec" and name in self._aliases:
                 return self._aliases[name]
             return super().find_class(module, name)
+
+
     import codecs
     import io
     import os
     import sys
     import tempfile
-    from typing import Any, List, Optional, Tuple
-    Lines = List[Tuple[str, str]]
+
     class Recorder:
         """Stands in for both streams and both descriptors while it is entered as a context.
+
         `take()` gives what was written since the last call as a list of (stream, text), with
         stream "stdout" or "stderr".
         """
-        def __init__(self) -> None:
+
+        def __init__(self):
             self._lines = []  # type: Lines
             self._descriptors = []  # type: List[_Descriptor]
             self._saved = (sys.stdout, sys.stderr)
-        def __enter__(self) -> "Recorder":
+
+        def __enter__(self):
             self._saved = (sys.stdout, sys.stderr)
             for number, name in ((1, "stdout"), (2, "stderr")):
                 self._descriptors.append(_Descriptor(number, name))
             sys.stdout = Stream(self, self._descriptors[0])
             sys.stderr = Stream(self, self._descriptors[1])
             return self
-        def __exit__(self, *_: object) -> None:
+
+        def __exit__(self, *_):
             sys.stdout, sys.stderr = self._saved
             for descriptor in self._descriptors:
                 descriptor.restore()
-        def add(self, name: str, text: str) -> None:
+
+        def add(self, name, text):
             """Append text to a stream''s record."""
             if text:
                 self._lines.append((name, text))
-        def take(self) -> Lines:
+
+        def take(self):
             """What was written since the last call; neighbours of one stream are one piece."""
             if self._descriptors:
                 _flush_c()
@@ -397,17 +418,21 @@ def sqlexec_runner():
                     merged.append((lines[start][0], "".join(text for _, text in lines[start:end])))
                     start = end
             return merged
+
     class Stream(io.TextIOBase):
         """sys.stdout or sys.stderr of a task: records text, and has `buffer` and `fileno()` too."""
+
         encoding = "utf-8"
         errors = "replace"
-        def __init__(self, recorder: Recorder, descriptor: "_Descriptor") -> None:
+
+        def __init__(self, recorder, descriptor):
             super().__init__()
             self._recorder = recorder
             self._descriptor = descriptor
             self.name = "<%s>" % descriptor.name
             self.buffer = _Bytes(self)
-        def write(self, text: str) -> int:
+
+        def write(self, text):
             """Record the text, after what came through the descriptor before it."""
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not %s" % type(text).__name__)
@@ -415,33 +440,43 @@ def sqlexec_runner():
                 self._recorder.add(self._descriptor.name, self._descriptor.read())
             self._recorder.add(self._descriptor.name, text)
             return len(text)
-        def writable(self) -> bool:
+
+        def writable(self):
             """True: it can be written to."""
             return True
-        def fileno(self) -> int:
+
+        def fileno(self):
             """The real descriptor, for subprocesses and C code; what they write is recorded too."""
             return self._descriptor.number
-        def isatty(self) -> bool:
+
+        def isatty(self):
             """False: nobody sits before it."""
             return False
+
     class _Bytes(io.RawIOBase):
         """sys.stdout.buffer: bytes in UTF-8, cut anywhere."""
-        def __init__(self, stream: Stream) -> None:
+
+        def __init__(self, stream):
             super().__init__()
             self._stream = stream
             self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        def write(self, data: Any) -> int:
+
+        def write(self, data):
             """Record bytes as text."""
             self._stream.write(self._decode(bytes(data)))
             return len(data)
-        def writable(self) -> bool:
+
+        def writable(self):
             """True: it can be written to."""
             return True
+
     class _Descriptor:
         """File descriptor 1 or 2, led into a file for a while.
+
         Where the process has no such descriptor (a Windows service), there is nothing to lead.
         """
-        def __init__(self, number: int, name: str) -> None:
+
+        def __init__(self, number, name):
             self.number = number
             self.name = name
             self._position = 0
@@ -453,12 +488,14 @@ def sqlexec_runner():
                 return
             self._file = tempfile.TemporaryFile()
             os.dup2(self._file.fileno(), number)
-        def has_more(self) -> bool:
+
+        def has_more(self):
             """Was something written through the descriptor that was not read yet?"""
             if self._original is None:
                 return False
             return os.lseek(self.number, 0, os.SEEK_CUR) > self._position
-        def read(self) -> str:
+
+        def read(self):
             """What was written through the descriptor since the last call."""
             if not self.has_more():
                 return ""
@@ -473,29 +510,37 @@ def sqlexec_runner():
                 parts.append(part)
             self._position = os.lseek(self.number, 0, os.SEEK_END)
             return self._decode(b"".join(parts))
-        def restore(self) -> None:
+
+        def restore(self):
             """Give the descriptor back to what it was."""
             if self._original is not None:
                 os.dup2(self._original, self.number)
                 os.close(self._original)
                 self._original = None
                 self._file.close()
-    def _c_library() -> Any:
+
+    def _c_library():
         """The C library of this process, whose buffers hold what printf wrote; None without ctypes."""
         try:
             import ctypes
+
             return ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
         except (ImportError, OSError):
             return None
+
     _C_LIBRARY = _c_library()
-    def _flush_c() -> None:
+
+    def _flush_c():
         if _C_LIBRARY is not None:
             _C_LIBRARY._flushall() if os.name == "nt" else _C_LIBRARY.fflush(None)
+
+
     import sys
     import traceback
-    from typing import Any, Dict
-    def describe(error: BaseException, own_file: str) -> Dict[str, str]:
+
+    def describe(error, own_file):
         """Type name, message and traceback text of an exception.
+
         Frames of `own_file`, the runner''s, are left out at the top: the user''s function comes first.
         """
         trace = error.__traceback__
@@ -511,16 +556,20 @@ def sqlexec_runner():
             "message": text_of(error),
             "traceback": "".join(lines),
         }
-    def describe_current(own_file: str) -> Dict[str, str]:
+
+    def describe_current(own_file):
         """`describe` of the exception that is being handled."""
         error = sys.exc_info()[1]  # type: Any
         return describe(error, own_file)
+
+
     import hashlib
     import random
     import sys
-    from typing import Optional
-    def seed_run(seed: Optional[int], index: int) -> None:
+
+    def seed_run(seed, index):
         """Seed `random`, and numpy''s global generator where numpy is loaded, for run `index`.
+
         With numpy 1.17 or later the stream is that of `SeedSequence(seed).spawn(...)[index]`.
         Without a seed nothing is touched.
         """
@@ -537,19 +586,22 @@ def sqlexec_runner():
             digest = hashlib.sha256(b"numpy/%d/%d" % (seed, index)).digest()
             words = [int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4)]
             numpy.random.seed(words)
+
+
     import importlib.machinery
     import json
     import sys
     import types
     import zlib
-    from typing import Any, Dict, List
-    def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
+
+    def install_cloudpickle(version, pieces):
         """Make `import cloudpickle` give that version; `pieces` is [] or the one that travelled."""
         present = sys.modules.get("cloudpickle")
         if getattr(present, "__version__", None) == version:
             return
         if not pieces:
             import cloudpickle
+
             if cloudpickle.__version__ != version:
                 raise ImportError(
                     "the server has cloudpickle %s, the client %s" % (cloudpickle.__version__, version)
@@ -563,40 +615,46 @@ def sqlexec_runner():
             __import__("cloudpickle")
         finally:
             sys.meta_path.remove(sources)
+
     class _Sources:
         """Finder and loader of modules whose sources are in memory, by name."""
-        def __init__(self, sources: Dict[str, str]) -> None:
+
+        def __init__(self, sources):
             self._sources = sources
-        def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+
+        def find_spec(self, name, path = None, target = None):
             """A spec for the modules that are here."""
             if name not in self._sources:
                 return None
             is_package = any(each.startswith(name + ".") for each in self._sources)
             loader = self  # type: Any
             return importlib.machinery.ModuleSpec(name, loader, is_package=is_package)
-        def create_module(self, spec: Any) -> None:
+
+        def create_module(self, spec):
             """None: an ordinary module."""
-        def exec_module(self, module: types.ModuleType) -> None:
+
+        def exec_module(self, module):
             """Run the module''s source."""
             name = module.__name__
             exec(compile(self._sources[name], "<sqlexec>/%s" % name, "exec"), module.__dict__)
-    from typing import Any, Callable, Dict, List, Optional, Union
-    Names = Union[None, str, List[str]]
+
+
     def step_frame(
-        frame: Any,
-        vars_to_keep: Names = None,
-        vars_to_drop: Names = None,
-        row_selection: Union[None, str, Callable[[Any], Any]] = None,
-        transforms: Optional[Dict[str, Any]] = None,
-        transform_objects: Optional[Dict[str, Any]] = None,
-        transform_function: Optional[Callable[..., Any]] = None,
-        transform_variables: Names = None,
-        remove_missings_on_read: bool = False,
-        remove_missings: bool = False,
-        start_row: int = 1,
-        number_rows_read: int = -1,
-    ) -> Any:
+        frame,
+        vars_to_keep = None,
+        vars_to_drop = None,
+        row_selection = None,
+        transforms = None,
+        transform_objects = None,
+        transform_function = None,
+        transform_variables = None,
+        remove_missings_on_read = False,
+        remove_missings = False,
+        start_row = 1,
+        number_rows_read = -1,
+    ):
         """Select rows and columns of a DataFrame and compute new ones; the frame itself stays.
+
         Parameters
         ----------
         frame : pandas.DataFrame
@@ -616,6 +674,7 @@ def sqlexec_runner():
             First row to take, from 1.
         number_rows_read : int
             How many rows to take; -1 for all.
+
         Raises
         ------
         KeyError
@@ -648,7 +707,8 @@ def sqlexec_runner():
             frame = _transformed(frame, transform_function, _names(transform_variables))
         frame = _columns(frame, _names(vars_to_keep), _names(vars_to_drop))
         return frame.dropna().reset_index(drop=True) if remove_missings else frame
-    def _transformed(frame: Any, function: Callable[..., Any], names: Optional[List[str]]) -> Any:
+
+    def _transformed(frame, function, names):
         _require(frame, names or [])
         result = function(frame.copy() if names is None else frame[names].copy())
         if isinstance(result, dict):
@@ -659,7 +719,8 @@ def sqlexec_runner():
                 % type(result).__name__
             )
         return result
-    def _columns(frame: Any, keep: Optional[List[str]], drop: Optional[List[str]]) -> Any:
+
+    def _columns(frame, keep, drop):
         if keep is not None:
             _require(frame, keep)
             return frame[keep]
@@ -667,47 +728,56 @@ def sqlexec_runner():
             _require(frame, drop)
             return frame.drop(columns=drop)
         return frame
-    def _names(names: Names) -> Optional[List[str]]:
+
+    def _names(names):
         if names is None:
             return None
         return [names] if isinstance(names, str) else list(names)
-    def _require(frame: Any, names: List[str]) -> None:
+
+    def _require(frame, names):
         missing = [name for name in names if name not in frame.columns]
         if missing:
             raise KeyError(
                 "the data has no column %s; it has %s"
                 % (", ".join(map(repr, missing)), ", ".join(map(repr, list(frame.columns))))
             )
+
+
     import importlib.machinery
     import sys
     import types
-    from typing import Any, Callable, Dict, List, Optional
+
     _NAMES = ("revoscalepy", "sqlexec")
+
     class RxSqlServerData:
         """A table or query as a data source.
+
         The one that was passed as an argument holds its rows already: the engine handed them to
         this process.  One that the function makes itself cannot be read here, since the process
         has no connection of its own.
         """
+
         def __init__(
             self,
-            connection_string: Optional[str] = None,
-            table: Optional[str] = None,
-            sql_query: Optional[str] = None,
-            **options: Any,
-        ) -> None:
+            connection_string = None,
+            table = None,
+            sql_query = None,
+            **options,
+        ):
             self.table = table
             self.sql_query = sql_query
             self.options = options
             self._frame = None  # type: Any
+
         @classmethod
-        def of_frame(cls, frame: Any, options: Dict[str, Any]) -> "RxSqlServerData":
+        def of_frame(cls, frame, options):
             """The data source of rows that are here already."""
             source = cls(table=options.get("table"), sql_query=options.get("sql_query"))
             source.options = options
             source._frame = _as_declared(frame, options)
             return source
-        def read(self) -> Any:
+
+        def read(self):
             """The rows as a DataFrame of the caller''s own."""
             if self._frame is None:
                 raise RuntimeError(
@@ -716,16 +786,21 @@ def sqlexec_runner():
                     "the client and pass it in rx_exec(..., args={...})."
                 )
             return _own_copy(self._frame)
-        def head(self, n: int = 6) -> Any:
+
+        def head(self, n = 6):
             """The first n rows."""
             return self.read().head(n)
-        def tail(self, n: int = 6) -> Any:
+
+        def tail(self, n = 6):
             """The last n rows."""
             return self.read().tail(n)
-        def __repr__(self) -> str:
+
+        def __repr__(self):
             return "RxSqlServerData(%s)" % (self.table or self.sql_query)
-    def rx_data_step(input_data: Any = None, output_file: Any = None, **options: Any) -> Any:
+
+    def rx_data_step(input_data = None, output_file = None, **options):
         """Rows of a data source or DataFrame, selected and transformed, as a DataFrame.
+
         Takes vars_to_keep, vars_to_drop, row_selection, transforms, transform_objects,
         transform_function, transform_variables, start_row and number_rows_read
         (see `data_step.step_frame`); options that only tune reading are accepted.
@@ -738,13 +813,15 @@ def sqlexec_runner():
         for name in _TUNING:
             options.pop(name, None)
         return step_frame(_frame_of(input_data), **options)
-    def rx_import(input_data: Any = None, output_file: Any = None, **options: Any) -> Any:
+
+    def rx_import(input_data = None, output_file = None, **options):
         """As rx_data_step, and with string_as_factors and column_info as RxSqlServerData has them."""
         declared = {}
         for name in ("string_as_factors", "column_info"):
             declared[name] = options.pop(name, None)
         return _as_declared(rx_data_step(input_data, output_file, **options), declared)
-    def rx_get_info(data: Any = None, get_var_info: bool = False, **options: Any) -> Dict[str, Any]:
+
+    def rx_get_info(data = None, get_var_info = False, **options):
         """Number of rows and columns, and with `get_var_info` the type and range of each column."""
         frame = _frame_of(data)
         info = {
@@ -755,7 +832,8 @@ def sqlexec_runner():
         if get_var_info:
             info["var_info"] = rx_get_var_info(frame)
         return info
-    def rx_get_var_info(data: Any = None, **options: Any) -> Dict[str, Dict[str, Any]]:
+
+    def rx_get_var_info(data = None, **options):
         """Type of each column, with low and high of the numeric ones."""
         result = {}
         frame = _frame_of(data)
@@ -766,11 +844,14 @@ def sqlexec_runner():
                 entry["low"], entry["high"] = column.min(), column.max()
             result[str(name)] = entry
         return result
-    def rx_get_var_names(data: Any = None, **options: Any) -> List[str]:
+
+    def rx_get_var_names(data = None, **options):
         """Names of the columns."""
         return [str(name) for name in _frame_of(data).columns]
-    def rx_exec(function: Callable[..., Any], args: Any = None, **options: Any) -> List[Any]:
+
+    def rx_exec(function, args = None, **options):
         """Run a function here, one run after the other: inside the server there is nowhere else.
+
         `args` is a dict of named arguments, or a list of them for several runs; `times_to_run`
         repeats a single one.
         """
@@ -785,23 +866,25 @@ def sqlexec_runner():
         if len(runs) == 1 and times > 0:
             runs = runs * times
         return [function(**run) for run in runs]
-    _Function = Callable[..., Any]
+
     _OURS = {
         "rx_data_step": rx_data_step,
         "rx_import": rx_import,
         "rx_get_info": rx_get_info,
         "rx_get_var_info": rx_get_var_info,
         "rx_get_var_names": rx_get_var_names,
-    }  # type: Dict[str, _Function]
+    }  # type: Dict[str, Function]
     _ALIASES = dict(_OURS)  # type: Dict[str, Any]
     _ALIASES.update(RxSqlServerData=RxSqlServerData, rx_exec=rx_exec)
     _TUNING = (
         "append", "overwrite", "max_rows_by_cols", "rows_per_read", "blocks_per_read",
         "report_progress", "verbose", "xdf_compression_level", "compute_low_high",
     )  # fmt: skip
+
     class _Finder:
         """Answers for our names on sys.meta_path, and for nothing else."""
-        def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+
+        def find_spec(self, name, path = None, target = None):
             """The real module''s spec with our loader around its own, or the stand-in''s."""
             if name not in _NAMES:
                 return None
@@ -811,62 +894,79 @@ def sqlexec_runner():
             if real.loader is not None:
                 real.loader = _Wrapping(real.loader)  # type: ignore[assignment]
             return real
+
     class _StandIn:
         """Loader of the module that stands in."""
-        def create_module(self, spec: Any) -> types.ModuleType:
+
+        def create_module(self, spec):
             """An empty stand-in module."""
             return _Module(spec.name)
-        def exec_module(self, module: types.ModuleType) -> None:
+
+        def exec_module(self, module):
             """Fill it."""
             module.__dict__.update(_ALIASES)
             module.__dict__["__path__"] = []  # from revoscalepy.functions import ... says what lacks
+
     class _Module(types.ModuleType):
         """A module that says of what it lacks why it lacks it."""
-        def __getattr__(self, name: str) -> Any:
+
+        def __getattr__(self, name):
             if name.startswith("__"):
                 raise AttributeError(name)
             raise AttributeError(
                 "%s.%s is not there: this server has no %s, and the small module that sqlexec puts in "
                 "its place has only %s" % (self.__name__, name, self.__name__, ", ".join(_ALIASES))
             )
+
     class _Wrapping:
         """Loader that runs the real one''s loader, then puts our functions before its own."""
-        def __init__(self, loader: Any) -> None:
+
+        def __init__(self, loader):
             self._loader = loader
-        def create_module(self, spec: Any) -> Any:
+
+        def create_module(self, spec):
             """As the real loader does it."""
             return self._loader.create_module(spec)
-        def exec_module(self, module: types.ModuleType) -> None:
+
+        def exec_module(self, module):
             """Load the real module and wrap the functions that take a data source."""
             self._loader.exec_module(module)
             for name, ours in _OURS.items():
                 theirs = getattr(module, name, None)
                 if theirs is not None:
                     setattr(module, name, _either(ours, theirs))
-        def __getattr__(self, name: str) -> Any:
+
+        def __getattr__(self, name):
             return getattr(self._loader, name)
-    def _either(ours: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..., Any]:
+
+    def _either(ours, theirs):
         """A function that is ours for our data source and theirs for all else."""
-        def function(*args: Any, **options: Any) -> Any:
+
+        def function(*args, **options):
             data = args[0] if args else options.get("input_data", options.get("data"))
             return (ours if isinstance(data, RxSqlServerData) else theirs)(*args, **options)
+
         function.__name__ = getattr(theirs, "__name__", ours.__name__)
         function.__doc__ = theirs.__doc__
         return function
-    def install_stand_in() -> None:
+
+    def install_stand_in():
         """Put the finder in front, once a process."""
         if not any(type(finder).__name__ == "_Finder" for finder in sys.meta_path):
             sys.meta_path.insert(0, _Finder())
-    def remove_stand_in() -> None:
+
+    def remove_stand_in():
         """Take the finder away, and the modules that stand in."""
         sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "_Finder"]
         for name in _NAMES:
             if type(sys.modules.get(name)).__name__ == "_Module":
                 del sys.modules[name]
-    def client_names() -> Dict[str, Any]:
+
+    def client_names():
         """What to take for names of the client''s sqlexec that a pickled function refers to."""
         return _ALIASES
-    def _frame_of(data: Any) -> Any:
+
+    def _frame_of(data):
         if isinstance(data, RxSqlServerData):
             return data.read()
         if hasattr(data, "iloc") and hasattr(data, "columns"):
@@ -875,12 +975,15 @@ def sqlexec_runner():
             "expected the data source that was passed to the function, or a DataFrame, got %s"
             % type(data).__name__
         )
-    def _own_copy(frame: Any) -> Any:
+
+    def _own_copy(frame):
         """A frame that can be changed without changing the data source''s; lazy where pandas can."""
         import pandas
+
         lazy = int(pandas.__version__.split(".")[0]) >= 3  # copy-on-write is pandas 3''s only mode
         return frame.copy(deep=not lazy)
-    def _as_declared(frame: Any, options: Dict[str, Any]) -> Any:
+
+    def _as_declared(frame, options):
         """Apply column_info and string_as_factors, as the data source asks for them."""
         columns = options.get("column_info") or {}
         for name, info in columns.items():
@@ -900,13 +1003,16 @@ def sqlexec_runner():
                     frame[name] = frame[name].astype("category")
         names = {name: info["newName"] for name, info in columns.items() if "newName" in info}
         return frame.rename(columns=names) if names else frame
-    def _factor(column: Any, info: Dict[str, Any]) -> Any:
+
+    def _factor(column, info):
         import pandas
+
         levels = info.get("levels")
         known = column if levels is None else column.where(column.isin(levels))
         factor = pandas.Categorical(known, categories=levels)
         new = info.get("newLevels")
         return factor.rename_categories(new) if new is not None else factor
+
     _TYPES = {
         "bool": "bool",
         "integer": "int32",
@@ -917,17 +1023,22 @@ def sqlexec_runner():
         "character": "object",
         "Date": "datetime64[ns]",
     }
+
+
     import os
     import platform
     import sys
     import time
     import warnings
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+
     PROTOCOL = 1
     MOST_WARNINGS = 100  # kept of one task
+
     _OWN_FILE = (lambda: 0).__code__.co_filename
-    def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
+
+    def run_chunk(payload, input_data = None):
         """Run the tasks of a payload; gives the result''s bytes and how many tasks raised.
+
         Whatever goes wrong is told in the result, sealed with the payload''s key where that much
         could be read.
         """
@@ -944,7 +1055,8 @@ def sqlexec_runner():
             return _result({"failure": failure}, [], key), 1
         except BaseException:  # noqa: BLE001 - the promise of this function
             return _result({"failure": describe_current(_OWN_FILE)}, [], key), 1
-    def runtime() -> Dict[str, Any]:
+
+    def runtime():
         """What this process is, for the client to remember: versions and platform."""
         packages = {}
         for name in ("cloudpickle", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "revoscalepy"):
@@ -958,11 +1070,14 @@ def sqlexec_runner():
             "process_id": os.getpid(),
             "packages": packages,
         }
+
     class Mismatch(Exception):
         """The payload was made for another Python than this one."""
+
     class _Chunk:
         """The tasks of one payload, and what they share."""
-        def __init__(self, header: Dict[str, Any], body: memoryview, input_data: Any) -> None:
+
+        def __init__(self, header, body, input_data):
             self._header = header
             self._body = body
             self._seed = header.get("seed")  # type: Optional[int]
@@ -970,7 +1085,8 @@ def sqlexec_runner():
             self._input_data = input_data
             self._offset = 0
             self._aliases = client_names()
-        def run(self) -> Tuple[List[Dict[str, Any]], List[Buffer]]:
+
+        def run(self):
             """Run all; gives an entry a task for the result''s header, and the pieces of its body."""
             _check_python(self._header)
             entries = []
@@ -987,7 +1103,8 @@ def sqlexec_runner():
             finally:
                 remove_stand_in()
             return entries, pieces
-        def _load_call(self) -> Tuple[Callable[..., Any], Dict[str, Any]]:
+
+        def _load_call(self):
             """The function, with its local state as globals, and the arguments that all runs share."""
             cut, self._offset = take(self._body, self._header["cloudpickle"], 0)
             install_cloudpickle(self._header["cloudpickle_version"], cut)
@@ -1003,14 +1120,15 @@ def sqlexec_runner():
                 )
                 self._input_data = None
             return function, shared
+
         def _run_task(
             self,
-            index: int,
-            function: Callable[..., Any],
-            shared: Dict[str, Any],
-            cut: List[memoryview],
-            recorder: Recorder,
-        ) -> Tuple[Dict[str, Any], List[Buffer]]:
+            index,
+            function,
+            shared,
+            cut,
+            recorder,
+        ):
             """Run one task; gives its entry for the header and the pieces of its value or error."""
             entry = {"index": index, "started": time.time()}  # type: Dict[str, Any]
             seen = {}  # type: Dict[Tuple[str, str, str, int], None]
@@ -1033,18 +1151,23 @@ def sqlexec_runner():
             if seen:
                 entry["warnings"] = sorted(seen)
             return entry, pieces
-    def _collector(seen: Dict[Tuple[str, str, str, int], None]) -> Callable[..., None]:
+
+    def _collector(seen):
         """A warnings.showwarning that keeps each warning once, and not too many."""
-        def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+
+        def show(message, category, filename, lineno, *_):
             if len(seen) < MOST_WARNINGS:
                 seen[(category.__name__, str(message), filename, lineno)] = None
+
         return show
-    def _dump_anyhow(value: Any) -> List[Buffer]:
+
+    def _dump_anyhow(value):
         """Pickle a result: plainly, or by cloudpickle where it has classes of the function''s own."""
         try:
             return dump(value)
         except Exception:  # noqa: BLE001 - cloudpickle''s error is the one that tells
             import cloudpickle
+
             try:
                 return dump(value, cloudpickle.dumps)
             except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
@@ -1052,33 +1175,39 @@ def sqlexec_runner():
                     "the function''s result of type %s cannot be sent back: %s"
                     % (type(value).__name__, error)
                 )
-    def _dump_error(error: BaseException) -> List[Buffer]:
+
+    def _dump_error(error):
         """Pickle an exception; no pieces where it cannot be (its description travels anyway)."""
         try:
             return _dump_anyhow(error)
         except Exception:  # noqa: BLE001 - told to the client by the missing pieces
             return []
-    def _size(piece: Buffer) -> int:
+
+    def _size(piece):
         return piece.nbytes if isinstance(piece, memoryview) else len(piece)
-    def _result(header: Dict[str, Any], pieces: List[Buffer], key: bytes) -> bytes:
+
+    def _result(header, pieces, key):
         header["protocol"] = PROTOCOL
         header["runtime"] = runtime()
         return join_frame(RESULT, header, pieces, key)
-    def _check_python(header: Dict[str, Any]) -> None:
+
+    def _check_python(header):
         if list(sys.version_info[:2]) != header["python"][:2]:
             raise Mismatch(
                 "the function was packed by Python %d.%d, this server runs Python %d.%d: they must "
                 "have the same minor version"
                 % (tuple(header["python"][:2]) + tuple(sys.version_info[:2]))
             )
-    def _import_package(name: str) -> None:
+
+    def _import_package(name):
         try:
             __import__(name)
         except ImportError as error:
             raise ImportError(
                 "packages_to_load names %r, which the server''s Python cannot import: %s" % (name, error)
             )
-    def _globals_of(function: Any) -> Dict[str, Any]:
+
+    def _globals_of(function):
         """The globals of the function behind partials, bound methods and decorators."""
         for name in ("func", "__func__", "__wrapped__"):
             if not hasattr(function, "__globals__") and hasattr(function, name):

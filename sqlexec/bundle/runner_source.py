@@ -1,6 +1,6 @@
 """The runner as one script, for @script of sp_execute_external_script.
 
-sqlexec/runner/*.py --(imports between them left out, one after the other)--> one function
+sqlexec/runner/*.py --(without annotations, one after the other)--> one function
 that the script defines and calls: it works in `__main__` and as the body of a function,
 leaves no name behind, and is one code object to compile.
 """
@@ -8,7 +8,12 @@ leaves no name behind, and is one code object to compile.
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from importlib.resources import files
+
+Position = tuple[int, int]  # line from 1, column from 0
+Span = tuple[Position, Position]
 
 MODULES = (  # each after those that it imports
     "wire",
@@ -48,7 +53,7 @@ def render() -> str:
     """
     from sqlexec import __version__
 
-    body = "".join(_indent(_without_own_imports(_read(name))) for name in MODULES)
+    body = "".join(_indent(_trimmed(_read(name))) for name in MODULES)
     return _HEAD.format(version=__version__) + body + _TAIL
 
 
@@ -56,17 +61,41 @@ def _read(name: str) -> str:
     return (files("sqlexec.runner") / f"{name}.py").read_text(encoding="ascii")
 
 
-def _without_own_imports(source: str) -> str:
-    """The source without its docstring and its imports of other runner modules."""
+def _trimmed(source: str) -> str:
+    """The source without its docstring, imports of types and runner modules, and annotations.
+
+    A process that runs one chunk has no use for annotations: to evaluate them would cost it
+    more than to define all else.
+    """
     lines = source.splitlines(keepends=True)
     tree = ast.parse(source)
-    for node in tree.body:
-        own = isinstance(node, ast.ImportFrom) and str(node.module).startswith("sqlexec.")
-        if own or node is tree.body[0]:
-            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
-                lines[number] = ""
+    for start, end in sorted((*_unused(tree), *_annotations(tree)), reverse=True):
+        (first, begin), (last, stop) = start, end
+        lines[first - 1 : last] = [lines[first - 1][:begin] + lines[last - 1][stop:]]
     return "".join(lines)
 
 
+def _unused(tree: ast.Module) -> Iterator[Span]:
+    yield _span(tree.body[0])
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith(("sqlexec.", "typing")):
+            yield _span(node)
+
+
+def _annotations(tree: ast.Module) -> Iterator[Span]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.annotation:
+            start = (node.lineno, node.col_offset + len(node.arg))
+            yield start, _span(node.annotation)[1]
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            (line, column), end = _span(node.returns)
+            yield (line, column - len(" -> ")), end
+
+
+def _span(node: ast.expr | ast.stmt) -> Span:
+    return (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+
+
 def _indent(source: str) -> str:
-    return "".join("    " + line if line.strip() else "" for line in source.splitlines(True))
+    lines = "".join("    " + line if line.strip() else "\n" for line in source.splitlines(True))
+    return re.sub(r"\n{3,}", "\n\n", lines)

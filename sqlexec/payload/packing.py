@@ -23,8 +23,9 @@ import cloudpickle
 from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
 from sqlexec.runner.main import PROTOCOL
+from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
-from sqlexec.runner.wire import REQUEST, Buffer, join_frame
+from sqlexec.runner.wire import REQUEST, join_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

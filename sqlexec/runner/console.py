@@ -13,7 +13,7 @@ import sys
 import tempfile
 from typing import Any, List, Optional, Tuple
 
-Lines = List[Tuple[str, str]]
+from sqlexec.runner.types import Lines
 
 
 class Recorder:

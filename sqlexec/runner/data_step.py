@@ -6,7 +6,7 @@ frame -> rows (start_row, number_rows_read) -> row_selection -> transforms
 
 from typing import Any, Callable, Dict, List, Optional, Union
 
-Names = Union[None, str, List[str]]
+from sqlexec.runner.types import Names
 
 
 def step_frame(

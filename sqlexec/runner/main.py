@@ -22,8 +22,9 @@ from sqlexec.runner.revoscalepy import (
     install_stand_in,
     remove_stand_in,
 )
+from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump, load
-from sqlexec.runner.wire import REQUEST, RESULT, Buffer, FrameError, join_frame, split_frame, take
+from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_frame, take
 
 PROTOCOL = 1
 MOST_WARNINGS = 100  # kept of one task

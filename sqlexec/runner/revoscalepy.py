@@ -13,6 +13,7 @@ import types
 from typing import Any, Callable, Dict, List, Optional
 
 from sqlexec.runner.data_step import step_frame
+from sqlexec.runner.types import Function
 
 _NAMES = ("revoscalepy", "sqlexec")
 
@@ -142,14 +143,13 @@ def rx_exec(function: Callable[..., Any], args: Any = None, **options: Any) -> L
     return [function(**run) for run in runs]
 
 
-_Function = Callable[..., Any]
 _OURS = {
     "rx_data_step": rx_data_step,
     "rx_import": rx_import,
     "rx_get_info": rx_get_info,
     "rx_get_var_info": rx_get_var_info,
     "rx_get_var_names": rx_get_var_names,
-}  # type: Dict[str, _Function]
+}  # type: Dict[str, Function]
 _ALIASES = dict(_OURS)  # type: Dict[str, Any]
 _ALIASES.update(RxSqlServerData=RxSqlServerData, rx_exec=rx_exec)
 _TUNING = (

@@ -9,13 +9,10 @@ import io
 import pickle
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from sqlexec.runner.wire import Buffer
+from sqlexec.runner.types import Aliases, Buffer, Dumps
 
 OUT_OF_BAND = pickle.HIGHEST_PROTOCOL >= 5
 BIG = 65536  # bytes from which on a plain bytes value is passed beside the pickle
-
-Dumps = Callable[..., bytes]
-Aliases = Dict[str, Any]
 
 
 def dump(value: Any, dumps: Dumps = pickle.dumps) -> List[Buffer]:

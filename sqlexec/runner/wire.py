@@ -13,7 +13,9 @@ import hashlib
 import hmac
 import json
 import struct
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from sqlexec.runner.types import Buffer
 
 WIRE_VERSION = 1
 REQUEST = 1
@@ -23,8 +25,6 @@ _MAGIC = b"sqlx"
 _START = struct.Struct("<4sHH")
 _SEALED = _START.size + 32  # where what follows the seal begins
 _BODY = _SEALED + 4  # where the header begins
-
-Buffer = Union[bytes, bytearray, memoryview]
 
 
 class FrameError(Exception):

@@ -1,0 +1,10 @@
+"""Names for types in the runner's annotations; no part of the script, which has none."""
+
+from typing import Any, Callable, Dict, List, Tuple, Union
+
+Buffer = Union[bytes, bytearray, memoryview]
+Dumps = Callable[..., bytes]
+Aliases = Dict[str, Any]
+Lines = List[Tuple[str, str]]
+Names = Union[str, List[str], None]
+Function = Callable[..., Any]

@@ -217,7 +217,7 @@ class Connection:
         """All rows of the last `execute`."""
         if any("TIME ZONE" in str(column[1]) for column in self._cursor.description or ()):
             # Python values of TIMESTAMPTZ would need pytz; Arrow does without.
-            table = self._cursor.to_arrow_table()
+            table: pa.Table = self._cursor.to_arrow_table()
             return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
         return self._cursor.fetchall()
 

@@ -11,6 +11,7 @@ transaction sees a Snapshot of its own, read through its own connection.
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -157,7 +158,7 @@ class Catalog:
         return self.principal_in(principal, "master")
 
     def set_password(self, login: str, password: str) -> None:
-        """Give an existing login a password, outside of any session (`sa` at the server's start)."""
+        """Give an existing login a password, outside of any session (`sa` at the start)."""
         with self._mutex, self._connection.transaction():
             self._connection.execute(
                 f"UPDATE {tables.SCHEMA}.server_principals SET password_hash = $1"
@@ -453,4 +454,4 @@ def add_object(
 
 def _temporary_id(name: str) -> int:
     """A negative id for a temporary table, as tempdb's are."""
-    return -(sum(byte * 31**place for place, byte in enumerate(name.lower().encode())) % 2**31) - 1
+    return -zlib.crc32(name.lower().encode()) // 2 - 1

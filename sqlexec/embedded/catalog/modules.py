@@ -37,9 +37,11 @@ def read_parameters(definition: str) -> list[Parameter]:
             words = []
         if ends:
             break
-        if at_start or (words and token.upper != "AS" and token.text != ","):
-            words.append(token)
-        elif words and token.text == "," and _inner(words) > 0:
+        if (
+            at_start
+            or (words and token.upper != "AS" and token.text != ",")
+            or (words and token.text == "," and _inner(words) > 0)
+        ):
             words.append(token)
     return found
 

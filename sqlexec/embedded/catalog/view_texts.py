@@ -101,7 +101,9 @@ _FOREIGN_COLUMNS = (
     " f.database_id AND x.object_id = f.parent_object_id AND x.column_id = fc.parent_column_id"
 )
 _TABLE_OF = 's.name AS "TABLE_SCHEMA", t.name AS "TABLE_NAME"'
-_NAMED = "'{name}' AS \"CONSTRAINT_CATALOG\", s.name AS \"CONSTRAINT_SCHEMA\", k.name AS \"CONSTRAINT_NAME\""
+_NAMED = (
+    '\'{name}\' AS "CONSTRAINT_CATALOG", s.name AS "CONSTRAINT_SCHEMA", k.name AS "CONSTRAINT_NAME"'
+)
 
 VIEWS: dict[str, str] = {
     "sys.databases": "SELECT d.name, d.database_id, CAST(NULL AS INTEGER) AS source_database_id,"
@@ -216,21 +218,25 @@ VIEWS: dict[str, str] = {
     " t.max_length AS length, t.user_type_id AS usertype, t.system_type_id AS type FROM (VALUES"
     " {types}) AS t(name, system_type_id, user_type_id, schema_id, max_length, precision, scale,"
     " collation_name, is_nullable) WHERE t.user_type_id < 256",
-    "INFORMATION_SCHEMA.SCHEMATA": "SELECT '{name}' AS \"CATALOG_NAME\", s.name AS \"SCHEMA_NAME\","
-    " p.name AS \"SCHEMA_OWNER\" FROM {c}.schemas AS s JOIN {c}.principals AS p ON p.database_id ="
+    "INFORMATION_SCHEMA.SCHEMATA": 'SELECT \'{name}\' AS "CATALOG_NAME", s.name AS "SCHEMA_NAME",'
+    ' p.name AS "SCHEMA_OWNER" FROM {c}.schemas AS s JOIN {c}.principals AS p ON p.database_id ='
     " s.database_id AND p.principal_id = s.principal_id WHERE s.database_id = {id}",
-    "INFORMATION_SCHEMA.TABLES": "SELECT '{name}' AS \"TABLE_CATALOG\", " + _TABLE_OF
+    "INFORMATION_SCHEMA.TABLES": "SELECT '{name}' AS \"TABLE_CATALOG\", "
+    + _TABLE_OF
     + ", CASE t.type WHEN 'U' THEN 'BASE TABLE' ELSE 'VIEW' END AS \"TABLE_TYPE\" FROM {c}.objects"
     " AS t JOIN {c}.schemas AS s ON s.database_id = t.database_id AND s.schema_id = t.schema_id"
     " WHERE t.database_id = {id} AND t.type IN ('U', 'V')",
-    "INFORMATION_SCHEMA.VIEWS": "SELECT '{name}' AS \"TABLE_CATALOG\", " + _TABLE_OF
-    + ", t.definition AS \"VIEW_DEFINITION\", 'NONE' AS \"CHECK_OPTION\", 'NO' AS \"IS_UPDATABLE\""
+    "INFORMATION_SCHEMA.VIEWS": "SELECT '{name}' AS \"TABLE_CATALOG\", "
+    + _TABLE_OF
+    + ', t.definition AS "VIEW_DEFINITION", \'NONE\' AS "CHECK_OPTION", \'NO\' AS "IS_UPDATABLE"'
     " FROM {c}.objects AS t JOIN {c}.schemas AS s ON s.database_id = t.database_id AND"
     " s.schema_id = t.schema_id WHERE t.database_id = {id} AND t.type = 'V'",
-    "INFORMATION_SCHEMA.COLUMNS": "SELECT '{name}' AS \"TABLE_CATALOG\", " + _TABLE_OF
+    "INFORMATION_SCHEMA.COLUMNS": "SELECT '{name}' AS \"TABLE_CATALOG\", "
+    + _TABLE_OF
     + ', x.name AS "COLUMN_NAME", x.column_id AS "ORDINAL_POSITION", x.default_definition AS'
     " \"COLUMN_DEFAULT\", CASE WHEN x.is_nullable THEN 'YES' ELSE 'NO' END AS \"IS_NULLABLE\", "
-    + _DATA_TYPE + ", CASE WHEN x.system_type_id IN (35, 99, 167, 175, 231, 239) THEN"
+    + _DATA_TYPE
+    + ", CASE WHEN x.system_type_id IN (35, 99, 167, 175, 231, 239) THEN"
     " '{collation}' END AS \"COLLATION_NAME\" FROM {c}.columns AS x JOIN {c}.objects AS t ON"
     " t.database_id = x.database_id AND t.object_id = x.object_id JOIN {c}.schemas AS s ON"
     " s.database_id = t.database_id AND s.schema_id = t.schema_id WHERE x.database_id = {id}",
@@ -251,9 +257,9 @@ VIEWS: dict[str, str] = {
     f"{_FOREIGN}{_FOREIGN_COLUMNS} WHERE f.database_id = {{id}}",
     "INFORMATION_SCHEMA.REFERENTIAL_CONSTRAINTS": f"SELECT {_NAMED}, '{{name}}' AS"
     ' "UNIQUE_CONSTRAINT_CATALOG", rs.name AS "UNIQUE_CONSTRAINT_SCHEMA", rk.name AS'
-    " \"UNIQUE_CONSTRAINT_NAME\", 'SIMPLE' AS \"MATCH_OPTION\","
-    f" {_ACTION.format('f.update_action', ' ', ' ', ' ')} AS \"UPDATE_RULE\","
-    f" {_ACTION.format('f.delete_action', ' ', ' ', ' ')} AS \"DELETE_RULE\"{_FOREIGN}"
+    ' "UNIQUE_CONSTRAINT_NAME", \'SIMPLE\' AS "MATCH_OPTION",'
+    f' {_ACTION.format("f.update_action", " ", " ", " ")} AS "UPDATE_RULE",'
+    f' {_ACTION.format("f.delete_action", " ", " ", " ")} AS "DELETE_RULE"{_FOREIGN}'
     " JOIN {c}.objects AS r ON r.database_id = f.database_id AND r.object_id ="
     " f.referenced_object_id JOIN {c}.schemas AS rs ON rs.database_id = r.database_id AND"
     " rs.schema_id = r.schema_id LEFT JOIN {c}.indexes AS ri ON ri.database_id = f.database_id AND"
@@ -261,8 +267,8 @@ VIEWS: dict[str, str] = {
     " AS rk ON rk.database_id = f.database_id AND rk.object_id = ri.constraint_id"
     " WHERE f.database_id = {id}",
     "INFORMATION_SCHEMA.ROUTINES": "SELECT '{name}' AS \"SPECIFIC_CATALOG\", s.name AS"
-    " \"SPECIFIC_SCHEMA\", t.name AS \"SPECIFIC_NAME\", '{name}' AS \"ROUTINE_CATALOG\", s.name AS"
-    " \"ROUTINE_SCHEMA\", t.name AS \"ROUTINE_NAME\", 'PROCEDURE' AS \"ROUTINE_TYPE\","
+    ' "SPECIFIC_SCHEMA", t.name AS "SPECIFIC_NAME", \'{name}\' AS "ROUTINE_CATALOG", s.name AS'
+    ' "ROUTINE_SCHEMA", t.name AS "ROUTINE_NAME", \'PROCEDURE\' AS "ROUTINE_TYPE",'
     ' t.definition AS "ROUTINE_DEFINITION" FROM {c}.objects AS t JOIN {c}.schemas AS s ON'
     " s.database_id = t.database_id AND s.schema_id = t.schema_id WHERE t.database_id = {id}"
     " AND t.type = 'P'",
@@ -273,5 +279,5 @@ VIEWS: dict[str, str] = {
     " t.database_id = x.database_id AND t.object_id = x.object_id JOIN {c}.schemas AS s ON"
     " s.database_id = t.database_id AND s.schema_id = t.schema_id WHERE x.database_id = {id}",
     "INFORMATION_SCHEMA.SEQUENCES": "SELECT '{name}' AS \"SEQUENCE_CATALOG\", '' AS"
-    " \"SEQUENCE_SCHEMA\", '' AS \"SEQUENCE_NAME\" FROM {c}.databases WHERE false",
+    ' "SEQUENCE_SCHEMA", \'\' AS "SEQUENCE_NAME" FROM {c}.databases WHERE false',
 }

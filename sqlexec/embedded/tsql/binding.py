@@ -19,7 +19,7 @@ from sqlexec.embedded.catalog import DatabaseObject
 from sqlexec.embedded.catalog.views import column_type
 from sqlexec.embedded.engine import quote
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import transforms, typing_rules
+from sqlexec.embedded.tsql import catalog_lookups, transforms, typing_rules
 from sqlexec.embedded.tsql.casts import cast
 from sqlexec.embedded.tsql.dialect import declared_type, duckdb_cast, parse
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
@@ -138,7 +138,9 @@ class Binder:
             star = isinstance(item, exp.Star)
             if star or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
                 table = "" if star else item.table
-                matched = [s for s in scope.sources if not table or s.alias.lower() == table.lower()]
+                matched = [
+                    s for s in scope.sources if not table or s.alias.lower() == table.lower()
+                ]
                 if not matched:
                     raise SqlError(
                         4104, f'The multi-part identifier "{table or "*"}" could not be bound.'
@@ -159,8 +161,12 @@ class Binder:
         self, item: exp.Expression, scope: Scope, ctes: dict[str, list[Output] | None]
     ) -> tuple[SqlType | None, bool]:
         inner = item.this if isinstance(item, exp.Alias) else item
-        plain = isinstance(inner, exp.Column) and inner.name != ROWID
-        if plain and not inner.table.startswith("$") and inner.name.upper() not in NO_PARENTHESES:
+        if (
+            isinstance(inner, exp.Column)
+            and inner.name != ROWID
+            and not inner.table.startswith("$")
+            and inner.name.upper() not in NO_PARENTHESES
+        ):
             _, column = scope.resolve(inner.name, inner.table, inner.db)
             return self.expression(inner, scope, ctes), column.nullable
         if isinstance(inner, exp.Null):
@@ -187,9 +193,7 @@ class Binder:
 
     # --- sources --------------------------------------------------------------------------
 
-    def _join(
-        self, join: exp.Join, scope: Scope, ctes: dict[str, list[Output] | None]
-    ) -> None:
+    def _join(self, join: exp.Join, scope: Scope, ctes: dict[str, list[Output] | None]) -> None:
         join.set("hint", None)
         if isinstance(join.this, exp.Lateral):
             columns = self.query(join.this.this, scope, ctes)
@@ -345,7 +349,9 @@ class Binder:
                 self.expression(argument, scope, ctes)
         subquery, columns = transforms.TABLE_FUNCTIONS[name](list(call.expressions))
         alias = tree.alias or call.name
-        tree.replace(exp.Subquery(this=subquery, alias=exp.TableAlias(this=exp.to_identifier(alias))))
+        tree.replace(
+            exp.Subquery(this=subquery, alias=exp.TableAlias(this=exp.to_identifier(alias)))
+        )
         scope.sources.append(Source(alias, columns))
 
     # --- expressions ----------------------------------------------------------------------
@@ -466,12 +472,18 @@ class Binder:
         translation = TRANSLATIONS.get(name)
         if translation is None:
             constants = session_values.constants(self.session, tree.expressions)
+            if constants is None and name in catalog_lookups.LOOKUPS:
+                for argument in list(tree.expressions):
+                    self.expression(argument, scope, ctes)
+                found, answer = catalog_lookups.translate(self.session, name, tree.expressions)
+                tree.replace(found)
+                return answer
             if constants is None or not session_values.known(name):
                 raise SqlError(
                     195, f"'{tree.name}' is not a recognized built-in function name.", 15
                 )
-            type = session_values.call(self.session, name, constants)[1]
-            return self._place(tree, Parameter(name, type, tuple(constants), call=True))
+            answer = session_values.call(self.session, name, constants)[1]
+            return self._place(tree, Parameter(name, answer, tuple(constants), call=True))
         arguments = list(tree.expressions)
         first = 1 if name in DATE_PART_FIRST else 0
         types: list[SqlType | None] = [None] * first

@@ -17,7 +17,7 @@ _COMPOUND = {"+=": "+", "-=": "-", "*=": "*", "/=": "/", "%=": "%", "&=": "&", "
 
 @dataclass(slots=True)
 class Assignment:
-    """`column = value` of UPDATE ... SET; or `@variable = value`, or `@variable = column = value`."""
+    """One of UPDATE ... SET: column = value, @variable = value, @variable = column = value."""
 
     column: str
     value: str
@@ -118,9 +118,7 @@ def cut(text: str, keyword: str) -> Clauses:
     found = Clauses(with_=cutter.until(keyword))
     cutter.take(keyword)
     if cutter.take("TOP"):
-        found.top = (
-            f"({cutter.parenthesized()})" if cutter.token.text == "(" else _number(cutter)
-        )
+        found.top = f"({cutter.parenthesized()})" if cutter.token.text == "(" else _number(cutter)
         if cutter.take("PERCENT"):
             found.top += " PERCENT"
     if keyword == "INSERT":

@@ -59,7 +59,7 @@ def _duplicate(found: DatabaseObject | None, table: str, key: str, primary: bool
     named = {name.lower() for name in re.findall(r"(?:^|, )(\w+): ", key)}
     fitting = [index for index in indexes if {c.lower() for c in index.columns} == named]
     fitting = fitting or [index for index in indexes if index.primary and primary]
-    index = (fitting or indexes or [None])[0]
+    index = next(iter(fitting or indexes), None)
     if index is not None and not index.constraint and not index.primary:
         made = SqlError.of(2601, table, index.name)
     else:

@@ -131,14 +131,14 @@ def _into_target(cut: Clauses) -> str:
     return f"INTO {cut.output_into}" + (f" ({names})" if names else "")
 
 
-def _insert_columns(
-    session: Session, target: Target, names: list[str] | None
-) -> list[TableColumn]:
+def _insert_columns(session: Session, target: Target, names: list[str] | None) -> list[TableColumn]:
     explicit = target.found is not None and (
         session.options.identity_insert == target.found.full_name.lower()
     )
     if names is None:
-        return [c for c in target.columns if (not c.identity or explicit) and c.type.name != "timestamp"]
+        return [
+            c for c in target.columns if (not c.identity or explicit) and c.type.name != "timestamp"
+        ]
     columns = [target.column(name) for name in names]
     if any(column.identity for column in columns) and not explicit:
         raise SqlError(
@@ -168,7 +168,9 @@ def _insert_values(
             source = binder.expression(holder.this, scope, {})
             cell.replace(assign(holder.this, source, column))
         if defaults:
-            row.set("expressions", [*row.expressions, *(default_value(binder, c) for c in defaults)])
+            row.set(
+                "expressions", [*row.expressions, *(default_value(binder, c) for c in defaults)]
+            )
     return duckdb_text(tree)
 
 
@@ -213,18 +215,19 @@ def _check_count(given: int, wanted: int, *, explicit: bool, query: bool = False
     if not explicit:
         raise SqlError.of(213)
     few = given < wanted
-    side, other = ("SELECT list", "INSERT") if query else ("VALUES clause", "INSERT statement")
-    relation = ("fewer items in the SELECT list than columns specified in the" if few else
-                "more items in the SELECT list than columns specified in the") if query else (
-               "more columns in the" if few else "fewer columns in the")  # fmt: skip
-    number = (120 if few else 121) if query else (109 if few else 110)
-    text = (
-        f"The select list for the INSERT statement contains {relation.split(' in the')[0]} than the"
-        " insert list." if query else
-        f"There are {relation} {other} than values specified in the {side}. The number of values in"
-        f" the {side} must match the number of columns specified in the {other}."
+    if query:
+        items = "fewer" if few else "more"
+        raise SqlError(
+            120 if few else 121, f"The select list for the INSERT statement contains {items} items "
+            "than the insert list. The number of SELECT values must match the number of INSERT "
+            "columns.", 15,
+        )  # fmt: skip
+    columns = "more" if few else "fewer"
+    raise SqlError(
+        109 if few else 110, f"There are {columns} columns in the INSERT statement than values "
+        "specified in the VALUES clause. The number of values in the VALUES clause must match the "
+        "number of columns specified in the INSERT statement.", 15,
     )  # fmt: skip
-    raise SqlError(number, text, 15)
 
 
 def assign(value: exp.Expression, source: SqlType | None, column: TableColumn) -> exp.Expression:
@@ -258,7 +261,9 @@ def _output_list(
         if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
             target = sources.get(item.table.lower())
             if target is None:
-                raise SqlError(4104, f'The multi-part identifier "{item.table}.*" could not be bound.')
+                raise SqlError(
+                    4104, f'The multi-part identifier "{item.table}.*" could not be bound.'
+                )
             outputs += target.outputs
             parts += [quote(column.name) for column in target.columns]
             continue
@@ -293,7 +298,7 @@ class _Change:
         name = self.cut.target
         if self.cut.from_:
             tree = parse(f"SELECT 1 FROM {self.cut.from_}", self.line)
-            wanted = name.split(".")[-1].strip("[]\"").lower()
+            wanted = name.split(".")[-1].strip('[]"').lower()
             for table in tree.find_all(exp.Table):
                 if table.alias.lower() == wanted and "." not in name:
                     table.set("alias", None)
@@ -343,7 +348,7 @@ class _Change:
 
     def _target_in_from(self) -> bool:
         tree = parse(f"SELECT 1 FROM {self.cut.from_}", self.line)
-        wanted = self.cut.target.split(".")[-1].strip("[]\"").lower()
+        wanted = self.cut.target.split(".")[-1].strip('[]"').lower()
         return any(
             (table.alias or table.name).lower() in (self.alias.lower(), wanted)
             or table.name.lower() == wanted
@@ -382,10 +387,12 @@ class _Change:
         if not self.cut.output and not variables:
             return Plan("write", [Step(self._apply(f"({one_each})"), bind_steps(self.binder))])
         steps = [
-            Step(f"CREATE OR REPLACE TEMP TABLE \"$changes\" AS {one_each}", bind_steps(self.binder)),
+            Step(f'CREATE OR REPLACE TEMP TABLE "$changes" AS {one_each}', bind_steps(self.binder)),
             Step(self._apply(_CHANGES)),
         ]
-        plan = Plan("write", steps, all_outputs[len(all_outputs) - len(outputs) :] if outputs else None)
+        plan = Plan(
+            "write", steps, all_outputs[len(all_outputs) - len(outputs) :] if outputs else None
+        )
         if self.cut.output:
             plan.returns_rows = not self.cut.output_into
             plan.cleanup = _into_target(self.cut)
@@ -428,10 +435,10 @@ class _Change:
             inner = item.this if isinstance(item, exp.Alias) else item
             names.append(item.alias or (inner.name if isinstance(inner, exp.Column) else ""))
             holder = exp.Paren(this=inner.copy())
-            for column in list(holder.find_all(exp.Column)):
-                if column.table.lower() in ("inserted", "deleted"):
-                    text = self._pseudo(column.table, column.name, new)
-                    column.replace(exp.paren(parse(f"SELECT {text}").expressions[0]))
+            for used in list(holder.find_all(exp.Column)):
+                if used.table.lower() in ("inserted", "deleted"):
+                    text = self._pseudo(used.table, used.name, new)
+                    used.replace(exp.paren(parse(f"SELECT {text}").expressions[0]))
             items.append(holder.this.sql("tsql", normalize_functions=False))
         return [f"{item} AS [$o{number}]" for number, item in enumerate(items)], names
 
@@ -439,7 +446,9 @@ class _Change:
         found = self.target.column(column)
         if table.lower() == "inserted":
             if self.keyword == "DELETE":
-                raise SqlError(4104, f'The multi-part identifier "inserted.{column}" could not be bound.')
+                raise SqlError(
+                    4104, f'The multi-part identifier "inserted.{column}" could not be bound.'
+                )
             if found.name.lower() in new:
                 return f"CAST({new[found.name.lower()]} AS {found.type})"
         alias = "[" + self.alias.replace("]", "]]") + "]"
@@ -515,8 +524,10 @@ def _steps(
         rows = connection.fetchall()
         word = step.sql.lstrip("(").split(None, 1)[0]
         if word in ("INSERT", "UPDATE", "DELETE"):
-            returning = word == "INSERT" and " RETURNING " in step.sql and bool(
-                plan.outputs or plan.identity
+            returning = (
+                word == "INSERT"
+                and " RETURNING " in step.sql
+                and bool(plan.outputs or plan.identity)
             )
             count = len(rows) if returning else int(rows[0][0])
             if returning:
@@ -551,7 +562,10 @@ def _returned(session: Session, plan: Plan, rows: list[tuple[Any, ...]]) -> list
 
 
 def _set_variables(
-    session: Session, names: list[str], rows: list[tuple[Any, ...]], types: list[tuple[str, SqlType]]
+    session: Session,
+    names: list[str],
+    rows: list[tuple[Any, ...]],
+    types: list[tuple[str, SqlType]],
 ) -> None:
     if rows:
         for name, value, (_, type) in zip(names, rows[-1], types, strict=True):
@@ -588,7 +602,7 @@ def insert_rows(
         total += len(rows)
         table = pa.table(arrays, names=[f"c{number}" for number in range(len(columns))])
         listed = ", ".join(quote(column.name) for column in columns)
-        plan.steps = [Step(f"INSERT INTO {target.storage} ({listed}) SELECT * FROM \"$rows\"")]
+        plan.steps = [Step(f'INSERT INTO {target.storage} ({listed}) SELECT * FROM "$rows"')]
         with session.connection.registered("$rows", table):
             execute(session, plan)
     return total

@@ -51,9 +51,7 @@ def _sessions(session: Session) -> Rows:
 
 def _requests(session: Session) -> Rows:
     return [
-        (other.session_id, 0, "running", "SELECT", 0)
-        for other in _visible(session)
-        if other.frames
+        (other.session_id, 0, "running", "SELECT", 0) for other in _visible(session) if other.frames
     ]
 
 
@@ -103,6 +101,10 @@ VIEWS: dict[str, tuple[list[Output], Callable[[Session], Rows]]] = {
 }  # fmt: skip
 
 
+def _literal(value: object) -> exp.Expression:
+    return exp.convert(value)  # type: ignore[return-value]
+
+
 def build(session: Session, name: str, alias: str) -> tuple[exp.Expression, list[Output]]:
     """The view as a subquery over literals, with its columns."""
     columns, rows = VIEWS[name]
@@ -110,7 +112,7 @@ def build(session: Session, name: str, alias: str) -> tuple[exp.Expression, list
     cells = [
         exp.Tuple(
             expressions=[
-                duckdb_cast(exp.convert(value), column.type or INT)
+                duckdb_cast(_literal(value), column.type or INT)
                 for value, column in zip(row, columns, strict=True)
             ]
         )

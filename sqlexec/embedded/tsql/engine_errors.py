@@ -33,7 +33,7 @@ def _conversion(match: re.Match[str]) -> SqlError:
 
 
 def _target(name: str) -> str:
-    word = name.split("(")[0].lower()
+    word = name.split("(", maxsplit=1)[0].lower()
     return {"decimal": "numeric", "double": "float", "blob": "varbinary"}.get(word, word)
 
 

@@ -8,7 +8,7 @@ variables and session tables at hand; so nothing is parsed on the hot path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from sqlexec.embedded.tsql.engine_errors import translate
 from sqlexec.embedded.tsql.scopes import Output
 
 if TYPE_CHECKING:
-    from sqlexec.embedded.tsql.state import Session
+    from sqlexec.embedded.tsql.state import Session, TableVariable
 
 _LIMIT = 2000  # plans kept; then all are dropped
 
@@ -79,14 +79,11 @@ def cached(session: Session, text: str, make: Callable[[], Plan]) -> Plan:
             if len(engine.plans) >= _LIMIT:
                 engine.plans.clear()
             engine.plans[key] = found
-    return found  # type: ignore[no-any-return]
+    return found
 
 
-def _tables(tables: dict[str, object]) -> tuple[object, ...]:
-    return tuple(
-        (name, t.storage, tuple(t.columns))  # type: ignore[attr-defined]
-        for name, t in tables.items()
-    )
+def _tables(tables: Mapping[str, TableVariable]) -> tuple[object, ...]:
+    return tuple((name, t.storage, tuple(t.columns)) for name, t in tables.items())
 
 
 def check(session: Session, plan: Plan) -> None:

@@ -18,7 +18,7 @@ from sqlglot import exp
 from sqlexec.embedded.engine import sql_type
 from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import MAX, SqlType
-from sqlexec.embedded.tsql import dml, lexer
+from sqlexec.embedded.tsql import accumulation, dml, lexer
 from sqlexec.embedded.tsql.binding import Binder
 from sqlexec.embedded.tsql.dialect import duckdb_text, parse
 from sqlexec.embedded.tsql.engine_errors import translate
@@ -69,6 +69,8 @@ def run(session: Session, text: str, line: int = 1) -> Outcome:
         check(session, plan)
         if plan.kind == "rows":
             return _rows(session, plan)
+        if plan.kind == "accumulate":
+            return Outcome(rows=accumulation.run(session, plan))
         if plan.kind == "assign":
             return _assign(session, plan)
         return dml_outcome(session, plan)
@@ -116,6 +118,8 @@ def _select_plan(session: Session, text: str, line: int) -> Plan:
         return dml.select_into(session, tree)
     binder = Binder(session)
     names = _assigned(tree)
+    if names and _accumulates(tree, names):
+        return accumulation.plan(session, tree, names)
     outputs = binder.query(tree)
     step = Step(duckdb_text(tree), bind_steps(binder))
     return Plan(
@@ -135,11 +139,7 @@ def _assigned(tree: exp.Expression) -> list[str]:
     names = []
     for item in list(tree.expressions):
         if isinstance(item, exp.EQ) and isinstance(item.this, exp.Parameter):
-            name = f"@{item.this.this.name}"
-            if any(f"@{p.this.name}".lower() == name.lower() and not isinstance(p.this, exp.Parameter)
-                   for p in item.expression.find_all(exp.Parameter)) and tree.args.get("from_"):  # fmt: skip
-                raise unsupported(f"SELECT {name} = {name} ... over rows (use STRING_AGG or SUM)")
-            names.append(name)
+            names.append(f"@{item.this.this.name}")
             item.replace(item.expression)
     if names and len(names) != len(tree.expressions):
         raise SqlError(
@@ -149,11 +149,19 @@ def _assigned(tree: exp.Expression) -> list[str]:
     return names
 
 
+def _accumulates(tree: exp.Expression, names: list[str]) -> bool:
+    """SELECT @v = @v + x FROM t: a value that is built up over the rows."""
+    if tree.args.get("from_") is None:
+        return False
+    used = {f"@{p.name}".lower() for item in tree.expressions for p in item.find_all(exp.Parameter)}
+    return any(name.lower() in used for name in names)
+
+
 def _rows(session: Session, plan: Plan) -> Outcome:
     step = plan.steps[0]
     with running(session):
         reader = session.connection.reader(step.sql, values(session, step.parameters))
-        actual = list(zip(reader.schema.names, map(arrow_sql_type, reader.schema.types), strict=True))
+        actual = _described(reader)
         columns = result_columns(plan.outputs, actual)
         batches = _guarded(session, reader)
         columns, batches = _settle_lengths(columns, batches)
@@ -185,10 +193,7 @@ def _settle_lengths(
     if not unknown:
         return columns, batches
     first = next(batches, None)
-    if first is None:
-        second = None
-    else:
-        second = next(batches, None)
+    second = None if first is None else next(batches, None)
     settled = list(columns)
     for number in unknown:
         binary = columns[number].type.is_binary
@@ -201,9 +206,7 @@ def _settle_lengths(
     return settled, _chain([b for b in (first, second) if b is not None], batches)
 
 
-def _chain(
-    first: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
+def _chain(first: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     yield from first
     yield from rest
 
@@ -215,8 +218,15 @@ def _loose(column: Column) -> bool:
 def _longest(array: pa.Array) -> int:
     import pyarrow.compute as pc
 
-    lengths = pc.binary_length(array) if not pa.types.is_string(array.type) else pc.utf8_length(array)
+    lengths = (
+        pc.binary_length(array) if not pa.types.is_string(array.type) else pc.utf8_length(array)
+    )
     return pc.max(lengths).as_py() or 0
+
+
+def _described(reader: pa.RecordBatchReader) -> list[tuple[str, SqlType]]:
+    types = map(arrow_sql_type, reader.schema.types)
+    return list(zip(reader.schema.names, types, strict=True))
 
 
 def arrow_sql_type(type: pa.DataType) -> SqlType:
@@ -245,10 +255,14 @@ def _assign(session: Session, plan: Plan) -> Outcome:
         rows = connection.fetchall()
     if rows:
         for name, value, output, (_, actual) in zip(
-            plan.variables, rows[-1], plan.outputs or [None] * len(types), types, strict=True
+            plan.variables,
+            rows[-1],
+            plan.outputs or [Output("", None)] * len(types),
+            types,
+            strict=True,
         ):
             variable = session.frame.variable(name)
-            source = output.type if output is not None and output.type is not None else actual
+            source = output.type or actual
             variable.value = convert(value, source, variable.type)
     return Outcome(rows=len(rows))
 
@@ -326,7 +340,7 @@ def open_reader(
             reader = session.connection.reader(step.sql, values(session, step.parameters))
     finally:
         session.frames.pop()
-    actual = list(zip(reader.schema.names, map(arrow_sql_type, reader.schema.types), strict=True))
+    actual = _described(reader)
     columns = result_columns(plan.outputs, actual)
     return columns, pa.RecordBatchReader.from_batches(reader.schema, _guarded(session, reader))
 

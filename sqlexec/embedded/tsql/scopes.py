@@ -54,9 +54,7 @@ class Scope:
                 return found
             scope = scope.parent
         if table:
-            raise SqlError(
-                4104, f'The multi-part identifier "{table}.{name}" could not be bound.'
-            )
+            raise SqlError(4104, f'The multi-part identifier "{table}.{name}" could not be bound.')
         raise SqlError.of(207, name)
 
     def _here(self, name: str, table: str, schema: str) -> tuple[Source | None, Output] | None:
@@ -84,9 +82,7 @@ class LooseColumn(Column):
     """A column whose type came from DuckDB, so that the length of its text is open."""
 
 
-def result_columns(
-    outputs: list[Output] | None, actual: list[tuple[str, SqlType]]
-) -> list[Column]:
+def result_columns(outputs: list[Output] | None, actual: list[tuple[str, SqlType]]) -> list[Column]:
     """What the client is told: declared types where they are known, else DuckDB's."""
     if outputs is None or len(outputs) != len(actual):
         return [LooseColumn(name, type) for name, type in actual]

@@ -83,7 +83,7 @@ def create_login(session: Session, cutter: Cutter, text: str) -> None:
 
 
 def alter_login(session: Session, cutter: Cutter, text: str) -> None:
-    """ALTER LOGIN name ENABLE | DISABLE | WITH PASSWORD = ..., DEFAULT_DATABASE = ..., NAME = ..."""
+    """ALTER LOGIN name ENABLE | DISABLE | WITH PASSWORD = ..., DEFAULT_DATABASE = ..."""
     name = last_part(cutter.name())
     catalog = session.instance.catalog
     found = catalog.snapshot(session).logins.get(name.lower())
@@ -153,9 +153,7 @@ def _new_principal(
     with catalog.changing(session) as connection:
         numbers = [n for n, _, _ in image.principals.values() if n < 16384]
         number = max([4, *numbers]) + 1
-        tables.add_principal(
-            connection, image.id, number, name, kind, sid, default_schema=schema
-        )
+        tables.add_principal(connection, image.id, number, name, kind, sid, default_schema=schema)
         if kind == "S":
             tables.add_permission(connection, image.id, 0, 0, number, "CONNECT", "G")
 
@@ -232,7 +230,9 @@ def _drop_principal(kind: str, word: str) -> Callable[[Session, Cutter, str], No
             raise SqlError(15150, f"Cannot drop the {word} '{name}'.")
         catalog.check_permission(session, f"ALTER ANY {word.upper()}")
         if kind == "R" and any(found[0] in roles for roles in image.members.values()):
-            raise SqlError(15144, "The role has members. It must be empty before it can be dropped.")
+            raise SqlError(
+                15144, "The role has members. It must be empty before it can be dropped."
+            )
         if any(owner.lower() == name.lower() for _, _, owner in image.schemas.values()):
             raise SqlError(15138, "The database principal owns a schema in the database, and "
                            "cannot be dropped.")  # fmt: skip
@@ -339,7 +339,9 @@ def permission(verb: str) -> Callable[[Session, Cutter, str], None]:
             kind, name = _securable(cutter)
         if not cutter.take("TO", "FROM"):
             raise SqlError.of(102, cutter.token.text or verb)
-        grantees = [last_part(part) for part in clauses.split(cutter.until("WITH", "AS", "CASCADE"))]
+        grantees = [
+            last_part(part) for part in clauses.split(cutter.until("WITH", "AS", "CASCADE"))
+        ]
         state = {"GRANT": "G", "DENY": "D", "REVOKE": ""}[verb]
         if cutter.take("WITH"):
             state = "W"

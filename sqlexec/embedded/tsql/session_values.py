@@ -57,7 +57,7 @@ def constants(session: Session, arguments: list[exp.Expression]) -> list[object]
         elif isinstance(argument, exp.Null):
             found.append(None)
         elif isinstance(argument, exp.Neg) and isinstance(argument.this, exp.Literal):
-            found.append(-argument.this.to_py())
+            found.append(-argument.this.to_py())  # type: ignore[operator]
         elif isinstance(argument, exp.Parameter) and not isinstance(argument.this, exp.Parameter):
             session.frame.variable(f"@{argument.this.name}")
             found.append(VariableValue(f"@{argument.this.name}"))

@@ -105,12 +105,12 @@ def create_storage(
     for check in table.checks:
         mark = "check:" + check.name.replace("'", "''")
         parts.append(f"CHECK ({condition(session, check.text, table.columns)} OR '{mark}' = '')")
-    for key, referenced in zip(table.foreign_keys, references, strict=False):
-        if key.on_delete or key.on_update:
+    for foreign, referenced in zip(table.foreign_keys, references, strict=False):
+        if foreign.on_delete or foreign.on_update:
             raise unsupported("foreign keys with CASCADE or SET NULL")
         parts.append(
-            f"FOREIGN KEY ({', '.join(map(quote, key.columns))}) REFERENCES {referenced}"
-            f" ({', '.join(map(quote, key.referenced))})"
+            f"FOREIGN KEY ({', '.join(map(quote, foreign.columns))}) REFERENCES {referenced}"
+            f" ({', '.join(map(quote, foreign.referenced))})"
         )
     connection.execute(f"CREATE {kind}TABLE {storage} ({', '.join(parts)})")
 
@@ -171,9 +171,7 @@ def raise_sequence(storage: str, column: TableColumn) -> str:
     return f"SELECT setval('{name}', (SELECT max({quote(column.name)}) FROM {storage}))"
 
 
-def drop_storage(
-    connection: Connection, storage: str, columns: Sequence[TableColumn]
-) -> None:
+def drop_storage(connection: Connection, storage: str, columns: Sequence[TableColumn]) -> None:
     """Drop the DuckDB table and its sequences."""
     connection.execute(f"DROP TABLE {storage}")
     for column in columns:

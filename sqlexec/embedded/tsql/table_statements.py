@@ -406,7 +406,6 @@ def alter_table(session: Session, cutter: Cutter, text: str) -> None:
     table = current_definition(session, found)
     if cutter.take("WITH"):  # WITH [NO]CHECK ADD CONSTRAINT
         cutter.take("CHECK", "NOCHECK")
-    removed: set[str] = set()
     if cutter.take("ADD"):
         before = len(table.columns)
         for part in clauses.split(text[cutter.token.start :].rstrip().rstrip(";")):
@@ -415,11 +414,19 @@ def alter_table(session: Session, cutter: Cutter, text: str) -> None:
             if not column.nullable and column.default is None and column.identity is None:
                 _refuse_not_null(session, found, column)
     elif cutter.take("DROP"):
-        removed = _drop_parts(cutter, text, table)
+        _drop_parts(cutter, text, table)
     elif cutter.take("ALTER"):
         cutter.take("COLUMN")
         _alter_column(cutter, target.column(last_part(cutter.name())), table)
-    elif cutter.token.upper in ("CHECK", "NOCHECK", "ENABLE", "DISABLE", "SET", "SWITCH", "REBUILD"):
+    elif cutter.token.upper in (
+        "CHECK",
+        "NOCHECK",
+        "ENABLE",
+        "DISABLE",
+        "SET",
+        "SWITCH",
+        "REBUILD",
+    ):
         raise unsupported(f"ALTER TABLE ... {cutter.token.upper}")
     else:
         raise SqlError.of(102, cutter.token.text or "TABLE")
@@ -461,11 +468,14 @@ def _drop_parts(cutter: Cutter, text: str, table: TableDefinition) -> set[str]:
     kind = "COLUMN" if cutter.take("COLUMN") else "CONSTRAINT"
     cutter.take("CONSTRAINT")
     quiet = cutter.take("IF") and cutter.take("EXISTS")
-    names = {name.lower() for name in clauses.names(text[cutter.token.start :].rstrip().rstrip(";"))}
+    names = {
+        name.lower() for name in clauses.names(text[cutter.token.start :].rstrip().rstrip(";"))
+    }
     before = _parts(table)
     if kind == "COLUMN":
-        used = [k.name for k in (*table.keys, *table.foreign_keys)
-                if names & {column.lower() for column in k.columns}]  # fmt: skip
+        uses = [(k.name, k.columns) for k in table.keys]
+        uses += [(k.name, k.columns) for k in table.foreign_keys]
+        used = [name for name, columns in uses if names & {column.lower() for column in columns}]
         if used:
             raise SqlError(5074, f"The object '{used[0]}' is dependent on column.")
         table.columns = [c for c in table.columns if c.name.lower() not in names]
@@ -619,9 +629,7 @@ def _refill(
     )
 
 
-def _forget_definition(
-    connection: Connection, image: DatabaseImage, found: DatabaseObject
-) -> None:
+def _forget_definition(connection: Connection, image: DatabaseImage, found: DatabaseObject) -> None:
     """Columns, indexes and constraints out of the catalog; defaults that stay keep their ids."""
     for table in ("columns", "indexes", "index_columns"):
         connection.execute(

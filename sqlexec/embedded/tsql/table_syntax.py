@@ -103,7 +103,9 @@ def read_type(cutter: Cutter) -> SqlType:
     try:
         return SqlType.parse(text)
     except ValueError:
-        raise SqlError(2715, f"Column, parameter, or variable: Cannot find data type {text}.") from None
+        raise SqlError(
+            2715, f"Column, parameter, or variable: Cannot find data type {text}."
+        ) from None
 
 
 def _identity(cutter: Cutter) -> tuple[int, int]:

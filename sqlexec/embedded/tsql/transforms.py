@@ -14,7 +14,7 @@ from sqlexec.embedded.sqltypes import BIT, INT, MAX, SqlType
 from sqlexec.embedded.tsql import typing_rules
 from sqlexec.embedded.tsql.casts import cast
 from sqlexec.embedded.tsql.dialect import duckdb_cast, template
-from sqlexec.embedded.tsql.errors import unsupported
+from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.scopes import Output
 from sqlexec.embedded.tsql.translations import like_regex
 
@@ -36,7 +36,9 @@ def operator(tree: exp.Expression, types: Types) -> Typed:
         return literal(tree)
     if isinstance(tree, exp.Like):
         return like(tree), None
-    if isinstance(tree, exp.Paren | exp.Neg | exp.Subquery | exp.Alias | exp.Ordered | exp.Distinct):
+    if isinstance(
+        tree, exp.Paren | exp.Neg | exp.Subquery | exp.Alias | exp.Ordered | exp.Distinct
+    ):
         return tree, types[0] if types else None
     if isinstance(tree, exp.BitwiseXor):
         return template("xor($1, $2)", tree.this, tree.expression), types[0]
@@ -138,9 +140,7 @@ def arithmetic(
     return found, type
 
 
-def comparison(
-    tree: exp.Expression, left: SqlType | None, right: SqlType | None
-) -> exp.Expression:
+def comparison(tree: exp.Expression, left: SqlType | None, right: SqlType | None) -> exp.Expression:
     """= <> < >: the side of lower precedence is converted, as T-SQL does it."""
     high = typing_rules.common_type(left, right)
     if high is None or left is None or right is None:
@@ -191,7 +191,9 @@ def refuse_clauses(tree: exp.Select) -> None:
     """Clauses that the stand-in lacks, named; hints (OPTION) have no effect."""
     for_ = tree.args.get("for_")
     if for_:
-        raise unsupported("FOR XML" if "XML" in str(for_).upper() else "FOR JSON")
+        raise unsupported(f"FOR {for_.args.get('kind') or 'XML'}")
+    if not tree.expressions:
+        raise SqlError.of(156, "FROM")
     for key in ("options", "hint", "kind"):
         tree.set(key, None)
     options = tree.args.get("limit") and tree.args["limit"].args.get("limit_options")
@@ -270,9 +272,7 @@ def _generate_series(arguments: list[exp.Expression]) -> tuple[exp.Expression, l
 
 def _no_properties(arguments: list[exp.Expression]) -> tuple[exp.Expression, list[Output]]:
     """fn_listextendedproperty: the stand-in keeps no extended properties."""
-    sql = (
-        "SELECT '' AS objtype, '' AS objname, '' AS name, '' AS value WHERE false"
-    )
+    sql = "SELECT '' AS objtype, '' AS objname, '' AS name, '' AS value WHERE false"
     columns = [Output(name, SqlType("nvarchar", 128)) for name in ("objtype", "objname", "name")]
     return template(sql), [*columns, Output("value", SqlType("nvarchar", MAX))]
 

@@ -40,7 +40,7 @@ DATE_PARTS = {
 }  # fmt: skip
 
 
-def text(sql: str, type: SqlType | None | int = None, *, optional: int = 0) -> Translation:
+def text(sql: str, type: SqlType | int | None = None, *, optional: int = 0) -> Translation:
     """A translation from a text; `type` is fixed, or the number of the argument it is taken from.
 
     `optional` is how many arguments may be left out at the end (their $n must not be in `sql`).

@@ -20,7 +20,7 @@ _INTEGER_DIGITS = {"bit": 1, "tinyint": 3, "smallint": 5, "int": 10, "bigint": 1
 
 def is_numeric(type: SqlType | None) -> bool:
     """Whether arithmetic is defined for the type as it stands."""
-    return type is not None and "bit" <= type.name and type.name in (
+    return type is not None and type.name >= "bit" and type.name in (
         "bit", "tinyint", "smallint", "int", "bigint", "smallmoney", "money", "decimal", "real",
         "float",
     )  # fmt: skip

@@ -106,7 +106,9 @@ def sp_tables(call: Call) -> int:
     v, session = call.values, call.session
     names = (v["table_name"], v["table_owner"], v["table_qualifier"])
     if names == ("", "", "%"):
-        databases = sorted(i.name for i in session.instance.catalog.snapshot(session).databases.values())
+        databases = sorted(
+            i.name for i in session.instance.catalog.snapshot(session).databases.values()
+        )
         return _send(call, _TABLES, [(name, None, None, None, None) for name in databases])
     if names == ("", "%", ""):
         schemas = sorted(s[1] for s in session.instance.catalog.image(session).schemas.values())
@@ -120,7 +122,7 @@ def sp_tables(call: Call) -> int:
         (database, item.schema, item.name, kind, None)
         for database, item in _objects(
             session, v["table_name"], v["table_owner"], qualifier, "UV",
-            patterns=bool(v["fUsePattern"]),
+            patterns=bool(v["fusepattern"]),
         )
         for kind in ["TABLE" if item.type == "U" else "VIEW"]
         if not wanted or kind in wanted
@@ -152,7 +154,7 @@ def _column_rows(call: Call, *, new: bool, patterns: bool) -> Iterable[tuple[obj
         call.session, v["table_name"], v["table_owner"], v["table_qualifier"], "UV",
         patterns=patterns,
     )  # fmt: skip
-    version = int(str(v["ODBCVer"] or 2))
+    version = int(str(v["odbcver"] or 2))
     for database, item in found:
         for column in item.columns:
             if _matches(v["column_name"], column.name, patterns=patterns):
@@ -166,7 +168,7 @@ def _column_row(
     number, sql_number, sub = odbc_type(type, version, new=new)
     name = type.name + (" identity" if column.identity else "")
     octets = describe(type)["max_length"] if type.is_text or type.is_binary else None
-    row = (
+    row: tuple[object, ...] = (
         database, item.schema, item.name, column.name, number, name, column_size(type),
         transfer_length(type), decimal_digits(type), radix(type), int(column.nullable), None,
         None if column.default is None else f"({column.default})", sql_number, sub,
@@ -184,7 +186,7 @@ def sp_columns(call: Call) -> int:
 
 @system_procedure("sp_columns_100", _COLUMN_DECLARATION + ", @fUsePattern bit = 1")
 def sp_columns_100(call: Call) -> int:
-    patterns = bool(call.values["fUsePattern"])
+    patterns = bool(call.values["fusepattern"])
     return _send(call, _COLUMN_RESULT_100, _column_rows(call, new=True, patterns=patterns))
 
 
@@ -329,7 +331,7 @@ def _special(call: Call) -> int:
         for column in item.columns:
             if column.name in names:
                 type = column.type
-                number, _, _ = odbc_type(type, int(str(v["ODBCVer"] or 2)), new=True)
+                number, _, _ = odbc_type(type, int(str(v["odbcver"] or 2)), new=True)
                 rows.append((
                     0 if str(v["scope"]).upper() == "C" else 1, column.name, number, type.name,
                     column_size(type), transfer_length(type), decimal_digits(type), 1,
@@ -360,7 +362,7 @@ def sp_stored_procedures(call: Call) -> int:
         (database, item.schema, f"{item.name};1", -1, -1, -1, None, 2)
         for database, item in _objects(
             call.session, v["sp_name"], v["sp_owner"], v["sp_qualifier"], "P",
-            patterns=bool(v["fUsePattern"]),
+            patterns=bool(v["fusepattern"]),
         )
     ]  # fmt: skip
     return _send(call, _PROCEDURES, rows)
@@ -384,11 +386,11 @@ def _sproc_columns(call: Call) -> int:
 
     v = call.values
     name = str(v["procedure_name"] or "%").split(";")[0]
-    version = int(str(v["ODBCVer"] or 2))
+    version = int(str(v["odbcver"] or 2))
     rows = []
     for database, item in _objects(
         call.session, name, v["procedure_owner"], v["procedure_qualifier"], "P",
-        patterns=bool(v["fUsePattern"]),
+        patterns=bool(v["fusepattern"]),
     ):  # fmt: skip
         own = read_parameters(item.definition or "")
         returned = ("@RETURN_VALUE", SqlType("int"), 5, 0, 0)

@@ -230,7 +230,7 @@ IF NOT EXISTS
 (
     SELECT 1
     FROM sqlexec.runner AS r
-    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = '8921cc6ca82dd87b2d0dbf3043458619f58047a35e146896f6cda4251128b56d'
+    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = 'b95a2b84082353289c8d18abf7ab40f5308d840e0b0248191e4ef85e608ea4f6'
 )
 BEGIN
     BEGIN TRANSACTION;
@@ -238,7 +238,7 @@ BEGIN
     INSERT INTO sqlexec.runner
         (protocol, version, source_sha256, source, installed_at, installed_by)
     VALUES
-        (1, N'0.1.0', '8921cc6ca82dd87b2d0dbf3043458619f58047a35e146896f6cda4251128b56d', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
+        (1, N'0.1.0', 'b95a2b84082353289c8d18abf7ab40f5308d840e0b0248191e4ef85e608ea4f6', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
 def sqlexec_runner():
@@ -368,6 +368,57 @@ def sqlexec_runner():
             return super().find_class(module, name)
 
 
+    import pickle
+
+    PLAIN = frozenset((int, float, bool, type(None)))
+    PLAIN_TEXT = frozenset((str, bytes))
+
+    def is_plain(value):
+        """Is it a value that can go together with others''?"""
+        kind = type(value)
+        return kind in PLAIN or (kind in PLAIN_TEXT and len(value) < BIG)
+
+    class Batch:
+        """Collects the values of tasks, one after the other."""
+
+        def __init__(self):
+            self.together = []  # type: List[Any]
+            self.apart = []  # type: List[Tuple[int, List[int]]]
+            self.pieces = []  # type: List[Buffer]
+
+        def add(self, value):
+            """Append a plain value."""
+            self.together.append(value)
+
+        def add_apart(self, pieces):
+            """Append a value that was dumped to pieces, or to none where it could not be."""
+            self.apart.append((len(self.together), sizes(pieces)))
+            self.pieces.extend(pieces)
+            self.together.append(None)
+
+        def close(self, header):
+            """Write the header''s entries; gives the body."""
+            data = pickle.dumps(self.together, protocol=4)
+            header["together"] = [len(data)]
+            header["apart"] = self.apart
+            return [data] + self.pieces
+
+    def read_batch(
+        header, body, offset
+    ):
+        """The plain values by place, and the pieces of each of the others by place."""
+        (data,), offset = take(body, header["together"], offset)
+        together = pickle.loads(data)
+        apart = {}
+        for place, lengths in header["apart"]:
+            apart[place], offset = take(body, lengths, offset)
+        return together, apart
+
+    def sizes(pieces):
+        """Bytes of each piece."""
+        return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]
+
+
     import codecs
     import io
     import os
@@ -410,6 +461,8 @@ def sqlexec_runner():
                 _flush_c()
                 for descriptor in self._descriptors:
                     self.add(descriptor.name, descriptor.read())
+            if not self._lines:
+                return []
             lines, self._lines = self._lines, []
             merged = []  # type: Lines
             start = 0
@@ -1027,6 +1080,7 @@ def sqlexec_runner():
 
     import os
     import platform
+    import struct
     import sys
     import time
     import warnings
@@ -1046,9 +1100,10 @@ def sqlexec_runner():
         try:
             header, body = split_frame(payload, REQUEST)
             key = bytes.fromhex(header["key"])
-            entries, pieces = _Chunk(header, body, input_data).run()
-            failed = sum(1 for entry in entries if "error" in entry)
-            return _result({"tasks": entries}, pieces, key), failed
+            report = _Chunk(header, body, input_data).run()
+            answer = {}  # type: Dict[str, Any]
+            pieces = report.close(answer)
+            return _result(answer, pieces, key), len(report.errors)
         except FrameError as error:
             failure = {"type": "sqlexec.IntegrityError", "message": "the payload arrived broken: %s"}
             failure["message"] %= error
@@ -1087,31 +1142,28 @@ def sqlexec_runner():
             self._aliases = client_names()
 
         def run(self):
-            """Run all; gives an entry a task for the result''s header, and the pieces of its body."""
+            """Run all tasks."""
             _check_python(self._header)
-            entries = []
-            pieces = []  # type: List[Buffer]
+            report = _Report()
             install_stand_in()
             try:
-                with Recorder() as recorder:
+                with Recorder() as recorder, _Warnings() as warned:
                     function, shared = self._load_call()
-                    for index, lengths in self._header["tasks"]:
-                        cut, self._offset = take(self._body, lengths, self._offset)
-                        entry, value = self._run_task(index, function, shared, cut, recorder)
-                        entries.append(entry)
-                        pieces.extend(value)
+                    (indexes,) = self._take("indexes")
+                    plain, apart = read_batch(self._header, self._body, self._offset)
+                    for place, index in enumerate(struct.unpack("<%dq" % len(plain), indexes)):
+                        self._run_task(report, index, function, shared, plain[place], apart.get(place))
+                        report.end_task(index, recorder.take(), warned.take())
             finally:
                 remove_stand_in()
-            return entries, pieces
+            return report
 
         def _load_call(self):
             """The function, with its local state as globals, and the arguments that all runs share."""
-            cut, self._offset = take(self._body, self._header["cloudpickle"], 0)
-            install_cloudpickle(self._header["cloudpickle_version"], cut)
+            install_cloudpickle(self._header["cloudpickle_version"], self._take("cloudpickle"))
             for name in self._header["packages"]:
                 _import_package(name)
-            cut, self._offset = take(self._body, self._header["call"], self._offset)
-            function, shared, local_state = load(cut, self._aliases)
+            function, shared, local_state = load(self._take("call"), self._aliases)
             if local_state:
                 _globals_of(function).update(local_state)
             if self._input is not None:
@@ -1121,45 +1173,105 @@ def sqlexec_runner():
                 self._input_data = None
             return function, shared
 
+        def _take(self, name):
+            """The next pieces of the body, whose lengths the header has under that name."""
+            pieces, self._offset = take(self._body, self._header[name], self._offset)
+            return pieces
+
         def _run_task(
             self,
+            report,
             index,
             function,
             shared,
-            cut,
-            recorder,
+            own,
+            pieces,
         ):
-            """Run one task; gives its entry for the header and the pieces of its value or error."""
-            entry = {"index": index, "started": time.time()}  # type: Dict[str, Any]
-            seen = {}  # type: Dict[Tuple[str, str, str, int], None]
+            """Run one task and report its value or error; `own` are its arguments, or `pieces`."""
+            report.started.append(time.time())
             try:
-                with warnings.catch_warnings():
-                    warnings.showwarning = _collector(seen)
-                    seed_run(self._seed, index)
-                    arguments = dict(shared, **load(cut, self._aliases)) if len(cut[0]) else shared
-                    value = function(**arguments)
-                entry["ended"] = time.time()
-                pieces = _dump_anyhow(value)
+                if pieces is not None:
+                    own = load(pieces, self._aliases)
+                seed_run(self._seed, index)
+                value = function(**dict(shared, **own)) if shared else function(**own)
+                report.ended.append(time.time())
+                if is_plain(value):
+                    report.values.add(value)
+                else:
+                    report.values.add_apart(_dump_anyhow(value))
             except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
-                entry.setdefault("ended", time.time())
-                entry["error"] = describe(error, _OWN_FILE)
-                pieces = _dump_error(error)
-            entry["pieces"] = [_size(piece) for piece in pieces]
-            console = recorder.take()
+                report.fail(error)
+
+    class _Report:
+        """What became of the tasks, in the order in which they ran."""
+
+        def __init__(self):
+            self.started = []  # type: List[float]
+            self.ended = []  # type: List[float]
+            self.values = Batch()
+            self.errors = {}  # type: Dict[int, Dict[str, str]]
+            self._indexes = []  # type: List[int]
+            self._console = {}  # type: Dict[int, Lines]
+            self._warnings = {}  # type: Dict[int, List[WarningKey]]
+
+        def fail(self, error):
+            """Take the running task''s exception for its value."""
+            if len(self.ended) < len(self.started):
+                self.ended.append(time.time())
+            self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
+            self.values.add_apart(_dump_error(error))
+
+        def end_task(self, index, console, warned):
+            """Go on to the next task."""
             if console:
-                entry["console"] = console
-            if seen:
-                entry["warnings"] = sorted(seen)
-            return entry, pieces
+                self._console[len(self._indexes)] = console
+            if warned:
+                self._warnings[len(self._indexes)] = warned
+            self._indexes.append(index)
 
-    def _collector(seen):
-        """A warnings.showwarning that keeps each warning once, and not too many."""
+        def close(self, header):
+            """Write the header''s entries; gives the body."""
+            count = len(self._indexes)
+            header["count"] = count
+            header["errors"] = self.errors
+            header["console"] = self._console
+            header["warnings"] = self._warnings
+            return [
+                struct.pack("<%dq" % count, *self._indexes),
+                struct.pack("<%dd" % count, *self.started),
+                struct.pack("<%dd" % count, *self.ended),
+            ] + self.values.close(header)
 
-        def show(message, category, filename, lineno, *_):
-            if len(seen) < MOST_WARNINGS:
-                seen[(category.__name__, str(message), filename, lineno)] = None
+    class _Warnings:
+        """Keeps the warnings of each task, each once a task, and not too many."""
 
-        return show
+        def __init__(self):
+            self._seen = {}  # type: Dict[WarningKey, None]
+            self._catcher = warnings.catch_warnings()
+
+        def __enter__(self):
+            self._catcher.__enter__()
+            show = self._show  # type: Any
+            warnings.showwarning = show
+            return self
+
+        def __exit__(self, *error):
+            self._catcher.__exit__(*error)
+
+        def take(self):
+            """The warnings since the last call."""
+            if not self._seen:
+                return []
+            seen, self._seen = self._seen, {}
+            # Entered anew, so that Python forgets at which places it has warned already.
+            self._catcher.__exit__(None, None, None)
+            self._catcher = warnings.catch_warnings()
+            self.__enter__()
+            return list(seen)
+
+        def _show(self, message, category, filename, lineno, *_):
+            if len(self._seen) < MOST_WARNINGS:
+                self._seen[(category.__name__, str(message), filename, lineno)] = None
 
     def _dump_anyhow(value):
         """Pickle a result: plainly, or by cloudpickle where it has classes of the function''s own."""
@@ -1182,9 +1294,6 @@ def sqlexec_runner():
             return _dump_anyhow(error)
         except Exception:  # noqa: BLE001 - told to the client by the missing pieces
             return []
-
-    def _size(piece):
-        return piece.nbytes if isinstance(piece, memoryview) else len(piece)
 
     def _result(header, pieces, key):
         header["protocol"] = PROTOCOL

@@ -18,6 +18,7 @@ Span = tuple[Position, Position]
 MODULES = (  # each after those that it imports
     "wire",
     "values",
+    "batch",
     "console",
     "failures",
     "randomness",

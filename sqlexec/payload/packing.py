@@ -7,8 +7,8 @@ body    [cloudpickle] | function, shared arguments, local state | task | task | 
 from __future__ import annotations
 
 import json
-import pickle
 import secrets
+import struct
 import sys
 import threading
 import zlib
@@ -22,6 +22,7 @@ import cloudpickle
 
 from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
+from sqlexec.runner.batch import Batch, is_plain, sizes
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
@@ -36,7 +37,6 @@ from sqlexec.errors import PackError
 
 LARGEST = 2**31 - 1 - 1024  # bytes that a varbinary(max) parameter of a script can have
 _REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
-_PLAIN = (int, float, str, bytes, bool, type(None))
 
 
 class Packer:
@@ -97,7 +97,7 @@ class Packer:
             self._header["input"] = {"argument": input_argument, "options": options}
         call = (function, dict(shared or {}), dict(local_state or {}))
         self._call = _dump(call, lambda: _named_parts(*call))
-        self._header["call"] = _lengths(self._call)
+        self._header["call"] = sizes(self._call)
 
     def chunk(self, tasks: Sequence[Task], *, with_cloudpickle: bool = True) -> bytes:
         """Pack tasks into the payload of one call.
@@ -105,8 +105,8 @@ class Packer:
         Parameters
         ----------
         tasks : sequence of Task
-            At least one; their arguments are pickled one by one, so that runs never share
-            objects by being in the same chunk.
+            At least one.  Runs never share objects by being in the same chunk: arguments that
+            can be changed are pickled one by one.
         with_cloudpickle : bool
             Send cloudpickle along. False where the server is known to have this version.
 
@@ -116,14 +116,16 @@ class Packer:
             An argument cannot be pickled, or the payload is larger than 2 GB.
         """
         pickler = [_cloudpickle_sources()] if with_cloudpickle else []
-        body: list[Buffer] = [*pickler, *self._call]
-        entries: list[tuple[int, list[int]]] = []
+        batch = Batch()
         for task in tasks:
-            pieces = _dump_arguments(task)
-            entries.append((task.index, _lengths(pieces)))
-            body.extend(pieces)
-        header = dict(self._header, cloudpickle=_lengths(pickler), tasks=entries)
-        size = sum(_lengths(body))
+            if all(map(is_plain, task.arguments.values())):
+                batch.add(task.arguments)
+            else:
+                batch.add_apart(_dump_arguments(task))
+        indexes = struct.pack(f"<{len(tasks)}q", *(task.index for task in tasks))
+        header = dict(self._header, cloudpickle=sizes(pickler), indexes=[len(indexes)])
+        body = [*pickler, *self._call, indexes, *batch.close(header)]
+        size = sum(sizes(body))
         if size > LARGEST:
             raise PackError(
                 f"The payload of tasks {tasks[0].index} to {tasks[-1].index} has {size:,} bytes; "
@@ -134,14 +136,10 @@ class Packer:
 
 
 def _dump_arguments(task: Task) -> list[Buffer]:
-    """Pickle one task's own arguments; an empty piece where it has none."""
-    arguments = task.arguments
-    if not arguments:
-        return [b""]
-    if all(type(value) in _PLAIN for value in arguments.values()):
-        return [pickle.dumps(arguments, protocol=5)]
-    named = {f"argument {name!r} of run {task.index}": each for name, each in arguments.items()}
-    return _dump(arguments, lambda: named)
+    """Pickle one task's own arguments."""
+    own = task.arguments
+    named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}
+    return _dump(own, lambda: named)
 
 
 def _dump(value: object, parts: Callable[[], Mapping[str, object]]) -> list[Buffer]:
@@ -192,7 +190,3 @@ def _cloudpickle_sources() -> bytes:
             name = f"cloudpickle.{entry.name[:-3]}".removesuffix(".__init__")
             sources[name] = entry.read_text("utf-8")
     return zlib.compress(json.dumps(sources, sort_keys=True).encode("ascii"), 9)
-
-
-def _lengths(pieces: Iterable[Buffer]) -> list[int]:
-    return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 from sqlexec.errors import IntegrityError, RemoteError, RemoteTraceback, SqlExecError, UnpackError
+from sqlexec.runner.batch import read_batch
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.values import load
 from sqlexec.runner.wire import RESULT, FrameError, split_frame, take
@@ -55,36 +55,44 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
             )
         if "failure" in header:
             raise _failure(header["failure"])
-        return Reply(list(_outcomes(header, body)), header["runtime"])
+        return Reply(_outcomes(header, body), header["runtime"])
     except FrameError as error:
         raise IntegrityError(
             f"The result that came back from the server is not to be trusted: {error}. Nothing of "
             "it was used."
         ) from None
-    except (KeyError, TypeError, ValueError, json.JSONDecodeError) as error:
+    except (LookupError, TypeError, ValueError, struct.error) as error:
         raise UnpackError(
             f"The result's header is not what this client expects: {type(error).__name__}: {error}"
         ) from error
 
 
-def _outcomes(header: dict[str, Any], body: memoryview) -> Iterator[Outcome]:
-    offset = 0
+def _outcomes(header: dict[str, Any], body: memoryview) -> list[Outcome]:
+    count = header["count"]
+    (indexes, started, ended), offset = take(body, [8 * count] * 3, 0)
+    values, apart = read_batch(header, body, offset)
     process_id = header["runtime"]["process_id"]
-    for entry in header["tasks"]:
-        pieces, offset = take(body, entry["pieces"], offset)
-        outcome = Outcome(
-            entry["index"],
-            console=[(stream, text) for stream, text in entry.get("console", ())],
-            warnings=[tuple(each) for each in entry.get("warnings", ())],
-            started=entry["started"],
-            ended=entry["ended"],
-            process_id=process_id,
+    outcomes = [
+        Outcome(index, value, None, [], [], start, end, process_id)
+        for index, value, start, end in zip(
+            struct.unpack(f"<{count}q", indexes),
+            values,
+            struct.unpack(f"<{count}d", started),
+            struct.unpack(f"<{count}d", ended),
+            strict=True,
         )
-        if "error" in entry:
-            outcome.error = _error(entry["error"], pieces)
+    ]
+    for place, lines in header["console"].items():
+        outcomes[int(place)].console = [(stream, text) for stream, text in lines]
+    for place, warned in header["warnings"].items():
+        outcomes[int(place)].warnings = [tuple(each) for each in warned]
+    for place, pieces in apart.items():
+        outcome = outcomes[place]
+        if str(place) in header["errors"]:
+            outcome.error = _error(header["errors"][str(place)], pieces)
         else:
             outcome.value, outcome.error = _value(pieces)
-        yield outcome
+    return outcomes
 
 
 def _value(pieces: list[memoryview]) -> tuple[object, SqlExecError | None]:

@@ -52,6 +52,8 @@ class Recorder:
             _flush_c()
             for descriptor in self._descriptors:
                 self.add(descriptor.name, descriptor.read())
+        if not self._lines:
+            return []
         lines, self._lines = self._lines, []
         merged = []  # type: Lines
         start = 0

@@ -7,11 +7,13 @@ payload -> frame (checked) -> function, shared arguments, input data
 
 import os
 import platform
+import struct
 import sys
 import time
 import warnings
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from sqlexec.runner.batch import Batch, is_plain, read_batch
 from sqlexec.runner.console import Recorder
 from sqlexec.runner.failures import describe, describe_current
 from sqlexec.runner.pickler import install_cloudpickle
@@ -22,7 +24,7 @@ from sqlexec.runner.revoscalepy import (
     install_stand_in,
     remove_stand_in,
 )
-from sqlexec.runner.types import Buffer
+from sqlexec.runner.types import Buffer, Lines, WarningKey
 from sqlexec.runner.values import dump, load
 from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_frame, take
 
@@ -42,9 +44,10 @@ def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
     try:
         header, body = split_frame(payload, REQUEST)
         key = bytes.fromhex(header["key"])
-        entries, pieces = _Chunk(header, body, input_data).run()
-        failed = sum(1 for entry in entries if "error" in entry)
-        return _result({"tasks": entries}, pieces, key), failed
+        report = _Chunk(header, body, input_data).run()
+        answer = {}  # type: Dict[str, Any]
+        pieces = report.close(answer)
+        return _result(answer, pieces, key), len(report.errors)
     except FrameError as error:
         failure = {"type": "sqlexec.IntegrityError", "message": "the payload arrived broken: %s"}
         failure["message"] %= error
@@ -85,32 +88,29 @@ class _Chunk:
         self._offset = 0
         self._aliases = client_names()
 
-    def run(self) -> Tuple[List[Dict[str, Any]], List[Buffer]]:
-        """Run all; gives an entry a task for the result's header, and the pieces of its body."""
+    def run(self) -> "_Report":
+        """Run all tasks."""
         _check_python(self._header)
-        entries = []
-        pieces = []  # type: List[Buffer]
+        report = _Report()
         install_stand_in()
         try:
-            with Recorder() as recorder:
+            with Recorder() as recorder, _Warnings() as warned:
                 function, shared = self._load_call()
-                for index, lengths in self._header["tasks"]:
-                    cut, self._offset = take(self._body, lengths, self._offset)
-                    entry, value = self._run_task(index, function, shared, cut, recorder)
-                    entries.append(entry)
-                    pieces.extend(value)
+                (indexes,) = self._take("indexes")
+                plain, apart = read_batch(self._header, self._body, self._offset)
+                for place, index in enumerate(struct.unpack("<%dq" % len(plain), indexes)):
+                    self._run_task(report, index, function, shared, plain[place], apart.get(place))
+                    report.end_task(index, recorder.take(), warned.take())
         finally:
             remove_stand_in()
-        return entries, pieces
+        return report
 
     def _load_call(self) -> Tuple[Callable[..., Any], Dict[str, Any]]:
         """The function, with its local state as globals, and the arguments that all runs share."""
-        cut, self._offset = take(self._body, self._header["cloudpickle"], 0)
-        install_cloudpickle(self._header["cloudpickle_version"], cut)
+        install_cloudpickle(self._header["cloudpickle_version"], self._take("cloudpickle"))
         for name in self._header["packages"]:
             _import_package(name)
-        cut, self._offset = take(self._body, self._header["call"], self._offset)
-        function, shared, local_state = load(cut, self._aliases)
+        function, shared, local_state = load(self._take("call"), self._aliases)
         if local_state:
             _globals_of(function).update(local_state)
         if self._input is not None:
@@ -120,46 +120,107 @@ class _Chunk:
             self._input_data = None
         return function, shared
 
+    def _take(self, name: str) -> List[memoryview]:
+        """The next pieces of the body, whose lengths the header has under that name."""
+        pieces, self._offset = take(self._body, self._header[name], self._offset)
+        return pieces
+
     def _run_task(
         self,
+        report: "_Report",
         index: int,
         function: Callable[..., Any],
         shared: Dict[str, Any],
-        cut: List[memoryview],
-        recorder: Recorder,
-    ) -> Tuple[Dict[str, Any], List[Buffer]]:
-        """Run one task; gives its entry for the header and the pieces of its value or error."""
-        entry = {"index": index, "started": time.time()}  # type: Dict[str, Any]
-        seen = {}  # type: Dict[Tuple[str, str, str, int], None]
+        own: Dict[str, Any],
+        pieces: Optional[List[memoryview]],
+    ) -> None:
+        """Run one task and report its value or error; `own` are its arguments, or `pieces`."""
+        report.started.append(time.time())
         try:
-            with warnings.catch_warnings():
-                warnings.showwarning = _collector(seen)
-                seed_run(self._seed, index)
-                arguments = dict(shared, **load(cut, self._aliases)) if len(cut[0]) else shared
-                value = function(**arguments)
-            entry["ended"] = time.time()
-            pieces = _dump_anyhow(value)
+            if pieces is not None:
+                own = load(pieces, self._aliases)
+            seed_run(self._seed, index)
+            value = function(**dict(shared, **own)) if shared else function(**own)
+            report.ended.append(time.time())
+            if is_plain(value):
+                report.values.add(value)
+            else:
+                report.values.add_apart(_dump_anyhow(value))
         except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
-            entry.setdefault("ended", time.time())
-            entry["error"] = describe(error, _OWN_FILE)
-            pieces = _dump_error(error)
-        entry["pieces"] = [_size(piece) for piece in pieces]
-        console = recorder.take()
+            report.fail(error)
+
+
+class _Report:
+    """What became of the tasks, in the order in which they ran."""
+
+    def __init__(self) -> None:
+        self.started = []  # type: List[float]
+        self.ended = []  # type: List[float]
+        self.values = Batch()
+        self.errors = {}  # type: Dict[int, Dict[str, str]]
+        self._indexes = []  # type: List[int]
+        self._console = {}  # type: Dict[int, Lines]
+        self._warnings = {}  # type: Dict[int, List[WarningKey]]
+
+    def fail(self, error: BaseException) -> None:
+        """Take the running task's exception for its value."""
+        if len(self.ended) < len(self.started):
+            self.ended.append(time.time())
+        self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
+        self.values.add_apart(_dump_error(error))
+
+    def end_task(self, index: int, console: Lines, warned: List[WarningKey]) -> None:
+        """Go on to the next task."""
         if console:
-            entry["console"] = console
-        if seen:
-            entry["warnings"] = sorted(seen)
-        return entry, pieces
+            self._console[len(self._indexes)] = console
+        if warned:
+            self._warnings[len(self._indexes)] = warned
+        self._indexes.append(index)
+
+    def close(self, header: Dict[str, Any]) -> List[Buffer]:
+        """Write the header's entries; gives the body."""
+        count = len(self._indexes)
+        header["count"] = count
+        header["errors"] = self.errors
+        header["console"] = self._console
+        header["warnings"] = self._warnings
+        return [
+            struct.pack("<%dq" % count, *self._indexes),
+            struct.pack("<%dd" % count, *self.started),
+            struct.pack("<%dd" % count, *self.ended),
+        ] + self.values.close(header)
 
 
-def _collector(seen: Dict[Tuple[str, str, str, int], None]) -> Callable[..., None]:
-    """A warnings.showwarning that keeps each warning once, and not too many."""
+class _Warnings:
+    """Keeps the warnings of each task, each once a task, and not too many."""
 
-    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
-        if len(seen) < MOST_WARNINGS:
-            seen[(category.__name__, str(message), filename, lineno)] = None
+    def __init__(self) -> None:
+        self._seen = {}  # type: Dict[WarningKey, None]
+        self._catcher = warnings.catch_warnings()
 
-    return show
+    def __enter__(self) -> "_Warnings":
+        self._catcher.__enter__()
+        show = self._show  # type: Any
+        warnings.showwarning = show
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._catcher.__exit__(*error)
+
+    def take(self) -> List[WarningKey]:
+        """The warnings since the last call."""
+        if not self._seen:
+            return []
+        seen, self._seen = self._seen, {}
+        # Entered anew, so that Python forgets at which places it has warned already.
+        self._catcher.__exit__(None, None, None)
+        self._catcher = warnings.catch_warnings()
+        self.__enter__()
+        return list(seen)
+
+    def _show(self, message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+        if len(self._seen) < MOST_WARNINGS:
+            self._seen[(category.__name__, str(message), filename, lineno)] = None
 
 
 def _dump_anyhow(value: Any) -> List[Buffer]:
@@ -184,10 +245,6 @@ def _dump_error(error: BaseException) -> List[Buffer]:
         return _dump_anyhow(error)
     except Exception:  # noqa: BLE001 - told to the client by the missing pieces
         return []
-
-
-def _size(piece: Buffer) -> int:
-    return piece.nbytes if isinstance(piece, memoryview) else len(piece)
 
 
 def _result(header: Dict[str, Any], pieces: List[Buffer], key: bytes) -> bytes:

@@ -29,24 +29,6 @@ IF SCHEMA_ID(N'sqlexec') IS NULL
     EXECUTE (N'CREATE SCHEMA sqlexec AUTHORIZATION dbo;');
 GO
 
--- sqlexec.runner.table.sql
-/*
-Purpose: the Python script that runs chunks, one row: what execute_chunk hands to
-         sp_execute_external_script as @script. sqlexec.runner.data.sql fills it.
-Version: 0.1.0
-*/
-IF OBJECT_ID(N'sqlexec.runner', N'U') IS NULL
-    CREATE TABLE sqlexec.runner
-    (
-        protocol int NOT NULL CONSTRAINT pk_runner PRIMARY KEY,
-        version nvarchar(32) NOT NULL,
-        source_sha256 char(64) NOT NULL,
-        source nvarchar(max) NOT NULL,
-        installed_at datetime2(3) NOT NULL,
-        installed_by nvarchar(128) NOT NULL
-    );
-GO
-
 -- sqlexec.chunk_log.table.sql
 /*
 Purpose: a row for every chunk that was run: who, when, how much, how it ended. No user data:
@@ -76,105 +58,17 @@ IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
     );
 GO
 
--- sqlexec.execute_chunk.procedure.sql
-CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
-    @protocol int,
-    @job_id uniqueidentifier,
-    @chunk_number int,
-    @task_count int,
-    @payload varbinary(max),
-    @input_query nvarchar(max) = N'',
-    @result varbinary(max) = NULL OUTPUT,
-    @result_length bigint = NULL OUTPUT
+-- sqlexec.runner.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.runner
+    @source nvarchar(max) = NULL OUTPUT,
+    @source_sha256 char(64) = NULL OUTPUT,
+    @protocol int = NULL OUTPUT,
+    @version nvarchar(32) = NULL OUTPUT
 AS
 /*
-Purpose: run one chunk of tasks in one external Python process, and log that it ran.
-Version: 0.1.0
-
-@protocol       of the client; the runner of that protocol is taken.
-@job_id, @chunk_number, @task_count   for the log alone.
-@payload        made by the client, read by the runner; T-SQL never looks inside.
-@input_query    one SELECT, run with the caller's own rights; its rows go to the function.
-@result         made by the runner, signed for the client.
-@result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
-
-The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
-the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
-Licence: MIT.
-*/
-BEGIN
-    SET NOCOUNT ON;
-    SET XACT_ABORT ON;
-
-    DECLARE @log_id bigint;
-    DECLARE @script nvarchar(max);
-    DECLARE @message nvarchar(2048);
-    DECLARE @failed_count int;
-    DECLARE @error_number int;
-    DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
-
-    SELECT @script = r.source
-    FROM sqlexec.runner AS r
-    WHERE r.protocol = @protocol;
-
-    IF @script IS NULL
-    BEGIN
-        SET @message = CONCAT(
-            N'The sqlexec bundle in database ', DB_NAME(), N' is of version 0.1.0 and speaks ',
-            N'protocol 1, the client speaks protocol ', @protocol,
-            N': bring both to the same version.');
-        THROW 51701, @message, 1;
-    END;
-    IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
-        THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
-
-    INSERT INTO sqlexec.chunk_log
-        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
-         task_count, payload_bytes, started_at, status)
-    VALUES
-        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
-         @task_count, DATALENGTH(@payload), @started_at, 'running');
-    SET @log_id = SCOPE_IDENTITY();
-
-    BEGIN TRY
-        EXECUTE sys.sp_execute_external_script
-            @language = N'Python',
-            @script = @script,
-            @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length bigint OUTPUT, @failed_count int OUTPUT',
-            @payload = @payload,
-            @result = @result OUTPUT,
-            @result_length = @result_length OUTPUT,
-            @failed_count = @failed_count OUTPUT;
-
-        UPDATE sqlexec.chunk_log
-        SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,
-            failed_count = @failed_count,
-            result_bytes = @result_length,
-            ended_at = SYSUTCDATETIME(),
-            duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
-        WHERE log_id = @log_id;
-    END TRY
-    BEGIN CATCH
-        SET @error_number = ERROR_NUMBER();
-        -- A doomed transaction of the caller's takes the log row with it.
-        IF XACT_STATE() <> -1
-            UPDATE sqlexec.chunk_log
-            SET status = 'failed',
-                error_number = @error_number,
-                ended_at = SYSUTCDATETIME(),
-                duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
-            WHERE log_id = @log_id;
-        THROW;
-    END CATCH;
-END;
-GO
-
--- sqlexec.info.procedure.sql
-CREATE OR ALTER PROCEDURE sqlexec.info
-AS
-/*
-Purpose: what is installed here, and what the caller may do: one row.
+Purpose: the Python script that runs chunks, for execute_chunk to hand to
+         sp_execute_external_script. Its source in the repository is sqlexec/runner; the text
+         below is generated from it.
 Version: 0.1.0
 Licence: MIT.
 */
@@ -182,63 +76,10 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
-    SELECT
-        r.version AS version,
-        r.protocol AS protocol,
-        r.source_sha256 AS runner_sha256,
-        r.installed_at AS installed_at,
-        r.installed_by AS installed_by,
-        DB_NAME() AS database_name,
-        CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(128)) AS server_name,
-        CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS product_version,
-        CAST(SERVERPROPERTY(N'Edition') AS nvarchar(128)) AS edition,
-        SUSER_SNAME() AS login_name,
-        USER_NAME() AS user_name,
-        HAS_PERMS_BY_NAME(N'sqlexec.execute_chunk', N'OBJECT', N'EXECUTE') AS may_execute_chunk,
-        HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'EXECUTE ANY EXTERNAL SCRIPT') AS may_run_scripts,
-        (
-            SELECT CAST(c.value_in_use AS int)
-            FROM sys.configurations AS c
-            WHERE c.name = N'external scripts enabled'
-        ) AS external_scripts_enabled
-    FROM sqlexec.runner AS r;
-END;
-GO
-
--- sqlexec.sqlexec_user.role.sql
-/*
-Purpose: the role of those who run functions: EXECUTE on the procedures, and the database
-         permission that every caller of an external script needs. No rights on tables.
-Version: 0.1.0
-*/
-IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
-    CREATE ROLE sqlexec_user AUTHORIZATION dbo;
-GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
-GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
-GRANT EXECUTE ANY EXTERNAL SCRIPT TO sqlexec_user;
-GO
-
--- sqlexec.runner.data.sql
-/*
-Purpose: store the runner, the Python side of the bundle. Its source in the repository is
-         sqlexec/runner; this text is generated from it. The same runner is not stored again.
-Version: 0.1.0
-*/
-SET NOCOUNT ON;
-SET XACT_ABORT ON;
-IF NOT EXISTS
-(
-    SELECT 1
-    FROM sqlexec.runner AS r
-    WHERE r.protocol = 1 AND r.version = N'0.1.0' AND r.source_sha256 = 'b95a2b84082353289c8d18abf7ab40f5308d840e0b0248191e4ef85e608ea4f6'
-)
-BEGIN
-    BEGIN TRANSACTION;
-    DELETE FROM sqlexec.runner;
-    INSERT INTO sqlexec.runner
-        (protocol, version, source_sha256, source, installed_at, installed_by)
-    VALUES
-        (1, N'0.1.0', 'b95a2b84082353289c8d18abf7ab40f5308d840e0b0248191e4ef85e608ea4f6', N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
+    SET @version = N'0.1.0';
+    SET @protocol = 1;
+    SET @source_sha256 = 'b95a2b84082353289c8d18abf7ab40f5308d840e0b0248191e4ef85e608ea4f6';
+    SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
 def sqlexec_runner():
@@ -1331,7 +1172,162 @@ try:
     result_length = len(result)
 finally:
     del sqlexec_runner
-', SYSUTCDATETIME(), SUSER_SNAME());
-    COMMIT TRANSACTION;
+';
 END;
+GO
+
+-- sqlexec.execute_chunk.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
+    @protocol int,
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @task_count int,
+    @payload varbinary(max),
+    @input_query nvarchar(max) = N'',
+    @result varbinary(max) = NULL OUTPUT,
+    @result_length bigint = NULL OUTPUT
+AS
+/*
+Purpose: run one chunk of tasks in one external Python process, and log that it ran.
+Version: 0.1.0
+
+@protocol       of the client; it must be the runner's.
+@job_id, @chunk_number, @task_count   for the log alone.
+@payload        made by the client, read by the runner; T-SQL never looks inside.
+@input_query    one SELECT, run with the caller's own rights; its rows go to the function.
+@result         made by the runner, signed for the client.
+@result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
+
+The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
+the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @log_id bigint;
+    DECLARE @script nvarchar(max);
+    DECLARE @own_protocol int;
+    DECLARE @own_version nvarchar(32);
+    DECLARE @message nvarchar(2048);
+    DECLARE @failed_count int;
+    DECLARE @error_number int;
+    DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
+
+    EXECUTE sqlexec.runner
+        @source = @script OUTPUT,
+        @protocol = @own_protocol OUTPUT,
+        @version = @own_version OUTPUT;
+
+    IF @protocol IS NULL OR @protocol <> @own_protocol
+    BEGIN
+        SET @message = CONCAT(
+            N'The sqlexec bundle in database ', DB_NAME(), N' is of version ', @own_version,
+            N' and speaks protocol ', @own_protocol, N', the client speaks protocol ', @protocol,
+            N': bring both to the same version.');
+        THROW 51701, @message, 1;
+    END;
+    IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
+        THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
+
+    INSERT INTO sqlexec.chunk_log
+        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
+         task_count, payload_bytes, started_at, status)
+    VALUES
+        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
+         @task_count, DATALENGTH(@payload), @started_at, 'running');
+    SET @log_id = SCOPE_IDENTITY();
+
+    BEGIN TRY
+        EXECUTE sys.sp_execute_external_script
+            @language = N'Python',
+            @script = @script,
+            @input_data_1 = @input_query,
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length bigint OUTPUT, @failed_count int OUTPUT',
+            @payload = @payload,
+            @result = @result OUTPUT,
+            @result_length = @result_length OUTPUT,
+            @failed_count = @failed_count OUTPUT;
+
+        UPDATE sqlexec.chunk_log
+        SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,
+            failed_count = @failed_count,
+            result_bytes = @result_length,
+            ended_at = SYSUTCDATETIME(),
+            duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
+        WHERE log_id = @log_id;
+    END TRY
+    BEGIN CATCH
+        SET @error_number = ERROR_NUMBER();
+        -- A doomed transaction of the caller's takes the log row with it.
+        IF XACT_STATE() <> -1
+            UPDATE sqlexec.chunk_log
+            SET status = 'failed',
+                error_number = @error_number,
+                ended_at = SYSUTCDATETIME(),
+                duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
+            WHERE log_id = @log_id;
+        THROW;
+    END CATCH;
+END;
+GO
+
+-- sqlexec.info.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.info
+AS
+/*
+Purpose: what is installed here, and what the caller may do: one row.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @version nvarchar(32);
+    DECLARE @protocol int;
+    DECLARE @source_sha256 char(64);
+
+    EXECUTE sqlexec.runner
+        @source_sha256 = @source_sha256 OUTPUT,
+        @protocol = @protocol OUTPUT,
+        @version = @version OUTPUT;
+
+    SELECT
+        @version AS version,
+        @protocol AS protocol,
+        @source_sha256 AS runner_sha256,
+        (
+            SELECT o.modify_date
+            FROM sys.objects AS o
+            WHERE o.object_id = OBJECT_ID(N'sqlexec.runner')
+        ) AS installed_at,
+        DB_NAME() AS database_name,
+        CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(128)) AS server_name,
+        CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS product_version,
+        CAST(SERVERPROPERTY(N'Edition') AS nvarchar(128)) AS edition,
+        SUSER_SNAME() AS login_name,
+        USER_NAME() AS user_name,
+        HAS_PERMS_BY_NAME(N'sqlexec.execute_chunk', N'OBJECT', N'EXECUTE') AS may_execute_chunk,
+        HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'EXECUTE ANY EXTERNAL SCRIPT') AS may_run_scripts,
+        (
+            SELECT CAST(c.value_in_use AS int)
+            FROM sys.configurations AS c
+            WHERE c.name = N'external scripts enabled'
+        ) AS external_scripts_enabled;
+END;
+GO
+
+-- sqlexec.sqlexec_user.role.sql
+/*
+Purpose: the role of those who run functions: EXECUTE on the procedures, and the database
+         permission that every caller of an external script needs. No rights on tables.
+Version: 0.1.0
+*/
+IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
+    CREATE ROLE sqlexec_user AUTHORIZATION dbo;
+GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
+GRANT EXECUTE ANY EXTERNAL SCRIPT TO sqlexec_user;
 GO

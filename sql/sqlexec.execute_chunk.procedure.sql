@@ -12,7 +12,7 @@ AS
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
 Version: {{version}}
 
-@protocol       of the client; the runner of that protocol is taken.
+@protocol       of the client; it must be the runner's.
 @job_id, @chunk_number, @task_count   for the log alone.
 @payload        made by the client, read by the runner; T-SQL never looks inside.
 @input_query    one SELECT, run with the caller's own rights; its rows go to the function.
@@ -29,20 +29,23 @@ BEGIN
 
     DECLARE @log_id bigint;
     DECLARE @script nvarchar(max);
+    DECLARE @own_protocol int;
+    DECLARE @own_version nvarchar(32);
     DECLARE @message nvarchar(2048);
     DECLARE @failed_count int;
     DECLARE @error_number int;
     DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
 
-    SELECT @script = r.source
-    FROM sqlexec.runner AS r
-    WHERE r.protocol = @protocol;
+    EXECUTE sqlexec.runner
+        @source = @script OUTPUT,
+        @protocol = @own_protocol OUTPUT,
+        @version = @own_version OUTPUT;
 
-    IF @script IS NULL
+    IF @protocol IS NULL OR @protocol <> @own_protocol
     BEGIN
         SET @message = CONCAT(
-            N'The sqlexec bundle in database ', DB_NAME(), N' is of version {{version}} and speaks ',
-            N'protocol {{protocol}}, the client speaks protocol ', @protocol,
+            N'The sqlexec bundle in database ', DB_NAME(), N' is of version ', @own_version,
+            N' and speaks protocol ', @own_protocol, N', the client speaks protocol ', @protocol,
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;

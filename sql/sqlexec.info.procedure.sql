@@ -9,12 +9,24 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
+    DECLARE @version nvarchar(32);
+    DECLARE @protocol int;
+    DECLARE @source_sha256 char(64);
+
+    EXECUTE sqlexec.runner
+        @source_sha256 = @source_sha256 OUTPUT,
+        @protocol = @protocol OUTPUT,
+        @version = @version OUTPUT;
+
     SELECT
-        r.version AS version,
-        r.protocol AS protocol,
-        r.source_sha256 AS runner_sha256,
-        r.installed_at AS installed_at,
-        r.installed_by AS installed_by,
+        @version AS version,
+        @protocol AS protocol,
+        @source_sha256 AS runner_sha256,
+        (
+            SELECT o.modify_date
+            FROM sys.objects AS o
+            WHERE o.object_id = OBJECT_ID(N'sqlexec.runner')
+        ) AS installed_at,
         DB_NAME() AS database_name,
         CAST(SERVERPROPERTY(N'ServerName') AS nvarchar(128)) AS server_name,
         CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)) AS product_version,
@@ -27,6 +39,5 @@ BEGIN
             SELECT CAST(c.value_in_use AS int)
             FROM sys.configurations AS c
             WHERE c.name = N'external scripts enabled'
-        ) AS external_scripts_enabled
-    FROM sqlexec.runner AS r;
+        ) AS external_scripts_enabled;
 END;

@@ -201,6 +201,7 @@ class Connection:
         self.engine = engine
         self._cursor = cursor
         self._open_reader: pa.RecordBatchReader | None = None
+        self._unfinished = False
         self.in_transaction = False
         self.catalog_changed = False  # in the open transaction; see Catalog
         self.catalog_snapshot: Any = None  # the catalog as this transaction sees it
@@ -211,10 +212,12 @@ class Connection:
         """Run one DuckDB statement with parameters $1, $2, ...; the result waits to be fetched."""
         self._end_reading()
         self._cursor.execute(sql, list(parameters) if parameters else None)
+        self._unfinished = True
         return self
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows of the last `execute`."""
+        self._unfinished = False
         if any("TIME ZONE" in str(column[1]) for column in self._cursor.description or ()):
             # Python values of TIMESTAMPTZ would need pytz; Arrow does without.
             table: pa.Table = self._cursor.to_arrow_table()
@@ -244,6 +247,9 @@ class Connection:
         if self._open_reader is not None:
             self._open_reader.close()
             self._open_reader = None
+        if self._unfinished:  # rows that nobody fetched would keep DuckDB's relations out
+            self._unfinished = False
+            self._cursor.complete()
 
     # --- transactions ---------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ TABLES = {
     "databases": "database_id INTEGER, name VARCHAR, owner_sid BLOB, create_date TIMESTAMP_MS",
     "schemas": "database_id INTEGER, schema_id INTEGER, name VARCHAR, principal_id INTEGER",
     "objects": "database_id INTEGER, object_id INTEGER, schema_id INTEGER,"
-    " parent_object_id INTEGER, name VARCHAR, type VARCHAR, definition VARCHAR, is_system_named BOOLEAN,"
-    " create_date TIMESTAMP_MS, modify_date TIMESTAMP_MS",
+    " parent_object_id INTEGER, name VARCHAR, type VARCHAR, definition VARCHAR,"
+    " is_system_named BOOLEAN, create_date TIMESTAMP_MS, modify_date TIMESTAMP_MS",
     "columns": "database_id INTEGER, object_id INTEGER, column_id INTEGER, name VARCHAR,"
     " declared VARCHAR, is_nullable BOOLEAN, is_identity BOOLEAN, seed BIGINT, increment BIGINT,"
     " default_object_id INTEGER, default_definition VARCHAR, " + _TYPE,

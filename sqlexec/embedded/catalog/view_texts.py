@@ -20,7 +20,7 @@ _SYSTEM_VIEWS = (
     " 0 AS parent_object_id, 'V' AS type, 'VIEW' AS type_desc,"
     f" {_SYSTEM_TIME} AS create_date, {_SYSTEM_TIME} AS modify_date, true AS is_ms_shipped,"
     " false AS is_published, false AS is_schema_published FROM ("
-    "SELECT view_name AS name, CAST(-(hash(schema_name, view_name) % 1000000000) AS INTEGER)"
+    "SELECT view_name AS name, -CAST(hash(schema_name, view_name) % 1000000000 AS INTEGER)"
     " AS object_id, CASE WHEN schema_name = '{name}.sys' THEN 4 ELSE 3 END AS schema_id"
     " FROM duckdb_views() WHERE schema_name IN ('{name}.sys', '{name}.INFORMATION_SCHEMA')"
     " UNION ALL SELECT d.name, d.object_id, 4 FROM (VALUES ('dm_exec_sessions', -10001),"

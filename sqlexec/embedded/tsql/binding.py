@@ -18,7 +18,7 @@ from sqlglot import exp
 from sqlexec.embedded.catalog import DatabaseObject
 from sqlexec.embedded.catalog.views import column_type
 from sqlexec.embedded.engine import quote
-from sqlexec.embedded.sqltypes import SqlType
+from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql import catalog_lookups, transforms, typing_rules
 from sqlexec.embedded.tsql.casts import cast
 from sqlexec.embedded.tsql.dialect import declared_type, duckdb_cast, parse
@@ -171,7 +171,12 @@ class Binder:
             return self.expression(inner, scope, ctes), column.nullable
         if isinstance(inner, exp.Null):
             return SqlType("int"), True
-        return self.expression(inner, scope, ctes), not isinstance(inner, exp.Literal)
+        declared = isinstance(inner, exp.Cast | exp.Convert | exp.Parameter | exp.Query)
+        literal = isinstance(inner, exp.Literal | exp.National)
+        type = self.expression(inner, scope, ctes)
+        if type is not None and type.is_text and type.length == MAX and not declared:
+            type = None  # of open length: the result tells
+        return type, not literal
 
     def _values(
         self, tree: exp.Values, parent: Scope | None, ctes: dict[str, list[Output] | None]

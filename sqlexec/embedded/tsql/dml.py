@@ -161,7 +161,7 @@ def _insert_values(
         cells = row.expressions if isinstance(row, exp.Tuple) else [row]
         _check_count(len(cells), len(columns), explicit=explicit)
         for cell, column in zip(list(cells), columns, strict=True):
-            if isinstance(cell, exp.Column) and cell.name.upper() == "DEFAULT" and not cell.table:
+            if isinstance(cell, exp.Var) and cell.name.upper() == "DEFAULT":
                 cell.replace(default_value(binder, column))
                 continue
             holder = exp.Paren(this=cell.copy())

@@ -50,7 +50,8 @@ def _integer(name: str) -> str:
 _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], SqlError]]] = [
     (re.compile(r"\{(\d+)\}"), _marked),
     (re.compile(r"Division by zero"), lambda match: SqlError.of(8134)),
-    (re.compile(r"Could not convert string ['\"](.*?)['\"] to ([\w() ,]+)", re.S), _conversion),
+    (re.compile(r"Could not convert string ['\"](.*?)['\"] to (\w+(?:\([\d, ]+\))?)", re.S),
+     _conversion),
     (re.compile(r"date field value out of range|timestamp field value out of range"
                 r"|invalid (?:date|timestamp) field format"),
      lambda match: SqlError(241, _NO_MESSAGE[241])),

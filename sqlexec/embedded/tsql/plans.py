@@ -39,7 +39,7 @@ class Step:
 class Plan:
     """A statement made ready.
 
-    kind : 'rows' (a result set), 'assign' (SELECT @v = ...), or 'write'.
+    kind : 'rows' (a result set), 'assign' (SELECT @v = ...), 'accumulate' (row by row), 'write'.
     steps : run in order; the last one's rows or count are the outcome.
     writes : (table, permission); locked before the first step.
     """
@@ -54,7 +54,6 @@ class Plan:
     returns_rows: bool = False  # the last step's rows go to the client (OUTPUT)
     volatile: bool = False
     cleanup: str = ""  # a statement that is run whatever happens
-    sums: bool = False  # SELECT @v = @v + x: row by row
 
 
 def cached(session: Session, text: str, make: Callable[[], Plan]) -> Plan:

@@ -56,6 +56,9 @@ def create(session: Session, text: str, table: TableDefinition) -> None:
                 2705, "Column names in each table must be unique. Column name "
                 f"'{column.name}' in table '{name}' is specified more than once.",
             )  # fmt: skip
+    for key in table.keys:
+        for column_name in key.columns:
+            _known(dict.fromkeys(lowered, 0), column_name)
     if name.startswith("##"):
         raise unsupported("global temporary tables")
     if name.startswith("#"):
@@ -100,8 +103,11 @@ def _referenced(session: Session, image: DatabaseImage, key: ForeignKey) -> Data
     if not key.referenced:
         primary = next((index for index in found.indexes if index.primary), None)
         if primary is None:
-            raise SqlError(1773, f"Foreign key '{key.name}' has implicit reference to object "
-                           f"'{key.references}' which does not have a primary key defined on it.")  # fmt: skip
+            raise SqlError(
+                1773,
+                f"Foreign key '{key.name}' has implicit reference to object "
+                f"'{key.references}' which does not have a primary key defined on it.",
+            )
         key.referenced = list(primary.columns)
     return found
 
@@ -161,8 +167,17 @@ def _add_constraints(
                   unique=True, primary=key.primary, constraint_id=constraint)  # fmt: skip
     for check in table.checks:
         _refuse_known(image, check.name)
-        add_object(connection, image.id, session.instance.catalog.new_id(), schema_id, check.name,
-                   "C", _wrapped(check.text), object_id, system_named=check.system_named)  # fmt: skip
+        add_object(
+            connection,
+            image.id,
+            session.instance.catalog.new_id(),
+            schema_id,
+            check.name,
+            "C",
+            _wrapped(check.text),
+            object_id,
+            system_named=check.system_named,
+        )
     for foreign, target in zip(table.foreign_keys, referenced, strict=True):
         _refuse_known(image, foreign.name)
         _add_foreign_key(session, connection, image, object_id, schema_id, foreign, target, numbers)
@@ -333,9 +348,12 @@ def create_index(session: Session, cutter: Cutter, text: str) -> None:
                     f" ON {found.storage} ({listed})"
                 )
             except duckdb.ConstraintException as error:
-                raise SqlError(1505, "The CREATE UNIQUE INDEX statement terminated because a "
-                               f"duplicate key was found for the object name '{found.schema}."
-                               f"{found.name}' and the index name '{name}'.") from error  # fmt: skip
+                raise SqlError(
+                    1505,
+                    "The CREATE UNIQUE INDEX statement terminated because a "
+                    f"duplicate key was found for the object name '{found.schema}."
+                    f"{found.name}' and the index name '{name}'.",
+                ) from error
         image = catalog.image(session, found.database)
         add_index(
             connection, image.id, found.object_id,
@@ -586,7 +604,8 @@ def _rebuild(session: Session, found: DatabaseObject, table: TableDefinition) ->
         for name, value in last.items():
             if value and value[0][0] is not None:
                 sequence = sequence_name(found.storage, name).replace("'", "''")
-                connection.execute(f"SELECT setval('{sequence}', {int(value[0][0])})")
+                moved = f"SELECT setval('{sequence}', {int(value[0][0])})"
+                connection.execute(moved).fetchall()
         _forget_definition(connection, image, found)
         add_columns(session, connection, image, found.object_id, schema_id, found.name, table)
         fresh = replace_constraints_image(image, found)

@@ -114,6 +114,8 @@ def arithmetic(
     if sign in "+-" and left is not None and left.name in ("datetime", "smalldatetime"):
         days = template("$2 * INTERVAL 1 DAY", first, second)
         return duckdb_cast(template(f"$1 {sign} $2", first, days), left), left
+    left = right if isinstance(first, exp.Null) else left  # NULL takes the other side's type
+    right = left if isinstance(second, exp.Null) else right
     type = typing_rules.arithmetic(sign, left, right)
     texts = [t is not None and (t.is_text or t.is_binary) for t in (left, right)]
     if sign == "+" and (all(texts) or (any(texts) and None in (left, right))):

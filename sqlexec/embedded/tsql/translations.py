@@ -22,7 +22,8 @@ Typed = tuple[exp.Expression, "SqlType | None"]
 Types = Sequence["SqlType | None"]
 Translation = Callable[[list[exp.Expression], Types], Typed]
 
-_TEXT = SqlType("nvarchar", 4000)
+_TEXT = SqlType("nvarchar", MAX)  # of open length: results are measured, see queries.py
+_NAME = SqlType("nvarchar", 30)
 _VARCHAR = SqlType("varchar", 8000)
 _DATETIME2 = SqlType("datetime2", None, None, 7)
 _OFFSET = SqlType("datetimeoffset", None, None, 7)
@@ -105,7 +106,10 @@ def _datediff(big: bool) -> Translation:
                 template("date_diff('microsecond', $1, $2) * 1000", first, second), type
             ), type
         if part == "week":  # weeks begin on Sunday, whatever DATEFIRST is
-            sql = "date_diff('week', $1 + INTERVAL 1 DAY, $2 + INTERVAL 1 DAY)"
+            sql = (
+                "date_diff('day', date_trunc('week', $1 + INTERVAL 1 DAY),"
+                " date_trunc('week', $2 + INTERVAL 1 DAY)) // 7"
+            )
         else:
             part = {"doy": "day", "dow": "day", "isoweek": "week"}.get(part, part)
             sql = f"date_diff('{part}', $1, $2)"
@@ -132,8 +136,8 @@ def _datepart(values: list[exp.Expression], types: Types) -> Typed:
 def _datename(values: list[exp.Expression], types: Types) -> Typed:
     part, stamp = _date_part(values), _as_timestamp(values[1], types[1])
     if part in ("month", "dow"):
-        return template(f"strftime($1, '{'%B' if part == 'month' else '%A'}')", stamp), _TEXT
-    return duckdb_cast(_datepart(values, types)[0], "VARCHAR"), _TEXT
+        return template(f"strftime($1, '{'%B' if part == 'month' else '%A'}')", stamp), _NAME
+    return duckdb_cast(_datepart(values, types)[0], "VARCHAR"), _NAME
 
 
 def _datetrunc(values: list[exp.Expression], types: Types) -> Typed:
@@ -156,7 +160,7 @@ def _choose(values: list[exp.Expression], types: Types) -> Typed:
 
 
 def _concat(values: list[exp.Expression], types: Types) -> Typed:
-    wanted = [SqlType("nvarchar", 4000) if t is None or not t.is_text else t for t in types]
+    wanted = [_TEXT if t is None or not t.is_text else t for t in types]
     parts = [cast(v, t, w) for v, t, w in zip(values, types, wanted, strict=True)]
     total = wanted[0]
     for type in wanted[1:]:
@@ -192,7 +196,7 @@ def _datalength(values: list[exp.Expression], types: Types) -> Typed:
 
 def _substring(values: list[exp.Expression], types: Types) -> Typed:
     if types[0] is not None and types[0].is_binary:
-        return template("$1[$2:$2 + $3 - 1]", *values), types[0]
+        return template("unhex(substr(hex($1), 2 * $2 - 1, 2 * $3))", *values), types[0]
     # a start before 1 takes away from the length
     sql = "substr($1, greatest($2, 1), greatest($3 + least($2, 1) - 1, 0))"
     return template(sql, *values), types[0] or _TEXT
@@ -277,12 +281,10 @@ def _count(type: SqlType) -> Translation:
 
 
 def _string_agg(values: list[exp.Expression], types: Types) -> Typed:
-    wide = types[0] is not None and types[0].length == MAX
-    type = SqlType("nvarchar", MAX if wide else 4000)
     call = exp.Anonymous(
-        this="string_agg", expressions=[cast(values[0], types[0], type), values[1].copy()]
+        this="string_agg", expressions=[cast(values[0], types[0], _TEXT), values[1].copy()]
     )
-    return call, type
+    return call, _TEXT
 
 
 def _now(sql: str, type: SqlType) -> Translation:

@@ -28,6 +28,7 @@ from sqlexec.embedded.sqltypes import MAX, SqlType
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", module=__name__)
 
 BATCH_ROWS = 65536  # rows of one Arrow batch of a streamed result
+_MOST_STATEMENTS = 500  # parsed statements that a connection keeps
 
 _DUCKDB_TYPES = {
     "bit": "BOOLEAN",
@@ -200,6 +201,7 @@ class Connection:
     def __init__(self, engine: Engine, cursor: duckdb.DuckDBPyConnection) -> None:
         self.engine = engine
         self._cursor = cursor
+        self._statements: dict[str, duckdb.Statement] = {}  # parsed, by text
         self._open_reader: pa.RecordBatchReader | None = None
         self._unfinished = False
         self.in_transaction = False
@@ -211,9 +213,21 @@ class Connection:
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Connection:
         """Run one DuckDB statement with parameters $1, $2, ...; the result waits to be fetched."""
         self._end_reading()
-        self._cursor.execute(sql, list(parameters) if parameters else None)
+        self._cursor.execute(self._parsed(sql), list(parameters) if parameters else None)
         self._unfinished = True
         return self
+
+    def _parsed(self, sql: str) -> duckdb.Statement | str:
+        """The statement as DuckDB has parsed it before; scripts are not kept."""
+        statement = self._statements.get(sql)
+        if statement is None:
+            statements = self._cursor.extract_statements(sql)
+            if len(statements) != 1:
+                return sql
+            if len(self._statements) >= _MOST_STATEMENTS:
+                self._statements.clear()
+            statement = self._statements[sql] = statements[0]
+        return statement
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows of the last `execute`."""

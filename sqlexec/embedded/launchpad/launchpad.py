@@ -103,7 +103,7 @@ class Launchpad:
             finally:
                 satellite.kill()
                 satellite.close()
-                zygote.refill()
+                zygote.refill_soon()
             result.process_id = satellite.process_id
             result.stdout = _console(stdout)
             result.stderr = _console(stderr)

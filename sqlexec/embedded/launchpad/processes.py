@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ from sqlexec.embedded.launchpad.shared import SharedFile
 _MAX_CONTROL = 1 << 20
 _MAX_REPLY = 1 << 28  # bytes of a satellite's reply; large values are not in it
 _MAX_LOG = 1 << 16
+_REST = 0.005  # seconds that an answer has before the pool is refilled
 
 
 class Satellite:
@@ -117,8 +119,11 @@ class Zygote:
                 stderr=self._log.descriptor,
                 start_new_session=True,
             )
+        self._wanted = threading.Event()
         self._reader = threading.Thread(target=self._read, name="zygote", daemon=True)
+        self._refiller = threading.Thread(target=self._keep_filled, name="pool", daemon=True)
         self._reader.start()
+        self._refiller.start()
         self.refill()
 
     @property
@@ -145,6 +150,17 @@ class Zygote:
             satellite = self._fork()
             with self._mutex:
                 self._idle.append(satellite)
+
+    def refill_soon(self) -> None:
+        """Have the pool refilled when the call that emptied it has been answered."""
+        self._wanted.set()
+
+    def _keep_filled(self) -> None:
+        """In a thread of its own: forks cost the processors that the answer needs first."""
+        while self._wanted.wait() and not self._dead:
+            self._wanted.clear()
+            time.sleep(_REST)
+            self.refill()
 
     def compile(self, script: str) -> None:
         """Have the code of a script ready in all satellites from now on."""
@@ -183,6 +199,8 @@ class Zygote:
             self._process.kill()
             self._process.wait()
         self._reader.join()
+        self._wanted.set()
+        self._refiller.join()
         self._control.close()
         with self._mutex:
             self._last_words = self._read_log() or "it was ended"
@@ -218,6 +236,7 @@ class Zygote:
             with self._mutex:
                 self._dead = True
                 numbers = list(self._satellites)
+            self._wanted.set()  # the refiller ends too
             self._process.kill()
             for number in numbers:
                 self._forget(number, None)

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'b95a2b84082353289c8d18abf7ab40f5308d840e0b0248191e4ef85e608ea4f6';
+    SET @source_sha256 = '959a98acc9c21c4576718ba13fb432cf01fab68fee05ba80d85de76d42b269b3';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -298,9 +298,9 @@ def sqlexec_runner():
 
         def take(self):
             """What was written since the last call; neighbours of one stream are one piece."""
-            if self._descriptors:
-                _flush_c()
-                for descriptor in self._descriptors:
+            _flush_c()
+            for descriptor in self._descriptors:
+                if descriptor.has_more():
                     self.add(descriptor.name, descriptor.read())
             if not self._lines:
                 return []
@@ -391,8 +391,6 @@ def sqlexec_runner():
 
         def read(self):
             """What was written through the descriptor since the last call."""
-            if not self.has_more():
-                return ""
             end = os.lseek(self.number, 0, os.SEEK_CUR)
             os.lseek(self.number, self._position, os.SEEK_SET)
             parts = []
@@ -488,18 +486,22 @@ def sqlexec_runner():
     import types
     import zlib
 
+    class NeedsCloudpickle(Exception):
+        """The payload came without cloudpickle, and this Python lacks that version: send it again."""
+
     def install_cloudpickle(version, pieces):
         """Make `import cloudpickle` give that version; `pieces` is [] or the one that travelled."""
         present = sys.modules.get("cloudpickle")
         if getattr(present, "__version__", None) == version:
             return
         if not pieces:
-            import cloudpickle
+            try:
+                import cloudpickle
+            except ImportError:
+                raise NeedsCloudpickle(version)
 
             if cloudpickle.__version__ != version:
-                raise ImportError(
-                    "the server has cloudpickle %s, the client %s" % (cloudpickle.__version__, version)
-                )
+                raise NeedsCloudpickle("%s, not %s" % (version, cloudpickle.__version__))
             return
         for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
             del sys.modules[name]

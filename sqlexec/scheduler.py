@@ -10,6 +10,7 @@ of its own, so that the caller's thread stays free for callbacks and Ctrl-C.
 
 from __future__ import annotations
 
+import itertools
 import math
 import queue
 import threading
@@ -22,9 +23,10 @@ from sqlexec.tasks import Outcome, Task
 
 SHORTEST_CHUNK_SECONDS = 0.1  # what a chunk of short tasks should last
 LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
+LAUNCHES_WORTH = 4  # how many launches a chunk should last before the rest is dealt in halves
 SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
-GROWTH = 100  # how many times larger than those before a chunk may be
-FIRST_CHUNK = 1  # tasks to learn from, when nothing is known
+GROWTH = 200  # how many times larger than those before a chunk may be
+FIRST_SHARE = 200  # how small a part of a worker's share of all tasks it has to learn from
 MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
 POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
 GRACE_SECONDS = 5.0  # for cancelled calls to end
@@ -52,17 +54,18 @@ class ChunkSizer:
     A call of n tasks takes launch + n x task.  A chunk should be long enough that its launch
     matters little, and yet leave enough tasks for the other workers to end at the same time:
     half of a worker's fair share of what is left (guided self-scheduling, Polychronopoulos and
-    Kuck 1987), but not so few that their launch takes longer than they do.  Until a call of some
-    size was measured, chunks grow step by step, since one short task tells little.
+    Kuck 1987), or the whole share where that is worth few launches, and never so few tasks that
+    their launch takes longer than they do.  Until a call of some size was measured, chunks grow
+    step by step, since one short task tells little.
 
     Example
     -------
     >>> sizer = ChunkSizer(workers=2)
-    >>> sizer.size(remaining=10_000)
-    1
+    >>> sizer.size(remaining=10_000), sizer.size(remaining=100)
+    (25, 1)
     >>> sizer.learn(tasks=1, task_seconds=0.001, call_seconds=0.011)
     >>> sizer.size(remaining=10_000), sizer.size(remaining=100), sizer.size(remaining=8)
-    (100, 25, 8)
+    (100, 40, 8)
     """
 
     def __init__(self, workers: int, fixed: int | None = None) -> None:
@@ -98,11 +101,14 @@ class ChunkSizer:
         if self._fixed is not None:
             return min(self._fixed, most)
         if not self._tasks:
-            return min(FIRST_CHUNK, most)
+            share = 1 if remaining is None else remaining / self._workers
+            return min(max(1, round(share / FIRST_SHARE)), most)
         task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
         wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
         if remaining is not None:
-            wanted = min(wanted, max(remaining / (2 * self._workers), self._launch / task))
+            share = remaining / self._workers
+            launch = self._launch / task  # in tasks
+            wanted = min(wanted, max(share / 2, min(share, LAUNCHES_WORTH * launch), launch))
         return min(max(1, math.ceil(wanted)), self._largest * GROWTH, most)
 
 
@@ -263,13 +269,15 @@ class _Crew:
             return chunk
 
     def _take(self, size: int) -> list[Task]:
+        if self._group is None:
+            return list(itertools.islice(self._tasks, size))
         chunk: list[Task] = []
         while len(chunk) < size:
             task = self._held or next(self._tasks, None)
             self._held = None
             if task is None:
                 break
-            if chunk and self._group and self._group(task) != self._group(chunk[0]):
+            if chunk and self._group(task) != self._group(chunk[0]):
                 self._held = task
                 break
             chunk.append(task)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
     """One run of the function.
 
@@ -13,12 +14,12 @@ class Task:
     ----------
     index : int
         Place of the run in the list of results, from 0.
-    arguments : dict
+    arguments : mapping
         Named arguments of this run alone; those that all runs share are not here.
     """
 
     index: int
-    arguments: dict[str, object] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -33,9 +34,9 @@ class Outcome:
         What the function returned, None if it raised.
     error : BaseException or None
         What it raised, with `errors.RemoteTraceback` as its cause where it ran elsewhere.
-    console : list of (stream, text)
+    console : sequence of (stream, text)
         What the run wrote, in order; stream is "stdout" or "stderr".
-    warnings : list of (category name, text, file name, line)
+    warnings : sequence of (category name, text, file name, line)
         Warnings that the run issued.
     started, ended : float
         Seconds since the epoch, by the clock of the machine that ran it.
@@ -46,8 +47,8 @@ class Outcome:
     index: int
     value: object = None
     error: BaseException | None = None
-    console: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[tuple[str, str, str, int]] = field(default_factory=list)
+    console: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[tuple[str, str, str, int]] = ()
     started: float = 0.0
     ended: float = 0.0
     process_id: int = 0

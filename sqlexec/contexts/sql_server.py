@@ -17,9 +17,10 @@ from sqlexec import scheduler
 from sqlexec.contexts.base import RxRemoteComputeContext
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, UnpackError
-from sqlexec.payload import PROTOCOL, Packer, unpack
+from sqlexec.payload import PROTOCOL, Packer, SendOtherwise, unpack
 from sqlexec.plan import Plan
 from sqlexec.public import public
+from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection, mask
 from sqlexec.server.pool import POOL
 from sqlexec.tasks import Outcome, Task
@@ -160,10 +161,8 @@ class _Job:
 
     def without_source(self, task: Task) -> Task:
         """The task without the argument that the server fills."""
-        if self.source is not None or self.input_argument is None:
-            return task
         arguments = dict(task.arguments)
-        del arguments[self.input_argument]
+        del arguments[str(self.input_argument)]
         return Task(task.index, arguments)
 
     def _check(self, source: RxSqlServerData) -> None:
@@ -190,16 +189,31 @@ class _Worker:
         """Send a chunk, wait, verify and decode its outcomes."""
         job = self._job
         query = job.query(tasks[0])
-        payload = job.packer.chunk([job.without_source(task) for task in tasks])
+        if job.input_argument is not None and job.source is None:
+            tasks = [job.without_source(task) for task in tasks]
+        known = runtimes.known_version(job.connection, "cloudpickle")
+        try:
+            messages, outcomes = self._run(tasks, query, known != job.packer.cloudpickle)
+        except SendOtherwise:
+            runtimes.forget(job.connection)
+            messages, outcomes = self._run(tasks, query, True)
+        if [outcome.index for outcome in outcomes] != [task.index for task in tasks]:
+            raise UnpackError("The server answered for other tasks than those of the chunk.")
+        if messages and outcomes:
+            outcomes[0].console = [*messages, *outcomes[0].console]
+        return outcomes
+
+    def _run(
+        self, tasks: Sequence[Task], query: str, with_cloudpickle: bool
+    ) -> tuple[list[tuple[str, str]], list[Outcome]]:
+        job = self._job
+        payload = job.packer.chunk(tasks, with_cloudpickle=with_cloudpickle)
         reply = self._session.execute_chunk(
             job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
         )
-        outcomes = unpack(reply.result, job.packer.key).outcomes
-        if [outcome.index for outcome in outcomes] != [task.index for task in tasks]:
-            raise UnpackError("The server answered for other tasks than those of the chunk.")
-        if reply.messages and outcomes:
-            outcomes[0].console[:0] = reply.messages
-        return outcomes
+        answer = unpack(reply.result, job.packer.key)
+        runtimes.remember(job.connection, answer.runtime)
+        return reply.messages, answer.outcomes
 
     def cancel(self) -> None:
         """Stop the call that is under way."""

@@ -5,7 +5,7 @@ Packer(function, shared) --chunk(tasks)--> payload ---> server: runner
 """
 
 from sqlexec.payload.packing import Packer
-from sqlexec.payload.unpacking import Reply, unpack
+from sqlexec.payload.unpacking import Reply, SendOtherwise, unpack
 from sqlexec.runner.main import PROTOCOL
 
-__all__ = ["PROTOCOL", "Packer", "Reply", "unpack"]
+__all__ = ["PROTOCOL", "Packer", "Reply", "SendOtherwise", "unpack"]

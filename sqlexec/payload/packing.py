@@ -84,11 +84,12 @@ class Packer:
         input_options: Mapping[str, object] | None = None,
     ) -> None:
         self.key = secrets.token_bytes(32)
+        self.cloudpickle: str = cloudpickle.__version__
         self._header: dict[str, object] = {
             "protocol": PROTOCOL,
             "key": self.key.hex(),
             "python": list(sys.version_info[:3]),
-            "cloudpickle_version": cloudpickle.__version__,
+            "cloudpickle_version": self.cloudpickle,
             "packages": list(packages),
             "seed": seed,
         }
@@ -137,7 +138,7 @@ class Packer:
 
 def _dump_arguments(task: Task) -> list[Buffer]:
     """Pickle one task's own arguments."""
-    own = task.arguments
+    own = dict(task.arguments)
     named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}
     return _dump(own, lambda: named)
 

@@ -14,6 +14,10 @@ from sqlexec.runner.wire import RESULT, FrameError, split_frame, take
 from sqlexec.tasks import Outcome
 
 
+class SendOtherwise(UnpackError):
+    """The payload lacked something that this server's Python has not: pack it again with all."""
+
+
 @dataclass(slots=True)
 class Reply:
     """What one call came back with: an outcome a task, and what the server's Python is.
@@ -42,6 +46,8 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
         It is cut or changed, or made with another key; nothing of it was unpickled.
     UnpackError
         It is of another protocol version.
+    SendOtherwise
+        The server lacks cloudpickle and the payload had none: no task was run.
     RemoteError
         The runner could not begin with the tasks at all (another Python version, a package
         missing on the server); the message says why.
@@ -73,7 +79,7 @@ def _outcomes(header: dict[str, Any], body: memoryview) -> list[Outcome]:
     values, apart = read_batch(header, body, offset)
     process_id = header["runtime"]["process_id"]
     outcomes = [
-        Outcome(index, value, None, [], [], start, end, process_id)
+        Outcome(index, value, None, (), (), start, end, process_id)
         for index, value, start, end in zip(
             struct.unpack(f"<{count}q", indexes),
             values,
@@ -136,6 +142,8 @@ def _remote_error(description: dict[str, str]) -> RemoteError:
 def _failure(description: dict[str, str]) -> SqlExecError:
     if "traceback" not in description:
         return IntegrityError(f"The server says that {description['message']}.")
+    if description["type"].endswith("NeedsCloudpickle"):
+        return SendOtherwise(f"The server's Python lacks cloudpickle {description['message']}.")
     error = RemoteError(
         f"The server could not begin with the tasks: {description['message']} "
         f"({description['type']})",

@@ -48,9 +48,9 @@ class Recorder:
 
     def take(self) -> Lines:
         """What was written since the last call; neighbours of one stream are one piece."""
-        if self._descriptors:
-            _flush_c()
-            for descriptor in self._descriptors:
+        _flush_c()
+        for descriptor in self._descriptors:
+            if descriptor.has_more():
                 self.add(descriptor.name, descriptor.read())
         if not self._lines:
             return []
@@ -144,8 +144,6 @@ class _Descriptor:
 
     def read(self) -> str:
         """What was written through the descriptor since the last call."""
-        if not self.has_more():
-            return ""
         end = os.lseek(self.number, 0, os.SEEK_CUR)
         os.lseek(self.number, self._position, os.SEEK_SET)
         parts = []

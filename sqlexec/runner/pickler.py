@@ -12,18 +12,23 @@ import zlib
 from typing import Any, Dict, List
 
 
+class NeedsCloudpickle(Exception):
+    """The payload came without cloudpickle, and this Python lacks that version: send it again."""
+
+
 def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
     """Make `import cloudpickle` give that version; `pieces` is [] or the one that travelled."""
     present = sys.modules.get("cloudpickle")
     if getattr(present, "__version__", None) == version:
         return
     if not pieces:
-        import cloudpickle
+        try:
+            import cloudpickle
+        except ImportError:
+            raise NeedsCloudpickle(version)
 
         if cloudpickle.__version__ != version:
-            raise ImportError(
-                "the server has cloudpickle %s, the client %s" % (cloudpickle.__version__, version)
-            )
+            raise NeedsCloudpickle("%s, not %s" % (version, cloudpickle.__version__))
         return
     for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
         del sys.modules[name]

@@ -17,6 +17,12 @@ Span = tuple[Position, Position]
 
 MODULES = (  # each after those that it imports
     "wire",
+    "codec_plain",
+    "codec_numpy",
+    "codec_pandas_times",
+    "codec_pandas_arrays",
+    "codec_pandas",
+    "codec_scipy",
     "values",
     "batch",
     "console",

@@ -10,7 +10,7 @@ _DEEPEST = 8  # steps from an argument or function to what is named
 _WIDEST = 1000  # items of a container that are looked at
 
 
-def culprit(parts: Mapping[str, object], dumps: Callable[[object], bytes]) -> str:
+def culprit(parts: Mapping[str, object], dumps: Callable[[object], object]) -> str:
     """Name the smallest object that cannot be pickled, by the way to it.
 
     Parameters
@@ -33,7 +33,7 @@ def culprit(parts: Mapping[str, object], dumps: Callable[[object], bytes]) -> st
 
 
 def _follow(
-    name: str, value: object, dumps: Callable[[object], bytes], seen: set[int], depth: int
+    name: str, value: object, dumps: Callable[[object], object], seen: set[int], depth: int
 ) -> str:
     seen.add(id(value))
     if depth < _DEEPEST:
@@ -71,7 +71,7 @@ def _children(value: object) -> Iterator[tuple[str, object]]:
             yield f"attribute {name!r}", child
 
 
-def _works(value: object, dumps: Callable[[object], bytes]) -> bool:
+def _works(value: object, dumps: Callable[[object], object]) -> bool:
     try:
         dumps(value)
     except Exception:  # noqa: BLE001 - any failure means: this one is at fault

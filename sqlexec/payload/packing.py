@@ -23,7 +23,7 @@ import cloudpickle
 from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
 from sqlexec.runner.batch import Batch, is_plain, sizes
-from sqlexec.runner.main import PROTOCOL
+from sqlexec.runner.main import PROTOCOL, runtime
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
 from sqlexec.runner.wire import REQUEST, join_frame
@@ -91,6 +91,7 @@ class Packer:
             "python": list(sys.version_info[:3]),
             "cloudpickle_version": self.cloudpickle,
             "packages": list(packages),
+            "sender": {"packages": runtime()["packages"]},
             "seed": seed,
         }
         if input_argument is not None:
@@ -147,10 +148,10 @@ def _dump(value: object, parts: Callable[[], Mapping[str, object]]) -> list[Buff
     """Pickle by cloudpickle; on failure find which of the named parts is at fault."""
     try:
         with _by_value(user_modules()):
-            return dump(value, cloudpickle.dumps)
+            return dump(value, by_value=True)
     except Exception as error:
         with _by_value(user_modules()):
-            where = culprit(parts(), cloudpickle.dumps)
+            where = culprit(parts(), lambda part: dump(part, by_value=True))
         raise PackError(
             f"Cannot send {where} to the server: {type(error).__name__}: {error}. Make it inside "
             "the function instead, or pass something that can be pickled."

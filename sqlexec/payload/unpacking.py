@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlexec.errors import IntegrityError, RemoteError, RemoteTraceback, SqlExecError, UnpackError
 from sqlexec.runner.batch import read_batch
+from sqlexec.runner.failures import load_error
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.values import load
 from sqlexec.runner.wire import RESULT, FrameError, split_frame, take
@@ -95,15 +96,17 @@ def _outcomes(header: dict[str, Any], body: memoryview) -> list[Outcome]:
     for place, pieces in apart.items():
         outcome = outcomes[place]
         if str(place) in header["errors"]:
-            outcome.error = _error(header["errors"][str(place)], pieces)
+            outcome.error = _error(header["errors"][str(place)], pieces, header["runtime"])
         else:
-            outcome.value, outcome.error = _value(pieces)
+            outcome.value, outcome.error = _value(pieces, header["runtime"])
     return outcomes
 
 
-def _value(pieces: list[memoryview]) -> tuple[object, SqlExecError | None]:
+def _value(
+    pieces: list[memoryview], runtime: dict[str, Any]
+) -> tuple[object, SqlExecError | None]:
     try:
-        return load(pieces), None
+        return load(pieces, sender=runtime), None
     except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
         failure = UnpackError(
             "The function returned on the server, but its result cannot be rebuilt here: "
@@ -113,19 +116,34 @@ def _value(pieces: list[memoryview]) -> tuple[object, SqlExecError | None]:
         return None, failure
 
 
-def _error(description: dict[str, str], pieces: list[memoryview]) -> BaseException:
+def _error(
+    description: dict[str, str], pieces: list[memoryview], runtime: dict[str, Any]
+) -> BaseException:
     """The exception itself where it can be rebuilt, else a RemoteError that tells all of it."""
     error: BaseException | None = None
     if pieces:
-        try:
-            loaded = load(pieces)
-            error = loaded if isinstance(loaded, BaseException) else None
-        except Exception:  # noqa: BLE001 - its class may want other arguments, or be missing here
-            error = None
+        error = load_error(pieces, lambda each: load(each, sender=runtime), _link_lost)
     if error is None:
         return _remote_error(description)
-    error.__cause__ = RemoteTraceback(description["traceback"])
+    _put_under(error, RemoteTraceback(description["traceback"]))
     return error
+
+
+def _link_lost(type_name: str, text: str) -> BaseException:
+    """What stands for a cause or context that cannot be rebuilt here."""
+    return RemoteError(f"{type_name}: {text}", type_name=type_name)
+
+
+def _put_under(error: BaseException, trace: RemoteTraceback) -> None:
+    """Set the remote traceback as the cause of the last of an exception's own causes."""
+    seen = {id(error)}
+    while error.__cause__ is not None and id(error.__cause__) not in seen:
+        error = error.__cause__
+        seen.add(id(error))
+    if error.__cause__ is None:
+        suppressed = error.__suppress_context__
+        error.__cause__ = trace
+        error.__suppress_context__ = suppressed
 
 
 def _remote_error(description: dict[str, str]) -> RemoteError:

@@ -1,10 +1,21 @@
-"""An exception as what can travel: its type's name, its text, the traceback's text."""
+"""An exception as what can travel: as text, and with its causes and contexts as pickles.
 
+    describe    type's name, message, traceback's text: always works
+    dump_error  list of links | pieces of each exception that can be pickled
+                the first is the exception itself, the others its causes and contexts
+                link: type's name, text, number of cause and context, is context suppressed,
+                      how many pieces
+"""
+
+import pickle
 import sys
 import traceback
-from typing import Any, Dict
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from sqlexec.runner.types import Buffer
 from sqlexec.runner.wire import text_of
+
+LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
 
 
 def describe(error: BaseException, own_file: str) -> Dict[str, str]:
@@ -31,3 +42,80 @@ def describe_current(own_file: str) -> Dict[str, str]:
     """`describe` of the exception that is being handled."""
     error = sys.exc_info()[1]  # type: Any
     return describe(error, own_file)
+
+
+def dump_error(error: BaseException, dump_one: Callable[[Any], List[Buffer]]) -> List[Buffer]:
+    """Pickle an exception with its causes and contexts; no pieces where it cannot be.
+
+    One of its causes that cannot be pickled is named, and spoils nothing else.
+    """
+    chain = _chain(error)
+    places = {id(each): place for place, each in enumerate(chain)}
+    links = []
+    pieces = [b""]  # type: List[Buffer]
+    for each in chain:
+        try:
+            own = dump_one(each)
+        except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+            own = []
+        if each is error and not own:
+            return []
+        links.append(
+            (
+                "%s.%s" % (type(each).__module__, type(each).__qualname__),
+                text_of(each),
+                places.get(id(each.__cause__)),
+                places.get(id(each.__context__)),
+                each.__suppress_context__,
+                len(own),
+            )
+        )
+        pieces.extend(own)
+    pieces[0] = pickle.dumps(links, protocol=4)
+    return pieces
+
+
+def load_error(
+    pieces: Sequence[Any],
+    load_one: Callable[[Any], Any],
+    stand_in: Callable[[str, str], BaseException],
+) -> Optional[BaseException]:
+    """Rebuild what `dump_error` wrote, None if the exception itself cannot be.
+
+    `stand_in(type's name, text)` gives what is taken for a cause that cannot.
+    """
+    links = pickle.loads(pieces[0])
+    chain = []  # type: List[BaseException]
+    start = 1
+    for name, text, _, _, _, count in links:
+        found = _loaded(pieces[start : start + count], load_one)
+        if found is None and not chain:
+            return None
+        chain.append(stand_in(name, text) if found is None else found)
+        start += count
+    for error, (_, _, cause, context, suppressed, _) in zip(chain, links):
+        error.__cause__ = None if cause is None else chain[cause]
+        error.__context__ = None if context is None else chain[context]
+        error.__suppress_context__ = suppressed
+    return chain[0]
+
+
+def _loaded(pieces: Sequence[Any], load_one: Callable[[Any], Any]) -> Optional[BaseException]:
+    if not pieces:
+        return None
+    try:
+        found = load_one(pieces)
+    except Exception:  # noqa: BLE001 - its class may want other arguments, or be missing here
+        return None
+    return found if isinstance(found, BaseException) else None
+
+
+def _chain(error: BaseException) -> List[BaseException]:
+    """The exception and all that it has for cause or context, directly or not."""
+    found = [error]
+    for each in found:
+        for other in (each.__cause__, each.__context__):
+            if other is not None and all(other is not known for known in found):
+                if len(found) < LONGEST_CHAIN:
+                    found.append(other)
+    return found

@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from sqlexec.runner.batch import Batch, is_plain, read_batch
 from sqlexec.runner.console import Recorder
-from sqlexec.runner.failures import describe, describe_current
+from sqlexec.runner.failures import describe, describe_current, dump_error
 from sqlexec.runner.pickler import install_cloudpickle
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.revoscalepy import (
@@ -30,6 +30,19 @@ from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_f
 
 PROTOCOL = 1
 MOST_WARNINGS = 100  # kept of one task
+
+_TOLD = (  # packages whose versions the other side is told
+    "cloudpickle",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "statsmodels",
+    "dateutil",
+    "pytz",
+    "revoscalepy",
+)
 
 _OWN_FILE = (lambda: 0).__code__.co_filename
 
@@ -59,7 +72,7 @@ def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
 def runtime() -> Dict[str, Any]:
     """What this process is, for the client to remember: versions and platform."""
     packages = {}
-    for name in ("cloudpickle", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "revoscalepy"):
+    for name in _TOLD:
         version = getattr(sys.modules.get(name), "__version__", None)
         if isinstance(version, str):
             packages[name] = version
@@ -87,6 +100,7 @@ class _Chunk:
         self._input_data = input_data
         self._offset = 0
         self._aliases = client_names()
+        self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
 
     def run(self) -> "_Report":
         """Run all tasks."""
@@ -110,7 +124,7 @@ class _Chunk:
         install_cloudpickle(self._header["cloudpickle_version"], self._take("cloudpickle"))
         for name in self._header["packages"]:
             _import_package(name)
-        function, shared, local_state = load(self._take("call"), self._aliases)
+        function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
         if local_state:
             _globals_of(function).update(local_state)
         if self._input is not None:
@@ -138,7 +152,7 @@ class _Chunk:
         report.started.append(time.time())
         try:
             if pieces is not None:
-                own = load(pieces, self._aliases)
+                own = load(pieces, self._aliases, self._sender)
             seed_run(self._seed, index)
             value = function(**dict(shared, **own)) if shared else function(**own)
             report.ended.append(time.time())
@@ -167,7 +181,7 @@ class _Report:
         if len(self.ended) < len(self.started):
             self.ended.append(time.time())
         self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
-        self.values.add_apart(_dump_error(error))
+        self.values.add_apart(dump_error(error, _dump_anyhow))
 
     def end_task(self, index: int, console: Lines, warned: List[WarningKey]) -> None:
         """Go on to the next task."""
@@ -227,24 +241,18 @@ def _dump_anyhow(value: Any) -> List[Buffer]:
     """Pickle a result: plainly, or by cloudpickle where it has classes of the function's own."""
     try:
         return dump(value)
-    except Exception:  # noqa: BLE001 - cloudpickle's error is the one that tells
-        import cloudpickle
-
+    except Exception as plain_error:  # noqa: BLE001 - cloudpickle's error is the one that tells
+        error = plain_error  # type: Exception
         try:
-            return dump(value, cloudpickle.dumps)
-        except Exception as error:  # noqa: BLE001 - whatever a user's __reduce__ raises
-            raise TypeError(
-                "the function's result of type %s cannot be sent back: %s"
-                % (type(value).__name__, error)
-            )
-
-
-def _dump_error(error: BaseException) -> List[Buffer]:
-    """Pickle an exception; no pieces where it cannot be (its description travels anyway)."""
-    try:
-        return _dump_anyhow(error)
-    except Exception:  # noqa: BLE001 - told to the client by the missing pieces
-        return []
+            return dump(value, by_value=True)
+        except ImportError:  # no cloudpickle here
+            pass
+        except Exception as other_error:  # noqa: BLE001 - whatever a user's __reduce__ raises
+            error = other_error
+        raise TypeError(
+            "the function's result of type %s cannot be sent back: %s"
+            % (type(value).__name__, error)
+        )
 
 
 def _result(header: Dict[str, Any], pieces: List[Buffer], key: bytes) -> bytes:

@@ -9,3 +9,6 @@ Lines = List[Tuple[str, str]]
 WarningKey = Tuple[str, str, str, int]
 Names = Union[str, List[str], None]
 Function = Callable[..., Any]
+Segment = Tuple[str, str, int, str]  # kind, file, first line, text
+Sender = Dict[str, Any]
+Reduced = Tuple[Any, ...]

@@ -1,58 +1,273 @@
-"""Values to bytes and back: one pickle, and the big buffers beside it instead of in it.
+"""Values to bytes and back, between any two Pythons: one pickle, and the big buffers beside it.
+
+    value --reducers by exact type--> pickle (protocol 4) + buffers     on the one side
+    pickle + buffers --rebuilders by name--> value                      on the other
 
 A dumped value is a list of pieces.  The first is the pickle, the others are the buffers that
-it refers to (protocol 5, "out of band": the memory of an array is never copied into the
-pickle).  An empty pickle says that the value is `bytes`, and they are the second piece.
+it refers to by number.  An empty pickle says that the value is `bytes`, and they are the second
+piece.  Arrays, frames and what else changes its pickle from version to version are written as
+calls of one global, `sqlexec_wire.rebuild(name, ...)`, which exists on neither side: the
+unpickler takes its own rebuilder of that name.  What needs no such care is plain pickle.
 """
 
+import copyreg
+import functools
 import io
+import operator
 import pickle
+import sys
+import types
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from sqlexec.runner.types import Aliases, Buffer, Dumps
+from sqlexec.runner.codec_numpy import numpy_rebuilders, numpy_reducer
+from sqlexec.runner.codec_pandas import pandas_rebuilders, pandas_reducer
+from sqlexec.runner.codec_plain import plain_rebuilders, plain_reducer
+from sqlexec.runner.codec_scipy import scipy_rebuilders, scipy_reducer
+from sqlexec.runner.types import Aliases, Buffer, Sender
 
-OUT_OF_BAND = pickle.HIGHEST_PROTOCOL >= 5
+VALUE_PROTOCOL = 4  # the highest that Python 3.5 to 3.7 know
 BIG = 65536  # bytes from which on a plain bytes value is passed beside the pickle
+APART = 16384  # bytes from which on a buffer is a piece of its own
+WIRE = "sqlexec_wire"
+
+_EXACT_VERSION = ("sklearn", "statsmodels")  # load elsewhere at best to something subtly else
+_MOVED = (  # modules that have two names, by version
+    ("numpy._core", "numpy.core"),
+    ("numpy.core", "numpy._core"),
+    ("pathlib._local", "pathlib"),
+    ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
+)
+_BY_ITSELF = operator.methodcaller("__reduce_ex__", VALUE_PROTOCOL)
+_REDUCERS = {
+    "numpy": numpy_reducer,
+    "pandas": pandas_reducer,
+    "scipy": scipy_reducer,
+}  # type: Dict[str, Callable[[type], Any]]
+_rebuilders = {}  # type: Dict[str, Callable[..., Any]]
 
 
-def dump(value: Any, dumps: Dumps = pickle.dumps) -> List[Buffer]:
-    """Pickle a value; `dumps` is pickle.dumps or cloudpickle.dumps. Its errors pass through."""
+class Incompatible(Exception):
+    """A value needs a package, or a version of it, that this Python does not have."""
+
+
+def dump(value: Any, by_value: Any = False) -> List[Buffer]:
+    """Pickle a value; `by_value`: with cloudpickle, for functions and classes of the user's.
+
+    Errors of pickle, or of an object's own __reduce__, pass through.
+    """
     if type(value) is bytes and len(value) >= BIG:
         return [b"", value]
-    if not OUT_OF_BAND:
-        return [dumps(value, protocol=4)]
-    pieces = [b""]  # type: List[Buffer]
-    pieces[0] = dumps(value, protocol=5, buffer_callback=lambda part: pieces.append(part.raw()))
-    return pieces
+    _register_wire()
+    stream = io.BytesIO()
+    writer = _Writer()
+    if callable(by_value):
+        pickler = by_value(stream)
+        pickler.dispatch_table = writer
+    elif by_value:
+        import cloudpickle
+
+        kind = cloudpickle.Pickler
+        writer.others = kind.dispatch_table
+        pickler = kind.__new__(kind)
+        pickler.dispatch_table = writer
+        pickler.__init__(stream, VALUE_PROTOCOL)
+    else:
+        pickler = pickle.Pickler(stream, VALUE_PROTOCOL)
+        pickler.dispatch_table = writer
+    pickler.dump(value)
+    writer.pieces[0] = stream.getvalue()
+    return writer.pieces
 
 
-def load(pieces: Sequence[memoryview], aliases: Optional[Aliases] = None) -> Any:
+def load(
+    pieces: Sequence[Buffer], aliases: Optional[Aliases] = None, sender: Optional[Sender] = None
+) -> Any:
     """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
 
-    `aliases` maps names of the package sqlexec to what is taken for them.
+    `aliases` maps names of the package sqlexec to what is taken for them; `sender` has the
+    "packages" of the other side and their versions, for the messages of errors.
     """
     if not len(pieces[0]):
         return bytes(pieces[1])
-    buffers = [bytearray(piece) for piece in pieces[1:]]
-    if aliases:
-        return _Unpickler(io.BytesIO(pieces[0]), buffers, aliases).load()
-    if buffers:
-        return pickle.loads(pieces[0], buffers=buffers)
-    return pickle.loads(pieces[0])
+    reader = _Reader(io.BytesIO(pieces[0]), pieces, aliases, sender)
+    try:
+        return reader.load()
+    except Incompatible:
+        raise
+    except Exception as error:
+        mismatch = reader.mismatch()
+        if mismatch is None:
+            raise
+        raise Incompatible(
+            "%s (%s: %s)" % (mismatch, type(error).__name__, error)
+        ) from error
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that takes other objects for names of the package sqlexec."""
+class _Writer(dict):  # type: ignore[type-arg]
+    """The dispatch table of one dump, filled as types occur: type -> reducer; and its buffers."""
 
-    def __init__(self, stream: Any, buffers: Sequence[bytearray], aliases: Aliases) -> None:
-        if OUT_OF_BAND:
-            super().__init__(stream, buffers=buffers)
+    def __init__(self) -> None:
+        self.pieces = [b""]  # type: List[Buffer]
+        self.others = copyreg.dispatch_table  # type: Any
+
+    def __missing__(self, kind: type) -> Any:
+        reducer = _reducer(kind)
+        if reducer is not None:
+            found = functools.partial(reducer, self)  # type: Any
+        elif kind in self.others:
+            found = self.others[kind]
+        elif issubclass(kind, type):
+            raise KeyError(kind)  # classes go by name
         else:
-            super().__init__(stream)
-        self._aliases = aliases
+            found = _BY_ITSELF
+        self[kind] = found
+        return found
+
+    def put(self, data: Buffer) -> Any:
+        """What stands for these bytes in the pickle: their number where they are many."""
+        if not isinstance(data, memoryview):
+            data = memoryview(data)
+        if data.nbytes < APART:
+            return bytes(data)
+        self.pieces.append(data)
+        return len(self.pieces) - 1
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """What a reducer gives to have the rebuilder of that name called."""
+        return sys.modules[WIRE].rebuild, (name,) + arguments
+
+
+class _Reader(pickle.Unpickler):
+    """An unpickler with the rebuilders, and with other objects for names of the package sqlexec."""
+
+    def __init__(
+        self,
+        stream: Any,
+        pieces: Sequence[Buffer],
+        aliases: Optional[Aliases],
+        sender: Optional[Sender],
+    ) -> None:
+        super().__init__(stream)
+        self._pieces = pieces
+        self._aliases = aliases or {}
+        self._last = ""
+        self.sender = (sender or {}).get("packages", {})
+        self.warned = set()  # type: Any
 
     def find_class(self, module: str, name: str) -> Any:
-        """Find a global by module and name, the aliases first."""
-        if module.split(".", maxsplit=1)[0] == "sqlexec" and name in self._aliases:
+        """Find a global by module and name: rebuilders, aliases, modules that have moved."""
+        if module == WIRE:
+            return self._rebuild
+        root = module.partition(".")[0]
+        if root == "sqlexec" and name in self._aliases:
             return self._aliases[name]
-        return super().find_class(module, name)
+        self._last = root
+        try:
+            return super().find_class(module, name)
+        except (ImportError, AttributeError):
+            for old, new in _MOVED:
+                if (module + ".").startswith(old + "."):
+                    try:
+                        return super().find_class(new + module[len(old) :], name)
+                    except (ImportError, AttributeError):
+                        pass
+            if module == "pytz":
+                return rebuilder("py.pytz")(self, name)
+            raise
+
+    def _rebuild(self, name: str, *arguments: Any) -> Any:
+        if name[:3] == "np.":
+            self._last = "numpy"
+        elif name[:3] == "pd.":
+            self._last = "pandas"
+        elif name[:3] == "sp.":
+            self._last = "scipy"
+        return rebuilder(name)(self, *arguments)
+
+    def get(self, data: Any) -> Any:
+        """The bytes that `put` took."""
+        return self._pieces[data] if isinstance(data, int) else data
+
+    def mismatch(self) -> Optional[str]:
+        """What differs in the package whose object could not be rebuilt, None if nothing does."""
+        return package_mismatch(self._last, self.sender.get(self._last))
+
+
+def package_mismatch(package: str, version: Optional[str]) -> Optional[str]:
+    """Say that a package is missing here, or is not of the sender's version; None if it is."""
+    try:
+        __import__(package)
+    except ImportError:
+        if package.split(".", 1)[0] == "__main__" or not package:
+            return None
+        theirs = " %s" % version if version else ""
+        return "the value needs %s%s, which this Python lacks" % (package, theirs)
+    here = getattr(sys.modules.get(package), "__version__", None)
+    if version is None or here is None or here == version:
+        return None
+    return "the value was made with %s %s and cannot be rebuilt with this Python's %s %s" % (
+        package,
+        version,
+        package,
+        here,
+    )
+
+
+def rebuilder(name: str) -> Callable[..., Any]:
+    """The rebuilder of that name; the tables are made when the first of their kind is asked for."""
+    if name not in _rebuilders:
+        tables = {
+            "np": numpy_rebuilders,
+            "pd": pandas_rebuilders,
+            "sp": scipy_rebuilders,
+            "py": plain_rebuilders,
+        }
+        make = tables.get(name.partition(".")[0])
+        found = make() if make else {}
+        if name == "py.exact":
+            found[name] = _rebuild_exact
+        if name not in found:
+            raise Incompatible("the value is of a kind that this version does not know: %s" % name)
+        _rebuilders.update(found)
+    return _rebuilders[name]
+
+
+def _register_wire() -> None:
+    """Let pickle find the global in whose name rebuilders are called."""
+    if WIRE not in sys.modules:
+        module = types.ModuleType(WIRE)
+
+        def rebuild(*arguments: Any) -> Any:
+            raise Incompatible("only an unpickler of sqlexec can rebuild this value")
+
+        rebuild.__module__ = WIRE
+        rebuild.__qualname__ = "rebuild"
+        vars(module)["rebuild"] = rebuild
+        sys.modules[WIRE] = module
+
+
+def _reducer(kind: type) -> Any:
+    """The reducer for objects of exactly this type, None for those that pickle knows best."""
+    module = getattr(kind, "__module__", None)
+    root = module.partition(".")[0] if isinstance(module, str) else ""
+    if root in _REDUCERS:
+        return _REDUCERS[root](kind)
+    if root in _EXACT_VERSION and not issubclass(kind, type):
+        return functools.partial(_reduce_exact, root)
+    return plain_reducer(kind)
+
+
+def _reduce_exact(package: str, writer: Any, value: Any) -> Any:
+    """An object whose pickle is to be trusted only where the package's version is the same."""
+    plain = _BY_ITSELF(value)
+    if isinstance(plain, str):
+        return plain
+    version = getattr(sys.modules.get(package), "__version__", "")
+    return writer.call("py.exact", package, version, plain[0], plain[1]) + tuple(plain[2:])
+
+
+def _rebuild_exact(reader: Any, package: str, version: str, function: Any, arguments: Any) -> Any:
+    mismatch = package_mismatch(package, version)
+    if mismatch is not None:
+        raise Incompatible(mismatch)
+    return function(*arguments)

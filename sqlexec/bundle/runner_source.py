@@ -29,6 +29,7 @@ MODULES = (  # each after those that it imports
     "failures",
     "randomness",
     "pickler",
+    "functions",
     "data_step",
     "revoscalepy",
     "main",

@@ -11,7 +11,7 @@ import itertools
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlexec import scheduler
 from sqlexec.contexts.base import RxRemoteComputeContext
@@ -143,6 +143,7 @@ class _Job:
             seed=plan.seed,
             input_argument=name,
             input_options=source.options if source is not None else None,
+            runtime=runtimes.known(self.connection),
         )
 
     def query(self, task: Task) -> str:
@@ -191,12 +192,11 @@ class _Worker:
         query = job.query(tasks[0])
         if job.input_argument is not None and job.source is None:
             tasks = [job.without_source(task) for task in tasks]
-        known = runtimes.known_version(job.connection, "cloudpickle")
         try:
-            messages, outcomes = self._run(tasks, query, known != job.packer.cloudpickle)
-        except SendOtherwise:
-            runtimes.forget(job.connection)
-            messages, outcomes = self._run(tasks, query, True)
+            messages, outcomes = self._run(tasks, query, runtimes.known(job.connection))
+        except SendOtherwise as answer:
+            runtimes.remember(job.connection, answer.runtime)
+            messages, outcomes = self._run(tasks, query, answer.runtime)
         if [outcome.index for outcome in outcomes] != [task.index for task in tasks]:
             raise UnpackError("The server answered for other tasks than those of the chunk.")
         if messages and outcomes:
@@ -204,10 +204,10 @@ class _Worker:
         return outcomes
 
     def _run(
-        self, tasks: Sequence[Task], query: str, with_cloudpickle: bool
+        self, tasks: Sequence[Task], query: str, runtime: Mapping[str, Any] | None
     ) -> tuple[list[tuple[str, str]], list[Outcome]]:
         job = self._job
-        payload = job.packer.chunk(tasks, with_cloudpickle=with_cloudpickle)
+        payload = job.packer.chunk(tasks, runtime)
         reply = self._session.execute_chunk(
             job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
         )

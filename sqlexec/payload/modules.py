@@ -6,6 +6,7 @@ site-packages: it goes by value.  Installed packages are imported on the server.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import site
 import sys
@@ -30,11 +31,31 @@ def user_modules() -> list[ModuleType]:
     return found
 
 
+def find_user_module(name: str) -> tuple[str, bool] | None:
+    """File of a module of the user's, loaded or not, and whether it is a package; else None."""
+    top = name.partition(".")[0]
+    if top in _OURS or top in sys.stdlib_module_names or name == "__main__":
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    file = spec.origin if spec is not None else None
+    if spec is None or not file or not file.endswith(".py") or not is_users_file(file):
+        return None
+    return file, spec.submodule_search_locations is not None
+
+
+def is_users_file(file: str) -> bool:
+    """Does a file lie outside of all installed code? So do cells and prompts."""
+    path = os.path.realpath(file)
+    return not path.startswith(_installed()) and not file.startswith("<frozen")
+
+
 def _is_users(name: str, file: object) -> bool:
     if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] in _OURS:
         return False  # __main__ always goes by value
-    path = os.path.realpath(file)
-    return not any(path.startswith(folder) for folder in _installed())
+    return is_users_file(file)
 
 
 @lru_cache(maxsize=1)

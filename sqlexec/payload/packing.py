@@ -1,12 +1,17 @@
 """Pack a function once and its tasks in chunks, each chunk the payload of one script call.
 
-header  key, Python version, input data, lengths of all pieces below
-body    [cloudpickle] | function, shared arguments, local state | task | task | ...
+header  key, Python version, transport, input data, lengths of all pieces below
+body    [cloudpickle] | [whole modules] | function, shared arguments, local state | task | ...
+
+Functions and classes of the user's go as bytecode to a server of the client's minor version, and
+to one that nobody knows yet; it answers where it is another, and gets them by source
+(payload/source.py).
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import secrets
 import struct
 import sys
@@ -14,16 +19,19 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
 from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
+from sqlexec.payload.source import SourceBundle
 from sqlexec.runner.batch import Batch, is_plain, sizes
-from sqlexec.runner.main import PROTOCOL, runtime
+from sqlexec.runner.main import PROTOCOL
+from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
 from sqlexec.runner.wire import REQUEST, join_frame
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 
 from sqlexec.errors import PackError
 
+Version = tuple[int, int]
 LARGEST = 2**31 - 1 - 1024  # bytes that a varbinary(max) parameter of a script can have
 _REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
 
@@ -59,6 +68,8 @@ class Packer:
         Name of the argument that the server fills with the rows of the input query.
     input_options : mapping
         Options of that data source, as JSON values.
+    runtime : mapping, optional
+        What the server's Python is, where that is known: the function is packed for it at once.
 
     Raises
     ------
@@ -82,6 +93,7 @@ class Packer:
         seed: int | None = None,
         input_argument: str | None = None,
         input_options: Mapping[str, object] | None = None,
+        runtime: Mapping[str, Any] | None = None,
     ) -> None:
         self.key = secrets.token_bytes(32)
         self.cloudpickle: str = cloudpickle.__version__
@@ -89,19 +101,19 @@ class Packer:
             "protocol": PROTOCOL,
             "key": self.key.hex(),
             "python": list(sys.version_info[:3]),
-            "cloudpickle_version": self.cloudpickle,
             "packages": list(packages),
-            "sender": {"packages": runtime()["packages"]},
+            "sender": {"packages": own_runtime()["packages"]},
             "seed": seed,
         }
         if input_argument is not None:
             options = dict(input_options or {})
             self._header["input"] = {"argument": input_argument, "options": options}
-        call = (function, dict(shared or {}), dict(local_state or {}))
-        self._call = _dump(call, lambda: _named_parts(*call))
-        self._header["call"] = sizes(self._call)
+        self._parts = (function, dict(shared or {}), dict(local_state or {}))
+        self._calls: dict[Version | None, _Call] = {}
+        self._lock = threading.Lock()
+        self._call(_other_version(runtime))
 
-    def chunk(self, tasks: Sequence[Task], *, with_cloudpickle: bool = True) -> bytes:
+    def chunk(self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None = None) -> bytes:
         """Pack tasks into the payload of one call.
 
         Parameters
@@ -109,24 +121,37 @@ class Packer:
         tasks : sequence of Task
             At least one.  Runs never share objects by being in the same chunk: arguments that
             can be changed are pickled one by one.
-        with_cloudpickle : bool
-            Send cloudpickle along. False where the server is known to have this version.
+        runtime : mapping, optional
+            What the server's Python is, as its last result told; by default nobody knows.
 
         Raises
         ------
         PackError
-            An argument cannot be pickled, or the payload is larger than 2 GB.
+            An argument cannot be pickled, or not by source for that server, or the payload is
+            larger than 2 GB.
         """
-        pickler = [_cloudpickle_sources()] if with_cloudpickle else []
+        version = _other_version(runtime)
+        call = self._call(version)
         batch = Batch()
         for task in tasks:
             if all(map(is_plain, task.arguments.values())):
                 batch.add(task.arguments)
             else:
-                batch.add_apart(_dump_arguments(task))
+                batch.add_apart(_dump_arguments(task, call.bundle))
+        modules = call.bundle.modules() if call.bundle is not None else []
+        if call.bundle is not None and len(call.bundle.whole) != call.whole:
+            call = self._call(version, anew=True)  # an argument needs more modules whole
+        pickler: list[bytes] = []
+        packages = (runtime or {}).get("packages", {})
+        if version is None and packages.get("cloudpickle") != self.cloudpickle:
+            pickler = [_cloudpickle_sources()]
         indexes = struct.pack(f"<{len(tasks)}q", *(task.index for task in tasks))
         header = dict(self._header, cloudpickle=sizes(pickler), indexes=[len(indexes)])
-        body = [*pickler, *self._call, indexes, *batch.close(header)]
+        header["cloudpickle_version"] = self.cloudpickle if version is None else None
+        header["transport"] = "bytecode" if version is None else "source"
+        header["modules"] = sizes(modules)
+        header["call"] = sizes(call.pieces)
+        body = [*pickler, *modules, *call.pieces, indexes, *batch.close(header)]
         size = sum(sizes(body))
         if size > LARGEST:
             raise PackError(
@@ -136,19 +161,67 @@ class Packer:
             )
         return join_frame(REQUEST, header, body)
 
+    def _call(self, version: Version | None, *, anew: bool = False) -> _Call:
+        """The function and what its runs share, packed for a server of that other version."""
+        with self._lock:
+            call = self._calls.get(version)
+            if call is None or anew:
+                bundle = call.bundle if call is not None else None
+                if bundle is None and version is not None:
+                    bundle = SourceBundle(version)
+                pieces = _dump(self._parts, lambda: _named_parts(*self._parts), bundle, first=True)
+                call = _Call(pieces, bundle, len(bundle.whole) if bundle is not None else 0)
+                self._calls[version] = call
+            return call
 
-def _dump_arguments(task: Task) -> list[Buffer]:
+
+@dataclass(frozen=True)
+class _Call:
+    """A packed function; `bundle` where it went by source, with so many `whole` modules."""
+
+    pieces: list[Buffer]
+    bundle: SourceBundle | None
+    whole: int
+
+
+def transport(runtime: Mapping[str, Any] | None) -> str:
+    """How functions travel to that Python: "bytecode" or "source"."""
+    return "bytecode" if _other_version(runtime) is None else "source"
+
+
+def _other_version(runtime: Mapping[str, Any] | None) -> Version | None:
+    """The minor version of a known server, if bytecode of this Python is nothing for it."""
+    if runtime is None:
+        return None
+    major, minor, *_ = runtime["python"]
+    same = (major, minor) == sys.version_info[:2]
+    if same and runtime.get("implementation") in (None, platform.python_implementation()):
+        return None
+    return major, minor
+
+
+def _dump_arguments(task: Task, bundle: SourceBundle | None) -> list[Buffer]:
     """Pickle one task's own arguments."""
     own = dict(task.arguments)
     named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}
-    return _dump(own, lambda: named)
+    return _dump(own, lambda: named, bundle)
 
 
-def _dump(value: object, parts: Callable[[], Mapping[str, object]]) -> list[Buffer]:
-    """Pickle by cloudpickle; on failure find which of the named parts is at fault."""
+def _dump(
+    value: object,
+    parts: Callable[[], Mapping[str, object]],
+    bundle: SourceBundle | None,
+    *,
+    first: bool = False,
+) -> list[Buffer]:
+    """Pickle by source or cloudpickle; on failure find which of the named parts is at fault."""
     try:
+        if bundle is not None:
+            return bundle.dump(value, first=first)
         with _by_value(user_modules()):
             return dump(value, by_value=True)
+    except PackError:
+        raise
     except Exception as error:
         with _by_value(user_modules()):
             where = culprit(parts(), lambda part: dump(part, by_value=True))

@@ -16,7 +16,11 @@ from sqlexec.tasks import Outcome
 
 
 class SendOtherwise(UnpackError):
-    """The payload lacked something that this server's Python has not: pack it again with all."""
+    """No task was run: this server's Python, in `runtime`, needs the payload packed otherwise."""
+
+    def __init__(self, message: str, runtime: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.runtime = runtime
 
 
 @dataclass(slots=True)
@@ -48,7 +52,8 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
     UnpackError
         It is of another protocol version.
     SendOtherwise
-        The server lacks cloudpickle and the payload had none: no task was run.
+        The server lacks cloudpickle and the payload had none, or its Python is of another minor
+        version and the payload was bytecode: no task was run.
     RemoteError
         The runner could not begin with the tasks at all (another Python version, a package
         missing on the server); the message says why.
@@ -61,7 +66,7 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
                 f"{PROTOCOL}: install the bundle of this client's version."
             )
         if "failure" in header:
-            raise _failure(header["failure"])
+            raise _failure(header["failure"], header["runtime"])
         return Reply(_outcomes(header, body), header["runtime"])
     except FrameError as error:
         raise IntegrityError(
@@ -102,9 +107,7 @@ def _outcomes(header: dict[str, Any], body: memoryview) -> list[Outcome]:
     return outcomes
 
 
-def _value(
-    pieces: list[memoryview], runtime: dict[str, Any]
-) -> tuple[object, SqlExecError | None]:
+def _value(pieces: list[memoryview], runtime: dict[str, Any]) -> tuple[object, SqlExecError | None]:
     try:
         return load(pieces, sender=runtime), None
     except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
@@ -157,11 +160,11 @@ def _remote_error(description: dict[str, str]) -> RemoteError:
     return error
 
 
-def _failure(description: dict[str, str]) -> SqlExecError:
+def _failure(description: dict[str, str], runtime: dict[str, Any]) -> SqlExecError:
     if "traceback" not in description:
         return IntegrityError(f"The server says that {description['message']}.")
-    if description["type"].endswith("NeedsCloudpickle"):
-        return SendOtherwise(f"The server's Python lacks cloudpickle {description['message']}.")
+    if description["type"].endswith(("NeedsCloudpickle", "NeedsSource")):
+        return SendOtherwise(f"The server's Python lacks {description['message']}.", runtime)
     error = RemoteError(
         f"The server could not begin with the tasks: {description['message']} "
         f"({description['type']})",

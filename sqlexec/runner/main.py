@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from sqlexec.runner.batch import Batch, is_plain, read_batch
 from sqlexec.runner.console import Recorder
 from sqlexec.runner.failures import describe, describe_current, dump_error
+from sqlexec.runner.functions import definition_names, install_modules, remove_definitions
 from sqlexec.runner.pickler import install_cloudpickle
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.revoscalepy import (
@@ -85,8 +86,8 @@ def runtime() -> Dict[str, Any]:
     }
 
 
-class Mismatch(Exception):
-    """The payload was made for another Python than this one."""
+class NeedsSource(Exception):
+    """The payload has bytecode of another Python than this one: send it again, by source."""
 
 
 class _Chunk:
@@ -99,12 +100,16 @@ class _Chunk:
         self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
         self._input_data = input_data
         self._offset = 0
+        self._by_source = header["transport"] == "source"
         self._aliases = client_names()
+        if self._by_source:
+            self._aliases = dict(self._aliases, **definition_names())
         self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
 
     def run(self) -> "_Report":
         """Run all tasks."""
-        _check_python(self._header)
+        if not self._by_source:
+            _check_python(self._header)
         report = _Report()
         install_stand_in()
         try:
@@ -116,12 +121,16 @@ class _Chunk:
                     self._run_task(report, index, function, shared, plain[place], apart.get(place))
                     report.end_task(index, recorder.take(), warned.take())
         finally:
+            remove_definitions()
             remove_stand_in()
         return report
 
     def _load_call(self) -> Tuple[Callable[..., Any], Dict[str, Any]]:
         """The function, with its local state as globals, and the arguments that all runs share."""
-        install_cloudpickle(self._header["cloudpickle_version"], self._take("cloudpickle"))
+        cloudpickle = self._take("cloudpickle")
+        if not self._by_source:
+            install_cloudpickle(self._header["cloudpickle_version"], cloudpickle)
+        install_modules(self._take("modules"))
         for name in self._header["packages"]:
             _import_package(name)
         function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
@@ -263,9 +272,8 @@ def _result(header: Dict[str, Any], pieces: List[Buffer], key: bytes) -> bytes:
 
 def _check_python(header: Dict[str, Any]) -> None:
     if list(sys.version_info[:2]) != header["python"][:2]:
-        raise Mismatch(
-            "the function was packed by Python %d.%d, this server runs Python %d.%d: they must "
-            "have the same minor version"
+        raise NeedsSource(
+            "bytecode of Python %d.%d, it is Python %d.%d"
             % (tuple(header["python"][:2]) + tuple(sys.version_info[:2]))
         )
 

@@ -25,10 +25,10 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
         try:
             import cloudpickle
         except ImportError:
-            raise NeedsCloudpickle(version)
+            raise NeedsCloudpickle("cloudpickle %s" % version)
 
         if cloudpickle.__version__ != version:
-            raise NeedsCloudpickle("%s, not %s" % (version, cloudpickle.__version__))
+            raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
         return
     for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
         del sys.modules[name]

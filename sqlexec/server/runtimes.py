@@ -17,11 +17,9 @@ def remember(connection: Connection, runtime: dict[str, Any]) -> None:
     _RUNTIMES[connection] = runtime
 
 
-def known_version(connection: Connection, package: str) -> str | None:
-    """Version of a package on that server; None if it is not there, or nobody knows yet."""
-    runtime = _RUNTIMES.get(connection, {})
-    version: str | None = runtime.get("packages", {}).get(package)
-    return version
+def known(connection: Connection) -> dict[str, Any] | None:
+    """What that server's Python was when it last answered; None if nobody knows yet."""
+    return _RUNTIMES.get(connection)
 
 
 def forget(connection: Connection) -> None:

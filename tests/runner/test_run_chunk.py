@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from sqlexec.errors import IntegrityError, PackError, RemoteError, RemoteTraceback, UnpackError
-from sqlexec.payload import Packer, Reply, unpack
+from sqlexec.payload import Packer, Reply, SendOtherwise, unpack
 from sqlexec.runner.main import run_chunk
 from sqlexec.tasks import Outcome, Task
 
@@ -217,11 +217,13 @@ def test_a_package_to_load_that_is_missing_is_named() -> None:
         one(lambda: None, packages=["no_such_package"])
 
 
-def test_another_minor_version_is_refused_with_both_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytecode_of_another_minor_version_is_asked_for_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     packer = Packer(lambda: None)
     monkeypatch.setitem(packer._header, "python", [3, 5, 2])
     result, _ = run_chunk(packer.chunk([Task(0)]))
-    with pytest.raises(RemoteError, match=r"packed by Python 3\.5, this server runs Python"):
+    with pytest.raises(SendOtherwise, match=r"lacks bytecode of Python 3\.5, it is Python"):
         unpack(result, packer.key)
 
 

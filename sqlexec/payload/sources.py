@@ -1,0 +1,273 @@
+"""Where a function or class was written: its text, cut out of file, cell or prompt.
+
+A definition is only taken where its text, compiled again, gives the code that runs: a file that
+was edited since it was loaded is noticed, and of several lambdas in a line the right one found.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import inspect
+import linecache
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType
+from typing import Any
+
+from sqlexec.errors import PackError
+from sqlexec.runner.functions import definition_code
+from sqlexec.runner.types import Segment
+
+_FUTURES = 0
+for _name in __future__.all_feature_names:
+    _FUTURES |= getattr(__future__, _name).compiler_flag
+
+_ANNOTATIONS = __future__.annotations.compiler_flag
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Node = FunctionNode | ast.ClassDef
+
+
+@dataclass
+class SourceFile:
+    """A parsed text and the definitions in it."""
+
+    name: str
+    lines: list[str]
+    tree: ast.Module
+    definitions: list[tuple[str, Node]] = field(default_factory=list)  # with qualified names
+    imports: dict[str, tuple[str, str]] | None = None  # names of `from x import y`, once asked for
+    _imported: list[str] | None = None
+    _by_line: dict[int, list[tuple[str, Node]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.definitions.extend(_definitions(self.tree, ""))
+        for path, node in self.definitions:
+            self._by_line.setdefault(_first_line(node), []).append((path, node))
+
+    def at(self, line: int) -> list[tuple[str, Node]]:
+        """Definitions that begin in a line."""
+        return self._by_line.get(line, [])
+
+    def imported(self) -> list[str]:
+        """Names that the text itself imports, outside of functions."""
+        if self._imported is None:
+            self._imported = sorted(set(_imported_in(self.tree)))
+        return self._imported
+
+    def segment(self, kind: str, node: ast.expr | ast.stmt) -> Segment:
+        """A node's text, its first line filled up to its column."""
+        first = _first_line(node) if kind in ("class", "statement") else node.lineno
+        last = node.end_lineno or first
+        cut = self.lines[first - 1 : last]
+        cut[-1] = _utf8(cut[-1])[: node.end_col_offset].decode()
+        column = len(_utf8(self.lines[node.lineno - 1])[: node.col_offset].decode())
+        if cut[0][:column].strip():
+            cut[0] = " " * column + cut[0][column:]
+        return kind, self.name, first, "".join(cut)
+
+
+def source_file(name: str, owner: object = None) -> SourceFile | None:
+    """The text of that name as linecache has it, parsed; None where there is none."""
+    lines = linecache.getlines(name, getattr(owner, "__globals__", None))
+    if not lines and isinstance(owner, FunctionType):
+        try:
+            lines = inspect.findsource(owner)[0]  # knows the prompt of Python 3.13
+        except (OSError, TypeError, IndexError):
+            lines = []
+    if not lines:
+        return None
+    known = _PARSED.get(name)
+    if known is None or known.lines is not lines:
+        try:
+            known = SourceFile(name, lines, ast.parse("".join(lines)))
+        except SyntaxError:
+            return None  # edited meanwhile, or no Python at all
+        _PARSED[name] = known
+    return known
+
+
+_PARSED: dict[str, SourceFile] = {}
+
+
+@dataclass
+class Definition:
+    """A definition to send: its text, its qualified name, its compiled code, where it stands."""
+
+    segment: Segment
+    path: str
+    code: CodeType
+    file: SourceFile
+    node: Node
+
+
+def definition_of(function: FunctionType) -> Definition:
+    """The definition of a function; PackError where it has none, or another one by now."""
+    code = function.__code__
+    for attempt in (1, 2):
+        file = source_file(code.co_filename, function)
+        for path, node in file.at(code.co_firstlineno) if file is not None else ():
+            assert file is not None
+            if isinstance(node, ast.ClassDef) or _name_of(node) != code.co_name:
+                continue
+            kind = "lambda" if isinstance(node, ast.Lambda) else "def"
+            segment = file.segment(kind, node)
+            found = definition_code(segment, path, code.co_freevars)
+            if len(file.at(code.co_firstlineno)) == 1 and _is_rewritten(function):
+                return Definition(segment, path, found, file, node)
+            for flags in (code.co_flags & _FUTURES, _ANNOTATIONS):
+                again = definition_code(segment, path, code.co_freevars, flags, file.imported())
+                if _same(again, code):
+                    return Definition(segment, path, found, file, node)
+        if attempt == 1:
+            linecache.checkcache(code.co_filename)
+    what = "lambda" if code.co_name == "<lambda>" else f"function {function.__qualname__!r}"
+    where = f"{code.co_filename}, line {code.co_firstlineno}"
+    if file is None:
+        why = "its source is not there (was it made by exec, or typed at an old prompt?)"
+    else:
+        why = "the text there does not give its code (was the file changed since it was loaded?)"
+    raise PackError(f"Cannot send the {what} ({where}) by source: {why}")
+
+
+def class_definition(cls: type) -> Definition | None:
+    """The class statement of a class; None where it was not made by one."""
+    lines = {
+        each.__code__.co_firstlineno: each
+        for each in functions_in(cls)
+        if each.__qualname__.startswith(cls.__qualname__ + ".")
+        and not each.__code__.co_filename.startswith("<string>")
+    }
+    for file in _files_of(cls, list(lines.values())):
+        candidates = [
+            node
+            for path, node in file.definitions
+            if path == cls.__qualname__ and isinstance(node, ast.ClassDef)
+        ]
+        own = getattr(cls, "__dict__", {}).get("__firstlineno__")
+        exact = [
+            node
+            for node in candidates
+            if _first_line(node) == own
+            or any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
+        ]
+        if exact or (candidates and not lines):
+            node = (exact or candidates)[-1]
+            segment = file.segment("class", node)
+            free = free_names(file, node)
+            return Definition(
+                segment,
+                cls.__qualname__,
+                definition_code(segment, cls.__qualname__, free),
+                file,
+                node,
+            )
+    return None
+
+
+def functions_in(cls: type) -> Iterator[FunctionType]:
+    """Functions among a class's own attributes, also those in properties and the like."""
+    for value in vars(cls).values():
+        for each in (
+            value,
+            getattr(value, "__func__", None),
+            getattr(value, "fget", None),
+            getattr(value, "fset", None),
+            getattr(value, "func", None),
+            getattr(value, "__wrapped__", None),
+        ):
+            if isinstance(each, FunctionType):
+                yield each
+
+
+def free_names(file: SourceFile, node: Node) -> list[str]:
+    """Names that a definition takes from functions around it."""
+    import symtable
+
+    def walk(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+        for child in table.get_children():
+            yield child
+            yield from walk(child)
+
+    name = _name_of(node)
+    lines = (node.lineno, _first_line(node))
+    for table in walk(symtable.symtable("".join(file.lines), file.name, "exec")):
+        if table.get_name() == name and table.get_lineno() in lines:
+            return sorted(each.get_name() for each in table.get_symbols() if each.is_free())
+    return []
+
+
+def _files_of(cls: type, methods: list[FunctionType]) -> Iterator[SourceFile]:
+    names = [each.__code__.co_filename for each in methods]
+    module = sys.modules.get(cls.__module__)
+    names.append(getattr(module, "__file__", None) or "")
+    if not names[-1]:  # a cell or the prompt: the newest text that defines it
+        names.extend(reversed([each for each in linecache.cache if isinstance(each, str)]))
+    for name in dict.fromkeys(names):
+        found = source_file(name, methods[0] if methods else None) if name else None
+        if found is not None:
+            yield found
+
+
+def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Node]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            path = prefix + _name_of(child)
+            yield path, child
+            # Decorators and defaults are of the scope around, but no definition minds.
+            yield from _definitions(child, path + ".<locals>.")
+        elif isinstance(child, ast.ClassDef):
+            yield prefix + child.name, child
+            yield from _definitions(child, prefix + child.name + ".")
+        else:
+            yield from _definitions(child, prefix)
+
+
+def _imported_in(node: ast.AST) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            names = (each.asname or each.name.partition(".")[0] for each in child.names)
+            yield from (each for each in names if each != "*")
+        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            yield from _imported_in(child)
+
+
+def _name_of(node: Node) -> str:
+    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
+
+
+def _first_line(node: Any) -> int:
+    decorators = getattr(node, "decorator_list", None)
+    return int(decorators[0].lineno if decorators else node.lineno)
+
+
+def _utf8(line: str) -> bytes:
+    return line.encode("utf-8", "surrogatepass")
+
+
+def _is_rewritten(function: FunctionType) -> bool:
+    """Did pytest rewrite the module's assert statements? Then its code is not its text's."""
+    return "@pytest_ar" in function.__globals__
+
+
+def _same(one: CodeType, other: CodeType) -> bool:
+    """Do two codes do the same?"""
+    return (
+        one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and one.co_cellvars == other.co_cellvars
+        and len(one.co_consts) == len(other.co_consts)
+        and all(map(_same_constant, one.co_consts, other.co_consts))
+    )
+
+
+def _same_constant(one: Any, other: Any) -> bool:
+    if isinstance(one, CodeType) and isinstance(other, CodeType):
+        return _same(one, other)
+    if isinstance(one, (tuple, frozenset)):
+        return type(one) is type(other) and repr(one) == repr(other)
+    return type(one) is type(other) and repr(one) == repr(other)

@@ -1,0 +1,193 @@
+"""Syntax that the server's Python does not know yet, found before anything is sent."""
+
+from __future__ import annotations
+
+import ast
+import io
+import itertools
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from typing import Any
+
+from sqlexec.errors import PackError
+from sqlexec.runner.types import Segment
+
+Version = tuple[int, int]
+
+
+class SyntaxTooNew(PackError):
+    """Code uses syntax that the server's Python lacks; the message says where and which."""
+
+
+def check_syntax(segment: Segment, tree: ast.AST, target: Version, what: str) -> None:
+    """Raise SyntaxTooNew for the first construct that is newer than `target`.
+
+    Parameters
+    ----------
+    segment : tuple
+        Kind, file, first line and text.
+    tree : ast.AST
+        The same, parsed; its line numbers are those of the file.
+    target : tuple of two ints
+        The server's Python.
+    what : str
+        The name that the message gives it.
+    """
+    if target >= sys.version_info[:2]:
+        return
+    found = [each for each in _features(tree, segment, target) if each[1] > target]
+    if found:
+        line, since, feature = min(found)
+        raise SyntaxTooNew(
+            f"Cannot send {what}: line {line} of {segment[1]} uses {feature}, which Python "
+            f"{_text(since)} brought; the server runs Python {_text(target)}, this client "
+            f"{_text(sys.version_info[:2])}. Write it without"
+        )
+
+
+def _features(
+    tree: ast.AST, segment: Segment, target: Version
+) -> Iterator[tuple[int, Version, str]]:
+    for node in ast.walk(tree):
+        for since, feature in _of_node(node):
+            yield getattr(node, "lineno", segment[2]), since, feature
+    yield from _of_text(segment, target)
+
+
+def _of_node(node: Any) -> Iterator[tuple[Version, str]]:
+    kind = type(node).__name__
+    if kind in _NODES:
+        yield _NODES[kind]
+    if isinstance(node, ast.arguments) and node.posonlyargs:
+        yield (3, 8), "positional-only parameters"
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if getattr(node, "type_params", None):
+            yield (3, 12), "type parameters"
+        if not all(map(_is_old_decorator, node.decorator_list)):
+            yield (3, 9), "an expression as decorator"
+        if isinstance(node, ast.AsyncFunctionDef):
+            yield from _of_async(node)
+    elif isinstance(node, ast.Subscript):
+        index = node.slice
+        if isinstance(index, ast.Tuple) and any(isinstance(e, ast.Starred) for e in index.elts):
+            yield (3, 11), "a starred expression in an index"
+    elif isinstance(node, ast.arg) and isinstance(node.annotation, ast.Starred):
+        yield (3, 11), "a starred annotation"
+    elif isinstance(node, (ast.Return,)) or kind == "Yield":
+        value = node.value
+        if isinstance(value, ast.Tuple) and any(isinstance(e, ast.Starred) for e in value.elts):
+            yield (3, 8), f"an unpacking in {kind.lower()}"
+    elif isinstance(node, (ast.For, ast.AsyncFor)):
+        target = node.iter
+        if isinstance(target, ast.Tuple) and any(isinstance(e, ast.Starred) for e in target.elts):
+            yield (3, 9), "an unpacking in for"
+    elif isinstance(node, ast.Try) and any(
+        isinstance(e, ast.Continue) for s in node.finalbody for e in ast.walk(s)
+    ):
+        yield (3, 8), "continue in finally"
+
+
+def _of_async(node: ast.AsyncFunctionDef) -> Iterator[tuple[Version, str]]:
+    own = list(_own_nodes(node))
+    if any(isinstance(each, (ast.Yield,)) for each in own):
+        yield (3, 6), "an asynchronous generator"
+    for each in own:
+        if isinstance(each, ast.comprehension) and each.is_async:
+            yield (3, 6), "an asynchronous comprehension"
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+            yield from _own_nodes(child)
+
+
+_NODES: dict[str, tuple[Version, str]] = {
+    "JoinedStr": ((3, 6), "an f-string"),
+    "AnnAssign": ((3, 6), "an annotated variable"),
+    "NamedExpr": ((3, 8), "the operator :="),
+    "Match": ((3, 10), "match"),
+    "TryStar": ((3, 11), "except*"),
+    "TypeAlias": ((3, 12), "a type statement"),
+    "TemplateStr": ((3, 14), "a t-string"),
+}
+
+
+def _is_old_decorator(node: ast.expr) -> bool:
+    """A dotted name, or a call of one: the grammar before 3.9."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
+def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, str]]:
+    """What the tree does not tell: f-strings' forms, and what Python's own parser finds."""
+    kind, _, first, text = segment
+    before = "(\n" if kind == "lambda" else "if 1:\n" if text[:1] in (" ", "\t") else ""
+    text = before + text + ("\n)" if kind == "lambda" else "")
+    shift = first - 1 - before.count("\n")
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) and _shows_expression(node, text):
+            yield node.lineno + shift, (3, 8), "= in an f-string"
+    if sys.version_info >= (3, 12):
+        for line in _nested_quotes(text):
+            yield line + shift, (3, 12), "an f-string with quotes, comments or lines inside of {}"
+    try:
+        ast.parse(text, feature_version=max(target, (3, 4)))
+    except SyntaxError as error:
+        since = re.search(r"Python (\d)\.(\d+)", error.msg)
+        version = (int(since[1]), int(since[2])) if since else (target[0], target[1] + 1)
+        feature = re.sub(r" (is|are) only supported.*", "", error.msg)
+        yield (error.lineno or 1) + shift, version, feature[:1].lower() + feature[1:]
+
+
+def _shows_expression(node: ast.JoinedStr, text: str) -> bool:
+    """Is there {expression=} in an f-string? Its tree is that of expression={expression!r}."""
+    for constant, value in itertools.pairwise(node.values):
+        if isinstance(value, ast.FormattedValue) and isinstance(constant, ast.Constant):
+            shown = str(constant.value).rstrip()
+            for start in range(len(shown)) if shown.endswith("=") else ():
+                if "{" + shown[start:] in text and _is_text_of(shown[start:-1], value.value):
+                    return True
+    return False
+
+
+def _is_text_of(text: str, expression: ast.expr) -> bool:
+    try:
+        return ast.dump(ast.parse(text.strip(), mode="eval").body) == ast.dump(expression)
+    except SyntaxError:
+        return False
+
+
+def _nested_quotes(text: str) -> Iterator[int]:
+    """Lines of f-strings that only the grammar of 3.12 has."""
+    quotes: list[str] = []  # of the f-strings around
+    start, end = getattr(tokenize, "FSTRING_START", -1), getattr(tokenize, "FSTRING_END", -1)
+    middle = getattr(tokenize, "FSTRING_MIDDLE", -1)
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        quote = token.string.lstrip("rRfFbBuUtT")
+        if token.type in (start, tokenize.STRING) and quotes:
+            opening = quote if token.type == start else quote[: 3 if quote[:3] in _TRIPLE else 1]
+            if opening in quotes or "\\" in token.string:
+                yield token.start[0]
+        if token.type == start:
+            quotes.append(quote)
+        elif token.type == end:
+            quotes.pop()
+        elif quotes and token.type != middle:
+            is_break = token.type in (tokenize.NL, tokenize.NEWLINE) and len(quotes[-1]) == 1
+            if token.type == tokenize.COMMENT or is_break:
+                yield token.start[0]
+
+
+_TRIPLE = ('"""', "'''")
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version[:2]))

@@ -1,0 +1,165 @@
+"""Functions by source: rebuilt in this Python, and in older and newer ones."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sqlexec.bundle.runner_source import render
+from sqlexec.errors import PackError, RemoteTraceback
+from sqlexec.payload import Packer, Reply, SendOtherwise, unpack
+from sqlexec.runner.main import run_chunk
+from sqlexec.tasks import Outcome, Task
+from tests.runner import source_jobs as jobs
+
+VERSIONS = ("3.6", "3.7", "3.8", "3.9", "3.10", "3.12", "3.13")
+HERE = "here"  # this process, made to take source
+
+
+def interpreter(version: str) -> str:
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"no Python {version} in ~/.pyenv/versions")
+    return str(found[-1])
+
+
+@lru_cache(maxsize=1)
+def script() -> str:
+    return (
+        "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
+        "before = set(sys.modules['__main__'].__dict__)\n"
+        f"exec(compile({render()!r}, 'runner', 'exec'))\n"
+        "assert vars(sys.modules['__main__']) is globals()\n"
+        "sys.stdout.buffer.write(result)"
+    )
+
+
+def runtime_of(version: str) -> dict[str, Any]:
+    if version == HERE:
+        # Another implementation than this one: no bytecode for it.
+        return {"python": list(sys.version_info[:3]), "implementation": "Other", "packages": {}}
+    return {"python": [*map(int, version.split(".")), 0], "packages": {}}
+
+
+def answer(version: str, packer: Packer, payload: bytes) -> Reply:
+    if version == HERE:
+        return unpack(run_chunk(payload)[0], packer.key)
+    done = subprocess.run(
+        [interpreter(version), "-I", "-c", script()],
+        input=payload,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return unpack(done.stdout, packer.key)
+
+
+def run(
+    version: str, function: Callable[..., object], *arguments: dict[str, Any], **options: Any
+) -> list[Outcome]:
+    if version != HERE:
+        interpreter(version)
+    packer = Packer(function, runtime=runtime_of(version), **options)
+    tasks = [Task(index, each) for index, each in enumerate(arguments or ({},))]
+    return answer(version, packer, packer.chunk(tasks, runtime_of(version))).outcomes
+
+
+def value(version: str, function: Callable[..., object], **options: Any) -> Any:
+    (outcome,) = run(version, function, **options)
+    if outcome.error:
+        raise outcome.error
+    return outcome.value
+
+
+every_version = pytest.mark.parametrize("version", [HERE, *VERSIONS])
+
+
+@every_version
+def test_all_kinds_of_functions_and_classes(version: str) -> None:
+    expected = jobs.all_of_it()
+    assert value(version, jobs.all_of_it) == expected
+
+
+@every_version
+def test_a_traceback_shows_the_users_file_line_and_text(version: str) -> None:
+    (outcome,) = run(version, jobs.fails, {"x": 0})
+    assert isinstance(outcome.error, ZeroDivisionError)
+    assert isinstance(outcome.error.__cause__, RemoteTraceback)
+    text = str(outcome.error.__cause__)
+    line = jobs.fails.__code__.co_firstlineno + 2
+    assert f'File "{jobs.__file__}", line {line}, in fails\n    return before / x\n' in text
+
+
+@every_version
+def test_own_exceptions_and_objects_come_back_as_the_clients(version: str) -> None:
+    (outcome,) = run(version, jobs.raises)
+    assert type(outcome.error) is jobs.OwnError
+    assert outcome.error.code == 7
+    derived, color = value(version, jobs.gives_object, shared={"derived": jobs.Derived(4)})
+    assert type(derived) is jobs.Derived
+    assert derived.x == 5
+    assert color is jobs.Color.BLUE
+    (outcome,) = run(version, jobs.gives_object, {"derived": jobs.Derived(1)})
+    assert outcome.value[0].x == 2
+
+
+@every_version
+def test_closures_lambdas_partials_and_local_classes(version: str) -> None:
+    def fact(n: int) -> int:
+        return 1 if n < 2 else n * fact(n - 1)
+
+    class Local(jobs.Base):
+        def name(self) -> str:
+            return super().name() + Local.__qualname__
+
+    pick = [lambda x: x + 1, lambda x: x + 2, lambda x: x + 1.0]
+    function = lambda n, *, k=2: (fact(n), Local().name(), k, [each(0) for each in pick])  # noqa: E731
+    got = value(version, functools.partial(function, 5))
+    assert got == function(5)
+    assert type(got[3][2]) is float
+    assert value(version, jobs.Derived(3).name) == "base3"
+
+
+@every_version
+def test_local_state_packages_and_console(version: str) -> None:
+    (outcome,) = run(version, jobs.prints, {"a": 1}, packages=["json"], local_state={"b": 2})
+    assert outcome.value == ["a"]
+    assert outcome.console == [("stdout", "it works\n")]
+
+
+def test_a_server_of_another_version_asks_for_source() -> None:
+    packer = Packer(jobs.all_of_it)
+    with pytest.raises(SendOtherwise, match=r"lacks bytecode of Python") as caught:
+        answer("3.7", packer, packer.chunk([Task(0)]))
+    runtime = caught.value.runtime
+    assert runtime["python"][:2] == [3, 7]
+    reply = answer("3.7", packer, packer.chunk([Task(0)], runtime))
+    assert reply.outcomes[0].value == jobs.all_of_it()
+
+
+def test_nothing_is_left_behind() -> None:
+    import linecache
+
+    before = dict(sys.modules), list(sys.meta_path), linecache.cache.get(jobs.__file__)
+    value(HERE, jobs.all_of_it)
+    assert (dict(sys.modules), list(sys.meta_path)) == before[:2]
+    assert linecache.cache.get(jobs.__file__) in (before[2], linecache.cache.get(jobs.__file__))
+
+
+def test_text_without_source_is_named() -> None:
+    scope: dict[str, Any] = {}
+    exec("def made(): return 1", scope)
+    with pytest.raises(PackError, match=r"'made'.*its source is not there"):
+        Packer(scope["made"], runtime=runtime_of("3.7"))
+
+
+def test_the_runner_parses_as_python_3_5() -> None:
+    import ast
+
+    ast.parse(render(), feature_version=(3, 5))

@@ -115,9 +115,7 @@ def reduce_array(writer: Any, array: Any) -> Any:
         return writer.call("np.objects") + (array.__reduce__()[2],)
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     data = writer.put(_memory_of(array, order))
-    return writer.call(
-        "np.array", _simple(dtype), array.shape, order, array.flags.writeable, data
-    )
+    return writer.call("np.array", _simple(dtype), array.shape, order, array.flags.writeable, data)
 
 
 def _memory_of(array: Any, order: str) -> Any:
@@ -130,7 +128,7 @@ def _memory_of(array: Any, order: str) -> Any:
 
 
 def rebuild_array(
-    reader: Any, dtype: Any, shape: Any, order: str, writeable: bool, data: Any
+    reader: Any, dtype: Any, shape: Any, order: Any, writeable: bool, data: Any
 ) -> Any:
     """An array in memory of its own."""
     import numpy

@@ -33,6 +33,7 @@ from sqlexec.runner.codec_pandas_arrays import (
     reduce_pandas_dtype,
     reduce_sparse_array,
     reduce_strings,
+    string_dtype,
 )
 from sqlexec.runner.codec_pandas_times import (
     native_times,
@@ -107,6 +108,7 @@ def pandas_rebuilders() -> Dict[str, Callable[..., Any]]:
         "pd.frame": _rebuild_frame,
         "pd.series": _rebuild_series,
         "pd.index": _rebuild_index,
+        "pd.labels": _rebuild_labels,
         "pd.range": _rebuild_range,
         "pd.multi": _rebuild_multi,
         "pd.times": rebuild_times,
@@ -160,7 +162,7 @@ def _reduce_frame(writer: Any, frame: Any) -> Any:
         values = _memory_of_block(block.values)
         places = numpy.asarray(block.mgr_locs.as_array)
         if not isinstance(values, numpy.ndarray) and getattr(values, "ndim", 1) == 2:
-            for row, place in enumerate(places):  # datetimes with a zone
+            for row in range(len(places)):  # datetimes with a zone
                 parts.append((places[row : row + 1], values[row]))
         else:
             parts.append((places, values))
@@ -236,9 +238,9 @@ def _rebuild_series(reader: Any, values: Any, index: Any, name: Any, extras: Any
 
 def _extras(value: Any) -> Any:
     """What a frame or series may have beside its data, None for nothing."""
-    attrs = getattr(value, "attrs", None)
-    flags = getattr(value, "flags", None)
-    duplicates = getattr(flags, "allows_duplicate_labels", True)
+    kind = type(value)  # asked first: a column can have these names, and old pandas other `flags`
+    attrs = value.attrs if hasattr(kind, "attrs") else None
+    duplicates = value.flags.allows_duplicate_labels if hasattr(kind, "set_flags") else True
     return (dict(attrs or {}), duplicates) if attrs or not duplicates else None
 
 
@@ -252,7 +254,7 @@ def _with_extras(reader: Any, value: Any, extras: Any) -> Any:
         else:
             lacks_form(reader, "attrs of a %s" % type(value).__name__, "lost", "pandas")
     if not duplicates:
-        if hasattr(value, "flags"):
+        if hasattr(type(value), "set_flags"):
             value.flags.allows_duplicate_labels = False
         else:
             lacks_form(reader, "flag allows_duplicate_labels", "lost", "pandas")
@@ -263,7 +265,12 @@ def _with_extras(reader: Any, value: Any, extras: Any) -> Any:
 
 
 def _reduce_index(writer: Any, index: Any) -> Any:
+    import numpy
+
     values = _memory_of_block(index._values)
+    if str(values.dtype) == "str" and isinstance(values.dtype.na_value, float):
+        texts = numpy.asarray(values, dtype=object)
+        return writer.call("pd.labels", texts, index.name, values.dtype.storage)
     return writer.call("pd.index", values, index.name, pandas_major())
 
 
@@ -281,6 +288,16 @@ def _rebuild_index(reader: Any, values: Any, name: Any, major: int) -> Any:
     if found.dtype != values.dtype:
         lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
     return found
+
+
+def _rebuild_labels(reader: Any, texts: Any, name: Any, storage: str) -> Any:
+    """Labels of dtype `str`; they are objects to a pandas whose default that is."""
+    import pandas
+
+    if pandas_major() < 3:
+        return pandas.Index(texts, name=name, dtype=object)
+    dtype = string_dtype(storage, "nan") or "str"
+    return pandas.Index(texts, name=name, dtype=dtype)
 
 
 def _reduce_range(writer: Any, index: Any) -> Any:

@@ -38,7 +38,7 @@ def reduce_intervals(writer: Any, value: Any) -> Any:
 
 
 def rebuild_intervals(
-    reader: Any, left: Any, right: Any, closed: str, is_index: bool, name: Any
+    reader: Any, left: Any, right: Any, closed: Any, is_index: bool, name: Any
 ) -> Any:
     """The index, or its array; objects before 0.24, where only the index existed."""
     import pandas
@@ -57,7 +57,7 @@ def reduce_interval(writer: Any, value: Any) -> Any:
     return writer.call("pd.interval", value.left, value.right, value.closed)
 
 
-def rebuild_interval(reader: Any, left: Any, right: Any, closed: str) -> Any:
+def rebuild_interval(reader: Any, left: Any, right: Any, closed: Any) -> Any:
     """The interval again."""
     import pandas
 
@@ -84,9 +84,10 @@ def rebuild_sparse_array(
         dense = numpy.full(length, fill, values.dtype)
         dense[places] = values
         return dense
-    from pandas._libs.sparse import IntIndex
+    from pandas._libs import sparse
 
-    index = IntIndex(length, places)
+    library = sparse  # type: Any
+    index = library.IntIndex(length, places)
     if kind == "block":
         index = index.to_block_index()
     # The public constructor of this kind has changed its name; this one is in all versions.
@@ -106,7 +107,9 @@ def rebuild_nullable(reader: Any, dtype: str, values: Any, mask: Any) -> Any:
     import pandas
 
     kinds = {"b": "BooleanArray", "f": "FloatingArray"}
-    make = getattr(getattr(pandas, "arrays", None), kinds.get(values.dtype.kind, "IntegerArray"), None)
+    make = getattr(
+        getattr(pandas, "arrays", None), kinds.get(values.dtype.kind, "IntegerArray"), None
+    )
     if make is not None:
         return make(values, mask)
     return _without_nullable(reader, "dtype %s" % dtype, values, mask)
@@ -119,7 +122,9 @@ def _without_nullable(reader: Any, had: str, values: Any, mask: Any) -> Any:
         lacks_form(reader, had, str(values.dtype), "pandas")
         return values
     kind = values.dtype.kind
-    exact = kind in "iu" and bool((values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all())
+    exact = kind in "iu" and bool(
+        (values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all()
+    )
     if exact and kind in "iu":  # 2**63 as a float comes back as another number
         exact = bool((numpy.abs(values[~mask].astype("f8")) <= 2.0**53).all())
     if kind == "f" and not numpy.isnan(values[~mask]).any():
@@ -160,7 +165,11 @@ def _parts_of_arrow(chunks: Any) -> Any:
 
     whole = chunks.cast(pyarrow.large_string()).combine_chunks()
     if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all
-        whole = pyarrow.concat_arrays(whole.chunks) if whole.num_chunks else pyarrow.array([], whole.type)
+        whole = (
+            pyarrow.concat_arrays(whole.chunks)
+            if whole.num_chunks
+            else pyarrow.array([], whole.type)
+        )
     _, offsets, data = whole.buffers()
     count = len(whole)
     if not count:
@@ -175,15 +184,15 @@ def rebuild_strings(
     reader: Any, storage: str, missing: str, ends: Any, data: Any, mask: Any
 ) -> Any:
     """The strings, by Arrow where both sides keep them there."""
-    if storage == "pyarrow" and _string_dtype(storage, missing) is not None:
-        return _strings_by_arrow(_string_dtype(storage, missing), ends, data, mask)
+    if storage == "pyarrow" and string_dtype(storage, missing) is not None:
+        return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)
     text = data.tobytes().decode("utf-8")
     places = ends.tolist()
     if len(text) == len(data):
-        texts = [text[start:end] for start, end in zip(places, places[1:])]
+        texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]
     else:
         raw = data.tobytes()
-        texts = [raw[start:end].decode("utf-8") for start, end in zip(places, places[1:])]
+        texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]
     return rebuild_texts(reader, storage, missing, texts, mask)
 
 
@@ -205,9 +214,9 @@ def rebuild_texts(reader: Any, storage: str, missing: str, texts: Any, mask: Any
     import numpy
     import pandas
 
-    dtype = _string_dtype(storage, missing)
+    dtype = string_dtype(storage, missing)
     if dtype is None and storage == "pyarrow":
-        dtype = _string_dtype("python", missing)
+        dtype = string_dtype("python", missing)
         if dtype is not None:
             lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")
     found = numpy.empty(len(texts), object)
@@ -221,7 +230,7 @@ def rebuild_texts(reader: Any, storage: str, missing: str, texts: Any, mask: Any
     return found
 
 
-def _string_dtype(storage: str, missing: str) -> Any:
+def string_dtype(storage: str, missing: str) -> Any:
     """pandas' dtype for strings of that kind, None where it lacks it."""
     import numpy
     import pandas

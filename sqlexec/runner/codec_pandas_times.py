@@ -10,7 +10,7 @@ objects.
 """
 
 import datetime
-from typing import Any
+from typing import Any, Dict
 
 from sqlexec.runner.codec_plain import describe_zone, find_zone, lacks_form
 
@@ -27,7 +27,7 @@ def reduce_offset(writer: Any, offset: Any) -> Any:
     options = {name: each for name, each in offset.kwds.items() if name != "calendar"}
     if type(offset).__name__.startswith("Custom"):
         options.pop("offset", None)
-        options["holidays"] = [each for each in options.get("holidays", ())]
+        options["holidays"] = list(options.get("holidays", ()))
     kind = type(offset).__name__
     return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)
 
@@ -42,12 +42,66 @@ def rebuild_offset(reader: Any, kind: str, n: int, normalize: bool, options: Any
     return make(n, **options)
 
 
+# --- time zones --------------------------------------------------------------------------
+
+
+def describe_pandas_zone(zone: Any) -> Any:
+    """A zone by its name alone where it is what this pandas makes of the name, as it mostly is.
+
+    So each side has its own: pytz before pandas 3, zoneinfo from then on.
+    """
+    if zone is None:
+        return None
+    described = describe_zone(zone)
+    if zone is datetime.timezone.utc:
+        described = None, "UTC"
+    if isinstance(described, tuple):
+        name = described[1]
+        if type(zone) is type(default_zone(name)):
+            return "default", name
+        if described[0] is None:
+            return zone
+    return described
+
+
+def find_pandas_zone(reader: Any, described: Any) -> Any:
+    """The zone that `describe_pandas_zone` described."""
+    if isinstance(described, tuple) and described[0] == "default":
+        zone = default_zone(described[1])
+        if zone is not None:
+            return zone
+        described = "zoneinfo", described[1]
+    return find_zone(reader, described, True)
+
+
+def _zone_of_datetimes(reader: Any, described: Any) -> Any:
+    """The same for tzinfo of datetimes, which pytz's zones are wrong for."""
+    if isinstance(described, tuple) and described[0] == "default":
+        described = "zoneinfo", described[1]
+    return find_zone(reader, described)
+
+
+_default_zones = {}  # type: Dict[str, Any]
+
+
+def default_zone(name: str) -> Any:
+    """What this pandas makes of a zone's name, None if it does not know it."""
+    import pandas
+
+    if name not in _default_zones:
+        try:
+            _default_zones[name] = pandas.Timestamp(0).tz_localize(name).tz
+        except Exception:  # noqa: BLE001 - its type depends on pandas and its package for zones
+            return None
+    return _default_zones[name]
+
+
 # --- scalars -----------------------------------------------------------------------------
 
 
 def reduce_timestamp(writer: Any, value: Any) -> Any:
     """A Timestamp as a datetime64 (UTC) and its zone."""
-    zone = describe_zone(value.tzinfo)
+    zone = describe_pandas_zone(value.tzinfo)
     return writer.call("pd.timestamp", _moment(value), zone, getattr(value, "fold", 0))
 
 
@@ -76,12 +130,12 @@ def rebuild_timestamp(reader: Any, moment: Any, zone: Any, fold: int) -> Any:
             if zone is None:
                 return other
             utc = other.replace(tzinfo=datetime.timezone.utc)
-            return utc.astimezone(find_zone(reader, zone))
+            return utc.astimezone(_zone_of_datetimes(reader, zone))
         lacks_form(reader, "Timestamp in %s" % unit, "one in ns", "pandas")
         found = exact
     stamp = pandas.Timestamp(found)
     if zone is not None:
-        stamp = stamp.tz_localize("UTC").tz_convert(find_zone(reader, zone, True))
+        stamp = stamp.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
     if fold and getattr(stamp, "fold", 1) != fold:
         stamp = stamp.replace(fold=fold)
     return stamp
@@ -141,12 +195,11 @@ def native_times(reader: Any, values: Any) -> Any:
 
 def times_of(value: Any) -> Any:
     """datetime64 or timedelta64 behind a DatetimeIndex, TimedeltaIndex, or array of pandas."""
-    import numpy
-
     found = getattr(value, "_data", value)  # an index's array
-    found = getattr(found, "_ndarray", getattr(found, "_data", found))
-    if isinstance(found, numpy.ndarray):
-        return found
+    for name in ("_ndarray", "_data"):  # the first is int64 in pandas 1.1
+        memory = getattr(found, name, None)
+        if getattr(getattr(memory, "dtype", None), "kind", "") in tuple("mM"):
+            return memory
     return value.asi8.view("M8[ns]" if hasattr(value, "tz") else "m8[ns]")
 
 
@@ -156,7 +209,7 @@ def reduce_times(writer: Any, value: Any) -> Any:
     return writer.call(
         "pd.times",
         times_of(value),
-        describe_zone(getattr(value, "tz", None)),
+        describe_pandas_zone(getattr(value, "tz", None)),
         getattr(value, "freq", None),
         is_index,
         getattr(value, "name", None),
@@ -173,7 +226,7 @@ def rebuild_times(
     values = native_times(reader, values)
     if values.dtype == object:
         if zone is not None:
-            target = find_zone(reader, zone)
+            target = _zone_of_datetimes(reader, zone)
             utc = datetime.timezone.utc
             for place, each in enumerate(values):
                 if isinstance(each, datetime.datetime):
@@ -182,14 +235,11 @@ def rebuild_times(
     if kind == "M":
         found = pandas.DatetimeIndex(values, name=name)
         if zone is not None:
-            found = found.tz_localize("UTC").tz_convert(find_zone(reader, zone, True))
+            found = found.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
     else:
         found = pandas.TimedeltaIndex(values, name=name)
     if frequency is not None:
-        if hasattr(type(found), "_with_freq"):
-            found = found._with_freq(frequency)
-        else:
-            found.freq = frequency
+        found.freq = frequency
     return found if is_index else array_of_index(found)
 
 
@@ -205,16 +255,14 @@ def reduce_periods(writer: Any, value: Any) -> Any:
     return writer.call("pd.periods", value.asi8, value.freq, is_index, name)
 
 
-def rebuild_periods(
-    reader: Any, ordinals: Any, frequency: Any, is_index: bool, name: Any
-) -> Any:
+def rebuild_periods(reader: Any, ordinals: Any, frequency: Any, is_index: bool, name: Any) -> Any:
     """The index, or its array; objects before 0.24, where only the index existed."""
     import pandas
 
     if hasattr(pandas.PeriodIndex, "from_ordinals"):
         found = pandas.PeriodIndex.from_ordinals(ordinals, freq=frequency, name=name)
     else:
-        found = pandas.PeriodIndex(ordinals, freq=frequency, name=name)
+        found = pandas.PeriodIndex(ordinal=ordinals, freq=frequency, name=name)
     if is_index:
         return found
     if hasattr(found, "array"):

@@ -1,8 +1,7 @@
 """The codec for the standard library: what its own pickles do not carry between versions."""
 
 import array
-import io
-import pickle
+import datetime
 import sys
 import uuid
 import warnings
@@ -42,18 +41,18 @@ def plain_rebuilders() -> Dict[str, Callable[..., Any]]:
     }
 
 
-def _reduce_bytearray(writer: Any, value: bytearray) -> Reduced:
+def _reduce_bytearray(writer: Any, value: bytearray) -> Any:
     # A copy: the buffer of a bytearray cannot be lent without locking its size.
-    return writer.call("py.bytearray", writer.put(bytes(value)))  # type: ignore[no-any-return]
+    return writer.call("py.bytearray", writer.put(bytes(value)))
 
 
 def _rebuild_bytearray(reader: Any, data: Any) -> bytearray:
     return bytearray(reader.get(data))
 
 
-def _reduce_memoryview(writer: Any, value: memoryview) -> Reduced:
+def _reduce_memoryview(writer: Any, value: memoryview) -> Any:
     data = writer.put(value.tobytes())
-    return writer.call("py.memoryview", data, value.format, value.shape, value.readonly)  # type: ignore[no-any-return]
+    return writer.call("py.memoryview", data, value.format, value.shape, value.readonly)
 
 
 def _rebuild_memoryview(reader: Any, data: Any, form: str, shape: Any, readonly: bool) -> Any:
@@ -64,11 +63,11 @@ def _rebuild_memoryview(reader: Any, data: Any, form: str, shape: Any, readonly:
     return flat.cast(form, shape) if len(held) else flat.cast(form)  # type: ignore[call-overload]
 
 
-def _reduce_std_array(writer: Any, value: Any) -> Reduced:
+def _reduce_std_array(writer: Any, value: Any) -> Any:
     if value.typecode == "u":  # its width differs by platform: as the text that it is
-        return writer.call("py.array", "u", 0, "", value.tounicode())  # type: ignore[no-any-return]
+        return writer.call("py.array", "u", 0, "", value.tounicode())
     data = writer.put(value.tobytes())
-    return writer.call("py.array", value.typecode, value.itemsize, sys.byteorder, data)  # type: ignore[no-any-return]
+    return writer.call("py.array", value.typecode, value.itemsize, sys.byteorder, data)
 
 
 def _rebuild_std_array(reader: Any, typecode: str, itemsize: int, order: str, data: Any) -> Any:
@@ -83,18 +82,23 @@ def _rebuild_std_array(reader: Any, typecode: str, itemsize: int, order: str, da
     return found
 
 
-def _reduce_uuid(writer: Any, value: uuid.UUID) -> Reduced:
-    return writer.call("py.uuid", value.int, getattr(value, "is_safe", None) and value.is_safe.value)  # type: ignore[no-any-return]
+def _reduce_uuid(writer: Any, value: uuid.UUID) -> Any:
+    return writer.call(
+        "py.uuid", value.int, getattr(value, "is_safe", None) and value.is_safe.value
+    )
 
 
 def _rebuild_uuid(reader: Any, number: int, safe: Any) -> uuid.UUID:
-    if safe is None or not hasattr(uuid, "SafeUUID"):
+    if safe is not None and not hasattr(uuid, "SafeUUID"):
+        lacks_form(reader, "is_safe of a UUID", "unknown", "uuid of this Python")
+        safe = None
+    if safe is None:
         return uuid.UUID(int=number)
     return uuid.UUID(int=number, is_safe=uuid.SafeUUID(safe))
 
 
-def _reduce_path(writer: Any, value: Any) -> Reduced:
-    return writer.call("py.path", type(value).__name__, value.parts)  # type: ignore[no-any-return]
+def _reduce_path(writer: Any, value: Any) -> Any:
+    return writer.call("py.path", type(value).__name__, value.parts)
 
 
 def _rebuild_path(reader: Any, name: str, parts: Any) -> Any:
@@ -223,6 +227,8 @@ def _rebuild_pytz_global(reader: Any, name: str) -> Any:
         return lambda: find_zone(reader, ("pytz", "UTC"))
     if name == "_p":
         return lambda zone, *_: find_zone(reader, ("pytz", zone))
+    if name == "FixedOffset":
+        return lambda minutes: datetime.timezone(datetime.timedelta(minutes=minutes))
     raise ImportError("the value needs pytz, which this Python lacks")
 
 

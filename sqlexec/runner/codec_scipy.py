@@ -20,7 +20,11 @@ def scipy_reducer(kind: type) -> Optional[Callable[[Any, Any], Reduced]]:
     sparse = sys.modules.get("scipy.sparse")  # type: Any
     if sparse is None or getattr(sparse, kind.__name__, None) is not kind:
         return None
-    return _reduce_sparse if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok") else None
+    return (
+        _reduce_sparse
+        if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok")
+        else None
+    )
 
 
 def scipy_rebuilders() -> Dict[str, Callable[..., Any]]:

@@ -1,10 +1,10 @@
 """An exception as what can travel: as text, and with its causes and contexts as pickles.
 
-    describe    type's name, message, traceback's text: always works
-    dump_error  list of links | pieces of each exception that can be pickled
-                the first is the exception itself, the others its causes and contexts
-                link: type's name, text, number of cause and context, is context suppressed,
-                      how many pieces
+describe    type's name, message, traceback's text: always works
+dump_error  list of links | pieces of each exception that can be pickled
+            the first is the exception itself, the others its causes and contexts
+            link: type's name, text, number of cause and context, is context suppressed,
+                  how many pieces
 """
 
 import pickle
@@ -115,7 +115,7 @@ def _chain(error: BaseException) -> List[BaseException]:
     found = [error]
     for each in found:
         for other in (each.__cause__, each.__context__):
-            if other is not None and all(other is not known for known in found):
-                if len(found) < LONGEST_CHAIN:
-                    found.append(other)
+            known = other is None or any(other is each for each in found)
+            if not known and len(found) < LONGEST_CHAIN:
+                found.append(other)
     return found

@@ -98,9 +98,7 @@ def load(
         mismatch = reader.mismatch()
         if mismatch is None:
             raise
-        raise Incompatible(
-            "%s (%s: %s)" % (mismatch, type(error).__name__, error)
-        ) from error
+        raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
 
 
 class _Writer(dict):  # type: ignore[type-arg]
@@ -195,11 +193,11 @@ class _Reader(pickle.Unpickler):
 
 def package_mismatch(package: str, version: Optional[str]) -> Optional[str]:
     """Say that a package is missing here, or is not of the sender's version; None if it is."""
+    if package in ("", "__main__"):
+        return None
     try:
         __import__(package)
     except ImportError:
-        if package.split(".", 1)[0] == "__main__" or not package:
-            return None
         theirs = " %s" % version if version else ""
         return "the value needs %s%s, which this Python lacks" % (package, theirs)
     here = getattr(sys.modules.get(package), "__version__", None)

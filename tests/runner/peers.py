@@ -1,0 +1,184 @@
+"""Other interpreters with other numpy and pandas, to send values to and fro.
+
+An environment is made from PyPI on first use, for good, in a cache directory (or in
+$SQLEXEC_TEST_ENVIRONMENTS); what cannot be made is skipped with the reason.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sqlexec.runner.values import dump, load
+
+PEERS = {  # name -> minor version of Python, what to install
+    "3.6 pandas 1.1": ("3.6", ["numpy==1.19.5", "pandas==1.1.5"]),
+    "3.7 pandas 0.23": ("3.7", ["numpy==1.15.4", "pandas==0.23.4", "scipy==1.2.0"]),
+    "3.8 pandas 1.0": ("3.8", ["numpy==1.18.5", "pandas==1.0.5"]),
+    "3.9 pandas 1.5": ("3.9", ["numpy==1.23.5", "pandas==1.5.3"]),
+    "3.10 pandas 1.4": ("3.10", ["numpy==1.22.4", "pandas==1.4.2", "scipy==1.8.0"]),
+    "3.12 pandas 2.2": ("3.12", ["numpy==1.26.4", "pandas==2.2.3"]),
+    "3.13 pandas 3": ("3.13", ["numpy>=2", "pandas>=3", "pyarrow", "scipy"]),
+    "3.6 bare": ("3.6", []),
+    "3.8 bare": ("3.8", []),
+    "3.13 bare": ("3.13", []),
+}
+
+_DRIVER = """
+import struct, sys, types, warnings
+package = types.ModuleType("sqlexec")
+package.__path__ = [sys.argv[1]]
+sys.modules["sqlexec"] = package
+from sqlexec.runner.values import dump, load
+from sqlexec.runner.main import runtime
+
+def read(count):
+    data = sys.stdin.buffer.read(count)
+    if len(data) != count:
+        sys.exit()
+    return data
+
+scope = {}
+while True:
+    kind, count = struct.unpack("<II", read(8))
+    lengths = struct.unpack("<%dQ" % count, read(8 * count))
+    pieces = [read(each) for each in lengths]
+    warned = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if kind == 0:  # there and back
+                value = load(pieces, None, scope.get("sender"))
+                answer = value, repr(type(value))
+            elif kind == 1:  # make
+                exec(pieces[0].decode("utf-8"), scope)
+                answer = scope["value"], repr(type(scope["value"]))
+            else:  # load and look at it
+                scope["value"] = load(pieces[1:], None, scope.get("sender"))
+                answer = eval(pieces[0].decode("utf-8"), scope), ""
+            texts = [str(each.message) for each in caught]
+        pieces = dump((answer, texts, runtime(), None))
+    except Exception as error:
+        pieces = dump((None, [], runtime(), "%s: %s" % (type(error).__name__, error)))
+    out = [bytes(each) for each in pieces]
+    head = struct.pack("<I%dQ" % len(out), len(out), *map(len, out))
+    sys.stdout.buffer.write(head + b"".join(out))
+    sys.stdout.buffer.flush()
+"""
+
+
+class PeerError(Exception):
+    """What the other interpreter raised."""
+
+
+class Peer:
+    """A running interpreter of another environment."""
+
+    def __init__(self, python: Path) -> None:
+        root = Path(__file__).resolve().parents[2] / "sqlexec"
+        self._process = subprocess.Popen(
+            [python, "-I", "-c", _DRIVER, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.warnings: list[str] = []
+        self.runtime: dict[str, Any] = {}
+        self.make("import sys; value = 0")
+
+    def back(self, value: object) -> Any:
+        """Send a value and get it back; the type's repr over there is in `kind`."""
+        found, self.kind = self._call(0, dump(value))
+        return found
+
+    def make(self, source: str) -> Any:
+        """The variable `value` after running a source over there."""
+        return self._call(1, [source.encode()])[0]
+
+    def look(self, value: object, expression: str) -> Any:
+        """What an expression of `value` gives over there."""
+        return self._call(2, [expression.encode(), *dump(value)])[0]
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(10)
+
+    def _call(self, kind: int, pieces: list[Any]) -> Any:
+        assert self._process.stdin
+        assert self._process.stdout
+        parts = [bytes(each) for each in pieces]
+        head = struct.pack(f"<II{len(parts)}Q", kind, len(parts), *map(len, parts))
+        self._process.stdin.write(head + b"".join(parts))
+        self._process.stdin.flush()
+        read = self._process.stdout.read
+        (count,) = struct.unpack("<I", read(4))
+        lengths = struct.unpack(f"<{count}Q", read(8 * count))
+        answer, self.warnings, self.runtime, error = load(
+            [read(each) for each in lengths], sender=self.runtime
+        )
+        if error:
+            raise PeerError(error)
+        return answer
+
+    def pandas(self) -> tuple[int, int]:
+        """Major and minor version of its pandas, (0, 0) without one."""
+        version = str(self.runtime["packages"].get("pandas", "0.0"))
+        major, minor, *_ = version.split(".")
+        return int(major), int(minor)
+
+
+@cache
+def peer(name: str) -> Peer:
+    """The running interpreter of that name; skips the test where there is none."""
+    found = Peer(_environment(*PEERS[name]))
+    if PEERS[name][1]:
+        found.make("import numpy, pandas; value = 0")
+    return found
+
+
+def _environment(minor: str, requirements: list[str]) -> Path:
+    base = _interpreter(minor)
+    if base is None:
+        pytest.skip(f"no Python {minor} on this machine")
+    if not requirements:
+        return base
+    root = os.environ.get("SQLEXEC_TEST_ENVIRONMENTS")
+    parent = Path(root) if root else Path.home() / ".cache" / "sqlexec" / "environments"
+    parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(repr((str(base), requirements)).encode()).hexdigest()[:12]
+    place = parent / f"{minor}-{digest}"
+    with open(parent / f"{place.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest's workers come here at once
+        if not (place / "complete").exists():
+            _create(base, place, requirements)
+    return place / "bin" / "python"
+
+
+def _create(base: Path, place: Path, requirements: list[str]) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    pip = [place / "bin" / "python", "-m", "pip", "install", "-q", "--only-binary", ":all:"]
+    for command in ([base, "-m", "venv", place], [*pip, *requirements]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+            pytest.skip(f"{requirements} cannot be installed here: {last}")
+    (place / "complete").touch()
+
+
+def _interpreter(minor: str) -> Path | None:
+    """A real interpreter of that version (pyenv's shims are there for versions that are not)."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for found in sorted(root.glob(f"{minor}.*/bin/python")):
+        return found
+    which = shutil.which(f"python{minor}")
+    if which and "shims" not in which:
+        return Path(which)
+    return None

@@ -29,6 +29,8 @@ _NAMES = {
     "rx_get_var_names": "sqlexec.data.step",
     "rx_import": "sqlexec.data.step",
     "rx_set_compute_context": "sqlexec.contexts.active",
+    "Runtime": "sqlexec.server.runtime",
+    "runtime": "sqlexec.server.runtime",
 }
 
 if TYPE_CHECKING:
@@ -46,16 +48,19 @@ if TYPE_CHECKING:
     )
     from sqlexec.plan import RxElemArg
     from sqlexec.rx.execute import CallbackFailedWarning, RunFailedWarning, rx_exec
+    from sqlexec.server.runtime import Runtime, runtime
 
 __all__ = [
     "CallbackFailedWarning",
     "RunFailedWarning",
+    "Runtime",
     "RxComputeContext",
     "RxElemArg",
     "RxInSqlServer",
     "RxLocalSeq",
     "RxRemoteComputeContext",
     "RxSqlServerData",
+    "runtime",
     "rx_data_step",
     "rx_exec",
     "rx_get_compute_context",

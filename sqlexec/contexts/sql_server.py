@@ -211,7 +211,7 @@ class _Worker:
         reply = self._session.execute_chunk(
             job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
         )
-        answer = unpack(reply.result, job.packer.key)
+        answer = unpack(reply.result, job.packer.key, job.packer.original)
         runtimes.remember(job.connection, answer.runtime)
         return reply.messages, answer.outcomes
 

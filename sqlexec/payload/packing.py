@@ -28,7 +28,7 @@ import cloudpickle
 
 from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
-from sqlexec.payload.source import SourceBundle
+from sqlexec.payload.source import Numbers, SourceBundle
 from sqlexec.runner.batch import Batch, is_plain, sizes
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
@@ -111,6 +111,7 @@ class Packer:
         self._parts = (function, dict(shared or {}), dict(local_state or {}))
         self._calls: dict[Version | None, _Call] = {}
         self._lock = threading.Lock()
+        self._numbers = Numbers()
         self._call(_other_version(runtime))
 
     def chunk(self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None = None) -> bytes:
@@ -161,6 +162,10 @@ class Packer:
             )
         return join_frame(REQUEST, header, body)
 
+    def original(self, number: int) -> object:
+        """What went by source under that number: a result may refer to it."""
+        return self._numbers.original(number)
+
     def _call(self, version: Version | None, *, anew: bool = False) -> _Call:
         """The function and what its runs share, packed for a server of that other version."""
         with self._lock:
@@ -168,7 +173,7 @@ class Packer:
             if call is None or anew:
                 bundle = call.bundle if call is not None else None
                 if bundle is None and version is not None:
-                    bundle = SourceBundle(version)
+                    bundle = SourceBundle(version, self._numbers)
                 pieces = _dump(self._parts, lambda: _named_parts(*self._parts), bundle, first=True)
                 call = _Call(pieces, bundle, len(bundle.whole) if bundle is not None else 0)
                 self._calls[version] = call

@@ -12,6 +12,7 @@ cells come out as they went in.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import dis
 import enum
 import io
@@ -19,6 +20,7 @@ import json
 import os
 import pickle
 import sys
+import threading
 import typing
 import zlib
 from collections.abc import Iterator, Mapping
@@ -38,11 +40,33 @@ _GLOBAL = frozenset(
 )
 _OPTIMIZED = 1  # code flag: of functions, not of class bodies
 _METHODS = (staticmethod, classmethod)
+_SPECIAL = (typing, dataclasses, typing.ClassVar, dataclasses.InitVar)
 _GENERATED = ("__weakref__", "__dict__")
 
 
 class Restart(Exception):
     """A module turned out to be needed whole after parts of it were packed."""
+
+
+class Numbers:
+    """Numbers by which client and server know the definitions of a job."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._objects: list[Any] = []  # so that no id is given to another object
+        self._lock = threading.Lock()
+
+    def number(self, value: object) -> int:
+        """The number of an object."""
+        with self._lock:
+            if id(value) not in self._numbers:
+                self._numbers[id(value)] = len(self._objects)
+                self._objects.append(value)
+            return self._numbers[id(value)]
+
+    def original(self, number: int) -> Any:
+        """The object of a number."""
+        return self._objects[number]
 
 
 class SourceBundle:
@@ -52,14 +76,15 @@ class SourceBundle:
     ----------
     target : tuple of two ints
         Python version of the server, for the check of the syntax.
+    numbers : Numbers
+        Those of the job.
     """
 
-    def __init__(self, target: tuple[int, int]) -> None:
+    def __init__(self, target: tuple[int, int], numbers: Numbers) -> None:
         self.target = target
         self.whole: dict[str, tuple[str, str, bool]] = {}  # name -> file, text, is it a package
-        self.users = {module.__name__ for module in user_modules()} | {"__main__"}
-        self._numbers: dict[int, int] = {}
-        self._kept: list[object] = []  # so that no id is given to another object
+        self._users = {module.__name__ for module in user_modules()} | {"__main__"}
+        self.number = numbers.number
         self.sent: set[int] = set()  # numbers that the first pickle defines
 
     def dump(self, value: object, *, first: bool = False) -> list[Buffer]:
@@ -85,12 +110,11 @@ class SourceBundle:
             return []
         return [zlib.compress(json.dumps(self.whole, sort_keys=True).encode("ascii"), 6)]
 
-    def number(self, value: object) -> int:
-        """The number by which both sides know an object."""
-        if id(value) not in self._numbers:
-            self._numbers[id(value)] = len(self._kept)
-            self._kept.append(value)
-        return self._numbers[id(value)]
+    def is_users(self, name: str) -> bool:
+        """Is a module the user's? So are those that exist in memory only."""
+        module = sys.modules.get(name)
+        loaded = getattr(module, "__file__", None) or getattr(module, "__spec__", None)
+        return name in self._users or (not loaded and name.partition(".")[0] != "sqlexec")
 
     def add_whole(self, module: ModuleType | str) -> bool:
         """Send a module of the user's whole, with those of the user's that it imports."""
@@ -203,7 +227,7 @@ class _Pickler(pickle.Pickler):
             inner = _unwrapped(function)
             if inner is not function and is_users_file(inner.__code__.co_filename):
                 return self._statement(function, inner)
-            if module not in self._bundle.users:
+            if not self._bundle.is_users(module):
                 return self._by_name(function)
         owner = _owner(function)
         if owner is not None:
@@ -241,7 +265,7 @@ class _Pickler(pickle.Pickler):
 
     def _class(self, cls: type) -> Any:
         module = cls.__module__
-        if module not in self._bundle.users:
+        if not self._bundle.is_users(module):
             return self._by_name(cls)
         if module in self._bundle.whole and "<" not in cls.__qualname__:
             return wire.user_name, (module, cls.__qualname__)
@@ -272,7 +296,8 @@ class _Pickler(pickle.Pickler):
             )
         cells = tuple(known[each] for each in free)
         needed = self._names(found, outside, runtime=False)
-        # What the definition itself reads from cells must be in them by then.
+        for name in _special_annotations(found.node, outside):
+            needed[name] = self._stand_in(name, outside[name], found.file, set())
         names = self._names(found, outside, runtime=True)
         names = {each: value for each, value in names.items() if each not in needed}
         contents = list(_contents(cells))
@@ -344,7 +369,7 @@ class _Pickler(pickle.Pickler):
             raise PackError(
                 "Cannot send the module __main__ as a whole by source: name what you need of it"
             )
-        if name in self._bundle.users:
+        if self._bundle.is_users(name):
             if self._bundle.add_whole(module) and self._parts & set(self._bundle.whole):
                 raise Restart
             return wire.user_module, (name,)
@@ -435,7 +460,7 @@ class _Pickler(pickle.Pickler):
 
     def _stand_in(self, name: str, value: Any, file: sources.SourceFile, tokens: set[str]) -> Any:
         if isinstance(value, ModuleType):
-            if value.__name__ in self._bundle.users or value is os.path:
+            if self._bundle.is_users(value.__name__) or value is os.path:
                 return value
             return _Import(value.__name__, None, _submodules(value.__name__, tokens))
         origin = _imported_from(file, name)
@@ -459,6 +484,16 @@ def _global_names(code: CodeType, runtime: bool) -> dict[str, None]:
             if runtime or (at_once and constant.co_name != "<lambda>"):
                 names.update(_global_names(constant, runtime))
     return names
+
+
+def _special_annotations(node: ast.AST, outside: Mapping[str, Any]) -> Iterator[str]:
+    """Names in a class's annotations that dataclass looks for, though they are text there."""
+    for child in getattr(node, "body", ()):
+        for each in ast.walk(child.annotation) if isinstance(child, ast.AnnAssign) else ():
+            if isinstance(each, ast.Name):
+                value = outside.get(each.id)
+                if any(value is special for special in _SPECIAL):
+                    yield each.id
 
 
 def _tokens(code: CodeType) -> Iterator[str]:

@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from sqlexec.errors import PackError
+from sqlexec.payload.modules import is_users_file
 from sqlexec.runner.functions import definition_code
 from sqlexec.runner.types import Segment
 
@@ -138,7 +139,8 @@ def class_definition(cls: type) -> Definition | None:
         each.__code__.co_firstlineno: each
         for each in functions_in(cls)
         if each.__qualname__.startswith(cls.__qualname__ + ".")
-        and not each.__code__.co_filename.startswith("<string>")
+        and each.__code__.co_filename != "<string>"  # generated, as by dataclass
+        and is_users_file(each.__code__.co_filename)
     }
     for file in _files_of(cls, list(lines.values())):
         candidates = [

@@ -39,7 +39,7 @@ def check_syntax(segment: Segment, tree: ast.AST, target: Version, what: str) ->
         return
     found = [each for each in _features(tree, segment, target) if each[1] > target]
     if found:
-        line, since, feature = min(found)
+        line, since, feature = min(found, key=lambda each: each[:2])
         raise SyntaxTooNew(
             f"Cannot send {what}: line {line} of {segment[1]} uses {feature}, which Python "
             f"{_text(since)} brought; the server runs Python {_text(target)}, this client "
@@ -108,7 +108,7 @@ def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
 _NODES: dict[str, tuple[Version, str]] = {
     "JoinedStr": ((3, 6), "an f-string"),
     "AnnAssign": ((3, 6), "an annotated variable"),
-    "NamedExpr": ((3, 8), "the operator :="),
+    "NamedExpr": ((3, 8), "an assignment expression (:=)"),
     "Match": ((3, 10), "match"),
     "TryStar": ((3, 11), "except*"),
     "TypeAlias": ((3, 12), "a type statement"),

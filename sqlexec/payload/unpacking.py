@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,12 @@ from sqlexec.errors import IntegrityError, RemoteError, RemoteTraceback, SqlExec
 from sqlexec.runner.batch import read_batch
 from sqlexec.runner.failures import load_error
 from sqlexec.runner.main import PROTOCOL
+from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import load
 from sqlexec.runner.wire import RESULT, FrameError, split_frame, take
 from sqlexec.tasks import Outcome
+
+Read = Callable[[Sequence[Buffer]], Any]
 
 
 class SendOtherwise(UnpackError):
@@ -35,7 +39,9 @@ class Reply:
     runtime: dict[str, Any]
 
 
-def unpack(result: bytes | memoryview, key: bytes) -> Reply:
+def unpack(
+    result: bytes | memoryview, key: bytes, original: Callable[[int], object] | None = None
+) -> Reply:
     """Verify and decode the result of one call.
 
     Parameters
@@ -44,6 +50,8 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
         As it came from the server.
     key : bytes
         The `key` of the Packer that made the payload.
+    original : callable, optional
+        Its `original`: gives classes and functions that went by source and have no name.
 
     Raises
     ------
@@ -67,7 +75,7 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
             )
         if "failure" in header:
             raise _failure(header["failure"], header["runtime"])
-        return Reply(_outcomes(header, body), header["runtime"])
+        return Reply(_outcomes(header, body, original), header["runtime"])
     except FrameError as error:
         raise IntegrityError(
             f"The result that came back from the server is not to be trusted: {error}. Nothing of "
@@ -79,7 +87,9 @@ def unpack(result: bytes | memoryview, key: bytes) -> Reply:
         ) from error
 
 
-def _outcomes(header: dict[str, Any], body: memoryview) -> list[Outcome]:
+def _outcomes(
+    header: dict[str, Any], body: memoryview, original: Callable[[int], object] | None
+) -> list[Outcome]:
     count = header["count"]
     (indexes, started, ended), offset = take(body, [8 * count] * 3, 0)
     values, apart = read_batch(header, body, offset)
@@ -98,18 +108,23 @@ def _outcomes(header: dict[str, Any], body: memoryview) -> list[Outcome]:
         outcomes[int(place)].console = [(stream, text) for stream, text in lines]
     for place, warned in header["warnings"].items():
         outcomes[int(place)].warnings = [tuple(each) for each in warned]
+    aliases = {"original": original} if original is not None else {}
+
+    def read(pieces: Sequence[Buffer]) -> Any:
+        return load(pieces, aliases, header["runtime"])
+
     for place, pieces in apart.items():
         outcome = outcomes[place]
         if str(place) in header["errors"]:
-            outcome.error = _error(header["errors"][str(place)], pieces, header["runtime"])
+            outcome.error = _error(header["errors"][str(place)], pieces, read)
         else:
-            outcome.value, outcome.error = _value(pieces, header["runtime"])
+            outcome.value, outcome.error = _value(pieces, read)
     return outcomes
 
 
-def _value(pieces: list[memoryview], runtime: dict[str, Any]) -> tuple[object, SqlExecError | None]:
+def _value(pieces: list[memoryview], read: Read) -> tuple[object, SqlExecError | None]:
     try:
-        return load(pieces, sender=runtime), None
+        return read(pieces), None
     except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
         failure = UnpackError(
             "The function returned on the server, but its result cannot be rebuilt here: "
@@ -119,13 +134,11 @@ def _value(pieces: list[memoryview], runtime: dict[str, Any]) -> tuple[object, S
         return None, failure
 
 
-def _error(
-    description: dict[str, str], pieces: list[memoryview], runtime: dict[str, Any]
-) -> BaseException:
+def _error(description: dict[str, str], pieces: list[memoryview], read: Read) -> BaseException:
     """The exception itself where it can be rebuilt, else a RemoteError that tells all of it."""
     error: BaseException | None = None
     if pieces:
-        error = load_error(pieces, lambda each: load(each, sender=runtime), _link_lost)
+        error = load_error(pieces, read, _link_lost)
     if error is None:
         return _remote_error(description)
     _put_under(error, RemoteTraceback(description["traceback"]))

@@ -20,6 +20,7 @@ import importlib
 import importlib.machinery
 import json
 import linecache
+import pickle
 import sys
 import types
 import zlib
@@ -99,7 +100,7 @@ def define(
         space.setdefault(name, value)
     _remember_lines(segment)
     code = definition_code(segment, path, free)
-    by_name = dict(zip(free, cells))  # noqa: B905 - strict= is of Python 3.10
+    by_name = dict(zip(free, cells))
     closure = tuple(
         by_name[name] if name in by_name else define_cell() for name in code.co_freevars
     )
@@ -177,6 +178,58 @@ def user_name(name: str, attribute: str) -> Any:
 def known(number: int) -> Any:
     """What an earlier pickle of this chunk has defined."""
     return _MADE[number]
+
+
+def has_definitions() -> bool:
+    """Has this chunk brought definitions by source?"""
+    return bool(_MADE)
+
+
+def definitions_pickler(stream: Any) -> Any:
+    """A pickler that names the chunk's definitions by their numbers, for the client to know them.
+
+    What stands in a module is found by name; this slower way is for what stands in none, local
+    classes for example.  It is pickle's own in Python: all versions let that be changed.
+    """
+    numbers = {id(value): number for number, value in _MADE.items()}
+
+    class Table:
+        def __init__(self, writer: Any) -> None:
+            self._writer = writer
+
+        def get(self, kind: type, default: Any = None) -> Any:
+            try:
+                return self._writer[kind]
+            except KeyError:
+                return default
+
+    base = pickle._Pickler  # type: Any
+
+    class Pickler(base):  # type: ignore[misc]
+        def __setattr__(self, name: str, value: Any) -> None:
+            object.__setattr__(self, name, Table(value) if name == "dispatch_table" else value)
+
+        def save_global(self, value: Any, name: Optional[str] = None) -> None:
+            if value is known:
+                self.save("sqlexec")
+                self.save("original")
+                self.write(pickle.STACK_GLOBAL)
+            elif id(value) in numbers:
+                self.save_reduce(known, (numbers[id(value)],), obj=value)
+            else:
+                base.save_global(self, value, name)
+
+        def save_type(self, value: Any) -> None:
+            if id(value) in numbers:
+                self.save_global(value)
+            else:
+                base.dispatch[type](self, value)
+
+        dispatch = dict(base.dispatch)  # type: Any
+        dispatch[type] = save_type
+        dispatch[types.FunctionType] = save_global
+
+    return Pickler(stream, 4)
 
 
 def define_named_tuple(

@@ -16,8 +16,14 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from sqlexec.runner.batch import Batch, is_plain, read_batch
 from sqlexec.runner.console import Recorder
 from sqlexec.runner.failures import describe, describe_current, dump_error
-from sqlexec.runner.functions import definition_names, install_modules, remove_definitions
-from sqlexec.runner.pickler import install_cloudpickle
+from sqlexec.runner.functions import (
+    definition_names,
+    definitions_pickler,
+    has_definitions,
+    install_modules,
+    remove_definitions,
+)
+from sqlexec.runner.pickler import has_travelled, install_cloudpickle
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.revoscalepy import (
     RxSqlServerData,
@@ -74,8 +80,9 @@ def runtime() -> Dict[str, Any]:
     """What this process is, for the client to remember: versions and platform."""
     packages = {}
     for name in _TOLD:
-        version = getattr(sys.modules.get(name), "__version__", None)
-        if isinstance(version, str):
+        module = sys.modules.get(name)
+        version = getattr(module, "__version__", None)
+        if isinstance(version, str) and not has_travelled(module):
             packages[name] = version
     return {
         "python": list(sys.version_info[:3]),
@@ -253,7 +260,7 @@ def _dump_anyhow(value: Any) -> List[Buffer]:
     except Exception as plain_error:  # noqa: BLE001 - cloudpickle's error is the one that tells
         error = plain_error  # type: Exception
         try:
-            return dump(value, by_value=True)
+            return dump(value, by_value=definitions_pickler if has_definitions() else True)
         except ImportError:  # no cloudpickle here
             pass
         except Exception as other_error:  # noqa: BLE001 - whatever a user's __reduce__ raises

@@ -40,6 +40,12 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
         sys.meta_path.remove(sources)
 
 
+def has_travelled(module: Any) -> bool:
+    """Did a module come in a payload? The server's next process will not have it."""
+    spec = getattr(module, "__spec__", None)
+    return isinstance(getattr(spec, "loader", None), _Sources)
+
+
 class _Sources:
     """Finder and loader of modules whose sources are in memory, by name."""
 

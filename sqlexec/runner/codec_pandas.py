@@ -282,9 +282,11 @@ def _rebuild_index(reader: Any, values: Any, name: Any, major: int) -> Any:
         if major < 3 <= pandas_major() and pandas.api.types.infer_dtype(values) == "string":
             return pandas.Index(values, name=name, dtype="str")
         return pandas.Index(values, name=name, dtype=object)
-    if not isinstance(values, numpy.ndarray):
-        return pandas.Index(values, name=name, dtype=values.dtype)
-    found = pandas.Index(values, name=name)
+    dtype = None if isinstance(values, numpy.ndarray) else values.dtype
+    try:
+        found = pandas.Index(values, name=name, dtype=dtype)
+    except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some
+        found = pandas.Index(numpy.asarray(values, dtype=object), name=name)
     if found.dtype != values.dtype:
         lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
     return found

@@ -104,15 +104,19 @@ def reduce_nullable(writer: Any, value: Any) -> Any:
 
 def rebuild_nullable(reader: Any, dtype: str, values: Any, mask: Any) -> Any:
     """The array; numpy's dtype, or float, or objects where this pandas lacks the nullable one."""
-    import pandas
-
-    kinds = {"b": "BooleanArray", "f": "FloatingArray"}
-    make = getattr(
-        getattr(pandas, "arrays", None), kinds.get(values.dtype.kind, "IntegerArray"), None
-    )
+    make = _nullable_class(values)
     if make is not None:
         return make(values, mask)
     return _without_nullable(reader, "dtype %s" % dtype, values, mask)
+
+
+def _nullable_class(values: Any) -> Any:
+    """The class of nullable arrays for such values, None where this pandas has none."""
+    import pandas
+
+    kinds = {"b": "BooleanArray", "f": "FloatingArray"}
+    arrays = getattr(pandas, "arrays", None)
+    return getattr(arrays, kinds.get(values.dtype.kind, "IntegerArray"), None)
 
 
 def _without_nullable(reader: Any, had: str, values: Any, mask: Any) -> Any:
@@ -284,7 +288,13 @@ def rebuild_arrow_numbers(reader: Any, kind: str, values: Any, mask: Any) -> Any
     """The array again; nullable or numpy's numbers where Arrow is missing here."""
     make = _arrow_dtype()
     if make is None:
-        return _without_nullable(reader, "dtype %s[pyarrow]" % kind, values, mask)
+        had = "dtype %s[pyarrow]" % kind
+        nullable = _nullable_class(values)
+        if nullable is None:
+            return _without_nullable(reader, had, values, mask)
+        found = nullable(values, mask)
+        lacks_form(reader, had, str(found.dtype), "pandas with pyarrow")
+        return found
     import pyarrow
 
     dtype = make(pyarrow.type_for_alias(kind))
@@ -317,7 +327,10 @@ def rebuild_numpy_array_of_pandas(reader: Any, values: Any) -> Any:
 
     arrays = getattr(pandas, "arrays", None)
     make = getattr(arrays, "NumpyExtensionArray", None) or getattr(arrays, "PandasArray", None)
-    return values if make is None else make(values)
+    if make is None:
+        lacks_form(reader, "pandas' wrapper of an array", "the array", "pandas")
+        return values
+    return make(values)
 
 
 # --- dtypes ------------------------------------------------------------------------------
@@ -332,6 +345,8 @@ def reduce_pandas_dtype(writer: Any, dtype: Any) -> Any:
         return writer.call("pd.dtype", "by_example", _one_of(dtype))
     if kind == "PeriodDtype":
         return writer.call("pd.dtype", kind, (dtype.freq,))
+    if kind == "IntervalDtype":
+        return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))
     if kind == "StringDtype":
         return writer.call("pd.dtype", "by_example", _one_of(dtype))
     if kind == "SparseDtype":
@@ -351,10 +366,15 @@ def rebuild_pandas_dtype(reader: Any, kind: str, parts: Any) -> Any:
     import pandas
 
     if kind == "by_name":
-        return pandas.api.types.pandas_dtype(parts)
+        found = pandas.api.types.pandas_dtype(parts)
+        if str(found) != parts:
+            raise TypeError("pandas %s has no dtype %s" % (pandas.__version__, parts))
+        return found
     if kind == "by_example":
         return parts.dtype
-    if kind == "PeriodDtype" or hasattr(pandas, kind):
-        where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any
-        return getattr(where, kind)(*parts)
-    return getattr(pandas.api.types, kind)(*parts)
+    where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any
+    make = getattr(where, kind)
+    if kind == "IntervalDtype" and not hasattr(make, "closed"):  # before 1.3
+        lacks_form(reader, "closed of an IntervalDtype", "lost", "pandas")
+        parts = parts[:1]
+    return make(*parts)

@@ -259,10 +259,11 @@ def rebuild_periods(reader: Any, ordinals: Any, frequency: Any, is_index: bool, 
     """The index, or its array; objects before 0.24, where only the index existed."""
     import pandas
 
-    if hasattr(pandas.PeriodIndex, "from_ordinals"):
-        found = pandas.PeriodIndex.from_ordinals(ordinals, freq=frequency, name=name)
+    make = pandas.PeriodIndex  # type: Any
+    if hasattr(make, "from_ordinals"):
+        found = make.from_ordinals(ordinals, freq=frequency, name=name)
     else:
-        found = pandas.PeriodIndex(ordinal=ordinals, freq=frequency, name=name)
+        found = make(ordinal=ordinals, freq=frequency, name=name)
     if is_index:
         return found
     if hasattr(found, "array"):

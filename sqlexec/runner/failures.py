@@ -115,7 +115,8 @@ def _chain(error: BaseException) -> List[BaseException]:
     found = [error]
     for each in found:
         for other in (each.__cause__, each.__context__):
-            known = other is None or any(other is each for each in found)
-            if not known and len(found) < LONGEST_CHAIN:
+            if other is None or any(other is known for known in found):
+                continue
+            if len(found) < LONGEST_CHAIN:
                 found.append(other)
     return found

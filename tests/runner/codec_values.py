@@ -37,7 +37,7 @@ PLAIN: dict[str, Any] = {
     "writable memoryview": memoryview(bytearray(b"abc")),
     "cast memoryview": memoryview(bytes(24)).cast("d", (3, 1)),
     "set": {1, 2},
-    "frozenset": frozenset("ab"),
+    "frozenset": frozenset("a"),
     "deque": collections.deque([1, 2], maxlen=3),
     "Counter": collections.Counter("aab"),
     "defaultdict": collections.defaultdict(list, {"a": [1]}),
@@ -69,8 +69,33 @@ PLAIN: dict[str, Any] = {
 NUMPY: dict[str, Any] = {
     **{
         f"array {dtype}": np.array([0, 1, 2]).astype(dtype)
-        for dtype in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "g")
-        + ("c8", "c16", "G", ">i4", ">f8", ">u2", "S5", "U3", ">U3", "S0", "V3", "O")
+        for dtype in (
+            "?",
+            "i1",
+            "i2",
+            "i4",
+            "i8",
+            "u1",
+            "u2",
+            "u4",
+            "u8",
+            "f2",
+            "f4",
+            "f8",
+            "g",
+            "c8",
+            "c16",
+            "G",
+            ">i4",
+            ">f8",
+            ">u2",
+            "S5",
+            "U3",
+            ">U3",
+            "S0",
+            "V3",
+            "O",
+        )
     },
     **{f"scalar {kind}": np.dtype(kind).type(1) for kind in "?bhilBHILefdgFDG"},
     **{

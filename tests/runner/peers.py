@@ -65,7 +65,7 @@ while True:
             else:  # load and look at it
                 scope["value"] = load(pieces[1:], None, scope.get("sender"))
                 answer = eval(pieces[0].decode("utf-8"), scope), ""
-            texts = [str(each.message) for each in caught]
+            texts = [str(each.message) for each in caught if each.category is UserWarning]
         pieces = dump((answer, texts, runtime(), None))
     except Exception as error:
         pieces = dump((None, [], runtime(), "%s: %s" % (type(error).__name__, error)))

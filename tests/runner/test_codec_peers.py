@@ -1,6 +1,6 @@
 """Values to other interpreters, with other numpy and pandas, and back."""
 
-import warnings
+import zoneinfo
 from typing import Any
 
 import numpy as np
@@ -18,30 +18,155 @@ def other(request: pytest.FixtureRequest) -> Peer:
     return peer(request.param)
 
 
-def back(other: Peer, values: dict[str, Any]) -> dict[str, str]:
-    """What went wrong, by name."""
-    wrong = {}
+def wrong(other: Peer, values: dict[str, Any]) -> dict[str, str]:
+    """What does not come back as it was, or came with a warning, by name."""
+    found = {}
     for name, value in values.items():
         try:
             assert_same(other.back(value), value)
-        except (Exception, AssertionError) as error:  # noqa: BLE001 - all are told at once
-            wrong[name] = f"{type(error).__name__}: {str(error)[:500]}"
+        except (Exception, AssertionError) as error:
+            found[name] = f"{type(error).__name__}: {str(error)[:500]}"
         else:
             if other.warnings:
-                wrong[name] = f"warned: {other.warnings}"
-    return wrong
+                found[name] = f"warned: {other.warnings}"
+    return found
 
 
 @pytest.mark.parametrize("other", PEERS, indirect=True)
 def test_plain_values_there_and_back(other: Peer) -> None:
-    assert back(other, PLAIN) == {}
+    values = dict(PLAIN)
+    if other.runtime["python"][:2] < [3, 7]:  # has no SafeUUID
+        assert other.back(values["safe UUID"]) == values.pop("safe UUID")
+        assert "is_safe of a UUID became unknown" in other.warnings[0]
+    assert wrong(other, values) == {}
 
 
 @pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
 def test_numpy_there_and_back(other: Peer) -> None:
-    assert back(other, NUMPY) == {}
+    assert wrong(other, NUMPY) == {}
 
 
 @pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
 def test_pandas_there_and_back(other: Peer) -> None:
-    assert back(other, PANDAS) == {}
+    assert wrong(other, PANDAS) == {}
+
+
+@pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
+def test_what_is_lacking_there_is_told(other: Peer) -> None:
+    """Either it comes back exactly, or a warning or an error has said that it did not."""
+    silent = {}
+    for name, value in NEWER.items():
+        try:
+            other.back(value)
+        except PeerError as error:
+            if "pyarrow" not in str(error) and "dtype" not in str(error).lower():
+                silent[name] = str(error)
+            continue
+        if not other.warnings:
+            silent.update(wrong(other, {name: value}))
+    assert silent == {}
+
+
+@pytest.mark.parametrize("other", ["3.7 pandas 0.23"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "wanted", "warning"),
+    [
+        ("Int64", np.array([1, None, 2**60], object), "Int64 became object"),
+        ("Int64 series", pd.Series([1.0, np.nan]), "Int64 became float64: pandas 0.23.4 lacks it"),
+        ("UInt8 full", pd.Series([1, 2], dtype="u1"), "UInt8 became uint8"),
+        ("boolean", pd.Series([True, None], dtype=object), "boolean became object"),
+        ("str ascii", pd.Series(["a", "bc", ""], dtype=object), "str became object"),
+        ("string", pd.Series(["a", None, "\u00e4"], dtype=object), "string became object"),
+        ("NA", None, "NA became None"),
+        ("datetimes s", pd.Series(np.array(["2020", "NaT"], "M8[ns]")), r"\[s\] became .*\[ns\]"),
+        ("Timestamp s", pd.Timestamp("2020-01-01").as_unit("ns"), "became one in ns"),
+        ("StringDType", np.array(["a", "\u00e4bc"], object), "StringDType became object: numpy 1"),
+        ("Sparse", pd.Series([0, 0, 1, 2]), "Sparse became dense"),
+    ],
+)
+def test_the_nearest_form_under_old_pandas(
+    other: Peer, name: str, wanted: Any, warning: str
+) -> None:
+    assert_same(other.back(NEWER[name]), wanted)
+    assert len(other.warnings) == 1
+    assert pd.Series(other.warnings).str.contains(warning).all()
+
+
+MADE_THERE = [  # in an old Python, by old means
+    "numpy.arange(6).reshape(2, 3).T",
+    "numpy.array(['a', None, 1.5], object)",
+    "numpy.float32(1.5)",
+    "numpy.datetime64('2020-01-01T05', 'h')",
+    "numpy.ma.array([1, 2], mask=[0, 1])",
+    "pandas.Timestamp('2020-01-02 03:04:05.000000007', tz='Europe/Berlin')",
+    "pandas.Timestamp('2020-01-02 03:04', tz='UTC')",
+    "pandas.Series(['a', None, 'c'], name='n')",
+    "pandas.Series(pandas.date_range('2020', periods=3, freq='M'))",
+    "pandas.date_range('2020', periods=3, freq='2H', tz='Europe/Berlin')",
+    "pandas.period_range('2020', periods=3, freq='Q')",
+    "pandas.timedelta_range('1h', periods=3, freq='T')",
+    "pandas.DataFrame({'a': [1, 2], 'b': ['x', None], 'c': [1.5, None], 'd': [True, False]})",
+    "pandas.DataFrame({'a': pandas.Categorical(['x', 'y', 'x'])}, index=list('pqr'))",
+    "pandas.DataFrame({'a': [1, 2, 3]}).set_index(pandas.Index([1.5, 2.5, 3.5], name='i'))",
+    "pandas.DataFrame({('a', 1): [1], ('b', 2): [2.5]})",
+    "pandas.MultiIndex.from_product([[1, 2], ['a', 'b']], names=['x', 'y'])",
+    "pandas.DataFrame({'g': [1, 1, 2], 'v': [1., 2., 3.]}).groupby('g').v.agg(['mean', 'count'])",
+    "pandas.Index([1, 2, 3])",
+    "pandas.Index([True, False])",
+    "pandas.Interval(1, 2)",
+    "pandas.NaT",
+]
+
+
+@pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
+def test_values_made_there_come_here_and_go_back(other: Peer) -> None:
+    different = {}
+    for source in MADE_THERE:
+        if other.pandas() >= (3, 0):  # it wants the new aliases
+            source = source.replace("'M'", "'ME'").replace("2H", "2h").replace("'T'", "'min'")
+        found = other.make(f"value = original = {source}")
+        same = other.look(
+            found,
+            "type(value) is type(original) and repr(value) == repr(original) and "
+            "str(getattr(value, 'dtypes', getattr(value, 'dtype', ''))) == "
+            "str(getattr(original, 'dtypes', getattr(original, 'dtype', ''))) and "
+            "getattr(value, 'freq', None) == getattr(original, 'freq', None) and "
+            "(not hasattr(original, 'equals') or value.equals(original))",
+        )
+        if not same or other.warnings:
+            different[source] = (found, other.warnings)
+    assert different == {}
+
+
+@pytest.mark.parametrize("other", ["3.7 pandas 0.23", "3.10 pandas 1.4"], indirect=True)
+def test_sparse_matrices(other: Peer) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    other.make("import scipy.sparse; value = 0")
+    for form in ("csr", "csc", "coo", "bsr", "dia", "lil", "dok"):
+        value = getattr(sparse, f"{form}_matrix")(np.array([[0, 1.5, 0], [2, 0, 3]]))
+        found = other.back(value)
+        assert type(found) is type(value)
+        assert other.warnings == []
+        np.testing.assert_array_equal(found.toarray(), value.toarray())
+    found = other.back(sparse.csr_array(np.eye(2)))
+    if other.pandas() < (1, 0):
+        assert isinstance(found, sparse.csr_matrix)
+        assert "csr_array became csr_matrix" in other.warnings[0]
+
+
+@pytest.mark.parametrize("other", ["3.7 pandas 0.23"], indirect=True)
+def test_a_zone_of_zoneinfo_where_there_is_none(other: Peer) -> None:
+    import datetime
+
+    moment = datetime.datetime(2020, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+    assert other.look(moment, "value.utcoffset().total_seconds()") == 7200
+    assert "zoneinfo became dateutil" in other.warnings[0]
+    assert other.back(moment) == moment
+
+
+@pytest.mark.parametrize("other", ["3.6 bare", "3.13 bare"], indirect=True)
+def test_what_needs_a_package_names_it(other: Peer) -> None:
+    with pytest.raises(PeerError, match=r"needs numpy.*lacks"):
+        other.look(np.arange(3), "value")
+    with pytest.raises(PeerError, match=r"needs (pandas|numpy).*lacks"):
+        other.look(pd.DataFrame({"a": [1]}), "value")

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '959a98acc9c21c4576718ba13fb432cf01fab68fee05ba80d85de76d42b269b3';
+    SET @source_sha256 = '328dfc241ec225ca55bd152c7e0b2670c2bac077a4f264d786fb9e8729ae400a';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -162,51 +162,1570 @@ def sqlexec_runner():
             )
 
 
+    import array
+    import datetime
+    import sys
+    import uuid
+    import warnings
+
+    def plain_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        if kind is bytearray:
+            return _reduce_bytearray
+        if kind is memoryview:
+            return _reduce_memoryview
+        if kind is array.array:
+            return _reduce_std_array
+        if kind is uuid.UUID:
+            return _reduce_uuid
+        module = getattr(kind, "__module__", "")
+        if module in ("pathlib", "pathlib._local"):
+            return _reduce_path if hasattr(kind, "parts") else None
+        if module in _ZONES:
+            return _reduce_zone if describe_zone_kind(kind) else None
+        return None
+
+    def plain_rebuilders():
+        """The rebuilders by name."""
+        return {
+            "py.bytearray": _rebuild_bytearray,
+            "py.memoryview": _rebuild_memoryview,
+            "py.array": _rebuild_std_array,
+            "py.uuid": _rebuild_uuid,
+            "py.path": _rebuild_path,
+            "py.zone": _rebuild_zone,
+            "py.pytz": _rebuild_pytz_global,
+        }
+
+    def _reduce_bytearray(writer, value):
+        # A copy: the buffer of a bytearray cannot be lent without locking its size.
+        return writer.call("py.bytearray", writer.put(bytes(value)))
+
+    def _rebuild_bytearray(reader, data):
+        return bytearray(reader.get(data))
+
+    def _reduce_memoryview(writer, value):
+        data = writer.put(value.tobytes())
+        return writer.call("py.memoryview", data, value.format, value.shape, value.readonly)
+
+    def _rebuild_memoryview(reader, data, form, shape, readonly):
+        held = bytes(reader.get(data)) if readonly else bytearray(reader.get(data))
+        flat = memoryview(held)
+        if form == "B" and len(shape) == 1:
+            return flat
+        return flat.cast(form, shape) if len(held) else flat.cast(form)  # type: ignore[call-overload]
+
+    def _reduce_std_array(writer, value):
+        if value.typecode == "u":  # its width differs by platform: as the text that it is
+            return writer.call("py.array", "u", 0, "", value.tounicode())
+        data = writer.put(value.tobytes())
+        return writer.call("py.array", value.typecode, value.itemsize, sys.byteorder, data)
+
+    def _rebuild_std_array(reader, typecode, itemsize, order, data):
+        if not itemsize:
+            return array.array(typecode, data)
+        if array.array(typecode).itemsize != itemsize:  # long has 4 bytes on Windows, 8 elsewhere
+            typecode = {("l", 4): "i", ("L", 4): "I", ("l", 8): "q", ("L", 8): "Q"}[typecode, itemsize]
+        found = array.array(typecode)
+        found.frombytes(reader.get(data))
+        if order != sys.byteorder:
+            found.byteswap()
+        return found
+
+    def _reduce_uuid(writer, value):
+        return writer.call(
+            "py.uuid", value.int, getattr(value, "is_safe", None) and value.is_safe.value
+        )
+
+    def _rebuild_uuid(reader, number, safe):
+        if safe is not None and not hasattr(uuid, "SafeUUID"):
+            lacks_form(reader, "is_safe of a UUID", "unknown", "uuid of this Python")
+            safe = None
+        if safe is None:
+            return uuid.UUID(int=number)
+        return uuid.UUID(int=number, is_safe=uuid.SafeUUID(safe))
+
+    def _reduce_path(writer, value):
+        return writer.call("py.path", type(value).__name__, value.parts)
+
+    def _rebuild_path(reader, name, parts):
+        import pathlib
+
+        try:
+            return getattr(pathlib, name)(*parts)
+        except NotImplementedError:  # a path of Windows elsewhere, or the other way round
+            lacks_form(reader, name, "Pure" + name, "pathlib of this system")
+            return getattr(pathlib, "Pure" + name)(*parts)
+
+    # --- time zones --------------------------------------------------------------------------
+
+    _ZONES = ("zoneinfo", "backports.zoneinfo", "dateutil.tz.tz", "pytz.tzfile", "pytz", "pytz.utc")
+
+    def describe_zone_kind(kind):
+        """The package of a class of time zones that `describe_zone` knows, "" for others."""
+        root = kind.__module__.partition(".")[0]
+        if kind.__name__ == "ZoneInfo":
+            return "zoneinfo"
+        if root == "dateutil" and kind.__name__ in ("tzfile", "tzutc"):
+            return "dateutil"
+        return ""
+
+    def describe_zone(zone):
+        """A time zone as (package, name), or itself where it is none that has a name."""
+        kind = type(zone)
+        package = describe_zone_kind(kind)
+        if package == "zoneinfo" and zone.key:
+            return package, zone.key
+        if package == "dateutil":
+            name = "UTC" if kind.__name__ == "tzutc" else _zone_of_file(zone)
+            if name:
+                return package, name
+        if kind.__module__.partition(".")[0] == "pytz" and getattr(zone, "zone", None):
+            return "pytz", zone.zone
+        return zone
+
+    def find_zone(reader, described, for_pandas = False):
+        """The time zone that `describe_zone` described, from its package or the nearest here.
+
+        pytz''s zones are right in pandas'' objects, but not as tzinfo of a datetime.
+        """
+        if not isinstance(described, tuple):
+            return described
+        package, name = described
+        choices = [package, "zoneinfo", "dateutil"]
+        if for_pandas:
+            choices[2:2] = ["pytz"]
+        for choice in choices:
+            try:
+                zone = _ZONE_FINDERS[choice](name)
+            except ImportError:
+                continue
+            if zone is not None:
+                if choice != package:
+                    lacks_form(reader, "time zone of %s" % package, choice, package)
+                return zone
+        raise LookupError("no package here (%s) has the time zone %r" % (", ".join(choices), name))
+
+    def _zone_of_zoneinfo(name):
+        try:
+            import zoneinfo
+        except ImportError:
+            from backports import zoneinfo  # type: ignore[import-not-found,no-redef,unused-ignore]
+        try:
+            return zoneinfo.ZoneInfo(name)
+        except KeyError:  # no tzdata on this machine
+            return None
+
+    def _zone_of_dateutil(name):
+        import dateutil.tz
+
+        if name == "UTC":
+            return dateutil.tz.tzutc()
+        found = dateutil.tz.gettz(name)
+        if found is None:
+            import dateutil.zoneinfo
+
+            found = dateutil.zoneinfo.get_zonefile_instance().get(name)
+        return found
+
+    def _zone_of_pytz(name):
+        import pytz
+
+        return pytz.timezone(name)
+
+    _ZONE_FINDERS = {
+        "zoneinfo": _zone_of_zoneinfo,
+        "dateutil": _zone_of_dateutil,
+        "pytz": _zone_of_pytz,
+    }
+
+    def _zone_of_file(zone):
+        """The name of a zone of dateutil, from the file that it was read from."""
+        file = str(getattr(zone, "_filename", None) or "").replace("\\", "/")
+        for folder in ("/zoneinfo/posix/", "/zoneinfo/"):
+            if folder in file:
+                return file.rpartition(folder)[2]
+        return None if file.startswith("/") or not file or file == "None" else file
+
+    def _reduce_zone(writer, zone):
+        described = describe_zone(zone)
+        if not isinstance(described, tuple):
+            return zone.__reduce_ex__(4)
+        return writer.call("py.zone", described[0], described[1])
+
+    def _rebuild_zone(reader, package, name):
+        return find_zone(reader, (package, name))
+
+    def _rebuild_pytz_global(reader, name):
+        """What stands for a global of pytz where there is none."""
+        if name == "_UTC":
+            return lambda: find_zone(reader, ("pytz", "UTC"))
+        if name == "_p":
+            return lambda zone, *_: find_zone(reader, ("pytz", zone))
+        if name == "FixedOffset":
+            return lambda minutes: datetime.timezone(datetime.timedelta(minutes=minutes))
+        raise ImportError("the value needs pytz, which this Python lacks")
+
+    def lacks_form(reader, had, got, what):
+        """Warn, once a value, that something came in another form than it had."""
+        if (had, got) not in reader.warned:
+            reader.warned.add((had, got))
+            there = reader.sender.get(what)
+            version = getattr(sys.modules.get(what), "__version__", None)
+            warnings.warn(
+                "%s became %s: %s%s lacks it%s"
+                % (
+                    had,
+                    got,
+                    what,
+                    " %s" % version if version else " here",
+                    " (the sender has %s)" % there if there else "",
+                ),
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+    import sys
+
+    def numpy_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        numpy = sys.modules["numpy"]  # type: Any
+        if kind is numpy.ndarray or kind.__name__ == "memmap":
+            return reduce_array
+        if issubclass(kind, numpy.dtype):
+            return _reduce_dtype
+        if issubclass(kind, numpy.generic):
+            return _reduce_np_scalar
+        if kind is numpy.ma.MaskedArray:
+            return _reduce_masked
+        if kind is numpy.matrix or kind is numpy.recarray:
+            return _reduce_np_view
+        return None
+
+    def numpy_rebuilders():
+        """The rebuilders by name."""
+        return {
+            "np.array": rebuild_array,
+            "np.objects": _rebuild_objects,
+            "np.strings": _rebuild_np_strings,
+            "np.dtype": _rebuild_dtype,
+            "np.fields": _rebuild_fields,
+            "np.subarray": _rebuild_subarray,
+            "np.scalar": _rebuild_np_scalar,
+            "np.text": _rebuild_np_text,
+            "np.masked": _rebuild_masked,
+            "np.view": _rebuild_np_view,
+        }
+
+    # --- dtypes ------------------------------------------------------------------------------
+
+    def _simple(dtype):
+        """A dtype''s own short name where that says all of it, else the dtype."""
+        import numpy
+
+        if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":
+            name = dtype.str
+            found = numpy.dtype(name)
+            if found == dtype and found.type is dtype.type:
+                return name
+        return dtype
+
+    def _reduce_dtype(writer, dtype):
+        import numpy
+
+        name = _simple(dtype)
+        if isinstance(name, str):
+            return writer.call("np.dtype", name)
+        if dtype.subdtype is not None:
+            return writer.call("np.subarray", *dtype.subdtype)
+        if dtype.names is None or dtype.type not in (numpy.void, numpy.record):
+            return dtype.__reduce_ex__(4)  # one of another package: bfloat16, StringDType
+        fields = [dtype.fields[name] for name in dtype.names]
+        description = {
+            "names": list(dtype.names),
+            "formats": [each[0] for each in fields],
+            "offsets": [each[1] for each in fields],
+            "itemsize": dtype.itemsize,
+        }
+        if any(len(each) > 2 for each in fields):
+            description["titles"] = [each[2] if len(each) > 2 else None for each in fields]
+        is_record = dtype.type is numpy.record
+        return writer.call("np.fields", description, bool(dtype.isalignedstruct), is_record)
+
+    def _rebuild_dtype(reader, name):
+        import numpy
+
+        return numpy.dtype(name)
+
+    def _rebuild_subarray(reader, base, shape):
+        import numpy
+
+        return numpy.dtype((base, shape))
+
+    def _rebuild_fields(reader, description, aligned, is_record):
+        import numpy
+
+        dtype = numpy.dtype(description, align=aligned)
+        return numpy.dtype((numpy.record, dtype)) if is_record else dtype
+
+    # --- arrays ------------------------------------------------------------------------------
+
+    def reduce_array(writer, array):
+        """An array''s dtype, shape, order and memory."""
+        dtype = array.dtype
+        if dtype.hasobject:
+            if type(dtype).__name__ == "StringDType":
+                options = {"coerce": dtype.coerce}
+                if hasattr(dtype, "na_object"):
+                    options["na_object"] = dtype.na_object
+                return writer.call("np.strings", array.astype(object), options)
+            return writer.call("np.objects") + (array.__reduce__()[2],)
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        data = writer.put(_memory_of(array, order))
+        return writer.call("np.array", _simple(dtype), array.shape, order, array.flags.writeable, data)
+
+    def _memory_of(array, order):
+        if not array.nbytes:
+            return b""
+        if not (array.flags.c_contiguous or array.flags.f_contiguous):
+            return array.tobytes()
+        flat = (array.T if order == "F" else array).reshape(-1)
+        return memoryview(flat.view("u1"))
+
+    def rebuild_array(
+        reader, dtype, shape, order, writeable, data
+    ):
+        """An array in memory of its own."""
+        import numpy
+
+        dtype = numpy.dtype(dtype)
+        found = numpy.empty(shape, dtype, order)
+        if found.nbytes:
+            flat = (found.T if order == "F" else found).reshape(-1)
+            flat.view("u1")[:] = numpy.frombuffer(reader.get(data), "u1")
+        if not writeable:
+            found.flags.writeable = False
+        return found
+
+    def _rebuild_objects(reader):
+        """An empty array, whose state comes next: so it may contain itself."""
+        import numpy
+
+        return numpy.empty((0,), object)
+
+    def _rebuild_np_strings(reader, array, options):
+        import numpy
+
+        dtypes = getattr(numpy, "dtypes", None)
+        if hasattr(dtypes, "StringDType"):
+            return array.astype(dtypes.StringDType(**options))  # type: ignore[union-attr]
+        lacks_form(reader, "dtype StringDType", "object", "numpy")
+        return array
+
+    def _reduce_masked(writer, array):
+        import numpy
+
+        mask = None if array.mask is numpy.ma.nomask else array.mask
+        arguments = (array.data, mask, array._fill_value, array.hardmask)
+        return writer.call("np.masked", *arguments)
+
+    def _rebuild_masked(reader, data, mask, fill_value, hard):
+        import numpy
+
+        found = numpy.ma.MaskedArray(data, numpy.ma.nomask if mask is None else mask, hard_mask=hard)
+        if fill_value is not None:
+            found.fill_value = fill_value
+        return found
+
+    def _reduce_np_view(writer, array):
+        import numpy
+
+        return writer.call("np.view", type(array).__name__, array.view(numpy.ndarray))
+
+    def _rebuild_np_view(reader, name, array):
+        import numpy
+
+        return array.view(getattr(numpy, name))
+
+    # --- scalars -----------------------------------------------------------------------------
+
+    def _reduce_np_scalar(writer, value):
+        if isinstance(value, str):
+            return writer.call("np.text", str(value))
+        if isinstance(value, bytes):
+            return writer.call("np.text", bytes(value))
+        dtype = value.dtype
+        if dtype.hasobject:
+            return writer.call("np.scalar", dtype, value.item())
+        return writer.call("np.scalar", _simple(dtype), value.tobytes())
+
+    def _rebuild_np_scalar(reader, dtype, data):
+        import numpy
+
+        dtype = numpy.dtype(dtype)
+        if dtype.hasobject or not dtype.itemsize:
+            found = numpy.empty(1, dtype)
+            if dtype.hasobject:
+                found[0] = data
+            return found[0]
+        return numpy.frombuffer(bytearray(data), dtype)[0]
+
+    def _rebuild_np_text(reader, value):
+        import numpy
+
+        return numpy.str_(value) if isinstance(value, str) else numpy.bytes_(value)
+
+
+    import datetime
+
+    def pandas_major():
+        """The first number of pandas'' version."""
+        import pandas
+
+        return int(pandas.__version__.partition(".")[0])
+
+    def reduce_offset(writer, offset):
+        """A DateOffset as its class and arguments."""
+        options = {name: each for name, each in offset.kwds.items() if name != "calendar"}
+        if type(offset).__name__.startswith("Custom"):
+            options.pop("offset", None)
+            options["holidays"] = list(options.get("holidays", ()))
+        kind = type(offset).__name__
+        return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)
+
+    def rebuild_offset(reader, kind, n, normalize, options):
+        """The offset again; ticks (hours, seconds) have no `normalize`."""
+        import pandas
+
+        make = getattr(pandas.offsets, kind)
+        if normalize:
+            options = dict(options, normalize=True)
+        return make(n, **options)
+
+    # --- time zones --------------------------------------------------------------------------
+
+    def describe_pandas_zone(zone):
+        """A zone by its name alone where it is what this pandas makes of the name, as it mostly is.
+
+        So each side has its own: pytz before pandas 3, zoneinfo from then on.
+        """
+        if zone is None:
+            return None
+        described = describe_zone(zone)
+        if zone is datetime.timezone.utc:
+            described = None, "UTC"
+        if isinstance(described, tuple):
+            name = described[1]
+            if type(zone) is type(default_zone(name)):
+                return "default", name
+            if described[0] is None:
+                return zone
+        return described
+
+    def find_pandas_zone(reader, described):
+        """The zone that `describe_pandas_zone` described."""
+        if isinstance(described, tuple) and described[0] == "default":
+            zone = default_zone(described[1])
+            if zone is not None:
+                return zone
+            described = "zoneinfo", described[1]
+        return find_zone(reader, described, True)
+
+    def _zone_of_datetimes(reader, described):
+        """The same for tzinfo of datetimes, which pytz''s zones are wrong for."""
+        if isinstance(described, tuple) and described[0] == "default":
+            described = "zoneinfo", described[1]
+        return find_zone(reader, described)
+
+    _default_zones = {}  # type: Dict[str, Any]
+
+    def default_zone(name):
+        """What this pandas makes of a zone''s name, None if it does not know it."""
+        import pandas
+
+        if name not in _default_zones:
+            try:
+                _default_zones[name] = pandas.Timestamp(0).tz_localize(name).tz
+            except Exception:  # noqa: BLE001 - its type depends on pandas and its package for zones
+                return None
+        return _default_zones[name]
+
+    # --- scalars -----------------------------------------------------------------------------
+
+    def reduce_timestamp(writer, value):
+        """A Timestamp as a datetime64 (UTC) and its zone."""
+        zone = describe_pandas_zone(value.tzinfo)
+        return writer.call("pd.timestamp", _moment(value), zone, getattr(value, "fold", 0))
+
+    def _moment(value):
+        """(number, unit) of a Timestamp or Timedelta; pandas before 2.0 has nanoseconds only."""
+        unit = getattr(value, "unit", None)
+        if unit is None or pandas_major() < 2:
+            return value.value, "ns"
+        return int(value._value), unit
+
+    def rebuild_timestamp(reader, moment, zone, fold):
+        """A Timestamp; a datetime, or datetime64, where this pandas cannot hold it."""
+        import numpy
+        import pandas
+
+        number, unit = moment
+        found = numpy.datetime64(number, unit)
+        if unit != "ns" and pandas_major() < 2:
+            exact = found.astype("M8[ns]")
+            if exact.astype(found.dtype) != found:
+                lacks_form(reader, "Timestamp in %s" % unit, "datetime", "pandas")
+                other = found.astype("M8[us]").item()
+                if not isinstance(other, datetime.datetime) or unit == "ns":
+                    return found
+                if zone is None:
+                    return other
+                utc = other.replace(tzinfo=datetime.timezone.utc)
+                return utc.astimezone(_zone_of_datetimes(reader, zone))
+            lacks_form(reader, "Timestamp in %s" % unit, "one in ns", "pandas")
+            found = exact
+        stamp = pandas.Timestamp(found)
+        if zone is not None:
+            stamp = stamp.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
+        if fold and getattr(stamp, "fold", 1) != fold:
+            stamp = stamp.replace(fold=fold)
+        return stamp
+
+    def reduce_timedelta(writer, value):
+        """A Timedelta as a number and its unit."""
+        return writer.call("pd.timedelta", _moment(value))
+
+    def rebuild_timedelta(reader, moment):
+        """A Timedelta; a timedelta64 where this pandas cannot hold it."""
+        import numpy
+        import pandas
+
+        number, unit = moment
+        found = numpy.timedelta64(number, unit)
+        if unit != "ns" and pandas_major() < 2:
+            exact = found.astype("m8[ns]")
+            got = "one in ns" if exact.astype(found.dtype) == found else "timedelta64"
+            lacks_form(reader, "Timedelta in %s" % unit, got, "pandas")
+            if got == "timedelta64":
+                return found
+            found = exact
+        return pandas.Timedelta(found)
+
+    def reduce_period(writer, value):
+        """A Period as its number and frequency."""
+        return writer.call("pd.period", value.ordinal, value.freq)
+
+    def rebuild_period(reader, ordinal, frequency):
+        """The Period again."""
+        import pandas
+
+        return pandas.Period(ordinal=ordinal, freq=frequency)
+
+    # --- arrays ------------------------------------------------------------------------------
+
+    def native_times(reader, values):
+        """datetime64 or timedelta64 in a unit that this pandas has, or objects where none is exact."""
+        kind = values.dtype.kind
+        if kind not in "mM" or pandas_major() >= 2 or values.dtype.str.endswith("[ns]"):
+            return values
+        exact = values.astype("%s8[ns]" % kind)
+        had = "dtype %s" % values.dtype
+        same = exact.astype(values.dtype).view("i8") == values.view("i8")
+        if same.all():
+            lacks_form(reader, had, str(exact.dtype), "pandas")
+            return exact
+        lacks_form(reader, had, "object", "pandas")
+        return values.astype("%s8[us]" % kind).astype(object)
+
+    def times_of(value):
+        """datetime64 or timedelta64 behind a DatetimeIndex, TimedeltaIndex, or array of pandas."""
+        found = getattr(value, "_data", value)  # an index''s array
+        for name in ("_ndarray", "_data"):  # the first is int64 in pandas 1.1
+            memory = getattr(found, name, None)
+            if getattr(getattr(memory, "dtype", None), "kind", "") in tuple("mM"):
+                return memory
+        return value.asi8.view("M8[ns]" if hasattr(value, "tz") else "m8[ns]")
+
+    def reduce_times(writer, value):
+        """An index or array of datetimes or timedeltas: memory, zone, frequency, name."""
+        is_index = type(value).__name__.endswith("Index")
+        return writer.call(
+            "pd.times",
+            times_of(value),
+            describe_pandas_zone(getattr(value, "tz", None)),
+            getattr(value, "freq", None),
+            is_index,
+            getattr(value, "name", None),
+        )
+
+    def rebuild_times(
+        reader, values, zone, frequency, is_index, name
+    ):
+        """The index, or its array (which before 0.24 is the index)."""
+        import pandas
+
+        kind = values.dtype.kind
+        values = native_times(reader, values)
+        if values.dtype == object:
+            if zone is not None:
+                target = _zone_of_datetimes(reader, zone)
+                utc = datetime.timezone.utc
+                for place, each in enumerate(values):
+                    if isinstance(each, datetime.datetime):
+                        values[place] = each.replace(tzinfo=utc).astimezone(target)
+            return pandas.Index(values, dtype=object, name=name) if is_index else values
+        if kind == "M":
+            found = pandas.DatetimeIndex(values, name=name)
+            if zone is not None:
+                found = found.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
+        else:
+            found = pandas.TimedeltaIndex(values, name=name)
+        if frequency is not None:
+            found.freq = frequency
+        return found if is_index else array_of_index(found)
+
+    def array_of_index(index):
+        """The extension array of an index; before 0.24 the index itself, which served as one."""
+        return getattr(index, "array", index)
+
+    def reduce_periods(writer, value):
+        """An index or array of periods: numbers, frequency, name."""
+        is_index = type(value).__name__.endswith("Index")
+        name = getattr(value, "name", None)
+        return writer.call("pd.periods", value.asi8, value.freq, is_index, name)
+
+    def rebuild_periods(reader, ordinals, frequency, is_index, name):
+        """The index, or its array; objects before 0.24, where only the index existed."""
+        import pandas
+
+        make = pandas.PeriodIndex  # type: Any
+        if hasattr(make, "from_ordinals"):
+            found = make.from_ordinals(ordinals, freq=frequency, name=name)
+        else:
+            found = make(ordinal=ordinals, freq=frequency, name=name)
+        if is_index:
+            return found
+        if hasattr(found, "array"):
+            return found.array
+        lacks_form(reader, "dtype period", "object", "pandas")
+        return found.astype(object).values
+
+
+    import sys
+
+    # --- categorical, interval, sparse -------------------------------------------------------
+
+    def reduce_categorical(writer, value):
+        """Codes and categories, of a Categorical or its index."""
+        is_index = type(value).__name__.endswith("Index")
+        arguments = (value.codes, value.categories, bool(value.ordered))
+        return writer.call("pd.categorical", *(arguments + (is_index, getattr(value, "name", None))))
+
+    def rebuild_categorical(
+        reader, codes, categories, ordered, is_index, name
+    ):
+        """The Categorical or its index again."""
+        import pandas
+
+        found = pandas.Categorical.from_codes(codes, categories, ordered=ordered)
+        return pandas.CategoricalIndex(found, name=name) if is_index else found
+
+    def reduce_intervals(writer, value):
+        """Left and right ends, of an IntervalArray or its index."""
+        is_index = type(value).__name__.endswith("Index")
+        name = getattr(value, "name", None)
+        return writer.call("pd.intervals", value.left, value.right, value.closed, is_index, name)
+
+    def rebuild_intervals(
+        reader, left, right, closed, is_index, name
+    ):
+        """The index, or its array; objects before 0.24, where only the index existed."""
+        import pandas
+
+        found = pandas.IntervalIndex.from_arrays(left, right, closed=closed, name=name)
+        if is_index:
+            return found
+        if hasattr(found, "array"):
+            return found.array
+        lacks_form(reader, "dtype interval", "object", "pandas")
+        return found.astype(object).values
+
+    def reduce_interval(writer, value):
+        """One interval."""
+        return writer.call("pd.interval", value.left, value.right, value.closed)
+
+    def rebuild_interval(reader, left, right, closed):
+        """The interval again."""
+        import pandas
+
+        return pandas.Interval(left, right, closed=closed)
+
+    def reduce_sparse_array(writer, value):
+        """The values that are there, their places, and the one that fills the rest."""
+        places = value.sp_index.to_int_index().indices
+        kind = "integer" if type(value.sp_index).__name__ == "IntIndex" else "block"
+        return writer.call("pd.sparse", len(value), value.sp_values, places, kind, value.fill_value)
+
+    def rebuild_sparse_array(
+        reader, length, values, places, kind, fill
+    ):
+        """The sparse array; a dense one before 0.25, where it was another thing."""
+        import numpy
+        import pandas
+
+        make = getattr(getattr(pandas, "arrays", None), "SparseArray", None)
+        if make is None:
+            lacks_form(reader, "dtype Sparse", "dense", "pandas")
+            dense = numpy.full(length, fill, values.dtype)
+            dense[places] = values
+            return dense
+        from pandas._libs import sparse
+
+        library = sparse  # type: Any
+        index = library.IntIndex(length, places)
+        if kind == "block":
+            index = index.to_block_index()
+        # The public constructor of this kind has changed its name; this one is in all versions.
+        return make._simple_new(values, index, pandas.SparseDtype(values.dtype, fill))
+
+    # --- nullable numbers --------------------------------------------------------------------
+
+    def reduce_nullable(writer, value):
+        """Values and mask of a nullable integer, float or boolean array."""
+        return writer.call("pd.nullable", str(value.dtype), value._data, value._mask)
+
+    def rebuild_nullable(reader, dtype, values, mask):
+        """The array; numpy''s dtype, or float, or objects where this pandas lacks the nullable one."""
+        make = _nullable_class(values)
+        if make is not None:
+            return make(values, mask)
+        return _without_nullable(reader, "dtype %s" % dtype, values, mask)
+
+    def _nullable_class(values):
+        """The class of nullable arrays for such values, None where this pandas has none."""
+        import pandas
+
+        kinds = {"b": "BooleanArray", "f": "FloatingArray"}
+        arrays = getattr(pandas, "arrays", None)
+        return getattr(arrays, kinds.get(values.dtype.kind, "IntegerArray"), None)
+
+    def _without_nullable(reader, had, values, mask):
+        import numpy
+
+        if not mask.any():
+            lacks_form(reader, had, str(values.dtype), "pandas")
+            return values
+        kind = values.dtype.kind
+        exact = kind in "iu" and bool(
+            (values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all()
+        )
+        if exact and kind in "iu":  # 2**63 as a float comes back as another number
+            exact = bool((numpy.abs(values[~mask].astype("f8")) <= 2.0**53).all())
+        if kind == "f" and not numpy.isnan(values[~mask]).any():
+            found, missing = values.copy(), numpy.nan  # type: Any, Any
+        elif exact:
+            found, missing = values.astype("f8"), numpy.nan
+        else:
+            found, missing = values.astype(object), None
+        found[mask] = missing
+        lacks_form(reader, had, str(found.dtype), "pandas")
+        return found
+
+    # --- strings -----------------------------------------------------------------------------
+
+    def reduce_strings(writer, value):
+        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
+        import numpy
+
+        dtype = value.dtype
+        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
+        storage = getattr(dtype, "storage", "python")
+        chunks = getattr(value, "_pa_array", None)
+        if chunks is None and storage == "pyarrow":
+            chunks = value._data
+        if chunks is not None:
+            return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))
+        texts = numpy.asarray(value, dtype=object).copy()
+        texts[numpy.asarray(value.isna())] = None
+        return writer.call("pd.texts", storage, missing, texts.tolist())
+
+    def _parts_of_arrow(chunks):
+        """Offsets, UTF-8 and mask (or None) of Arrow''s strings."""
+        import numpy
+        import pyarrow
+
+        whole = chunks.cast(pyarrow.large_string()).combine_chunks()
+        if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all
+            whole = (
+                pyarrow.concat_arrays(whole.chunks)
+                if whole.num_chunks
+                else pyarrow.array([], whole.type)
+            )
+        _, offsets, data = whole.buffers()
+        count = len(whole)
+        if not count:
+            return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None
+        ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)
+        text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")
+        mask = numpy.asarray(whole.is_null()) if whole.null_count else None
+        return ends - ends[0], text[ends[0] : ends[-1]], mask
+
+    def rebuild_strings(
+        reader, storage, missing, ends, data, mask
+    ):
+        """The strings, by Arrow where both sides keep them there."""
+        if storage == "pyarrow" and string_dtype(storage, missing) is not None:
+            return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)
+        text = data.tobytes().decode("utf-8")
+        places = ends.tolist()
+        if len(text) == len(data):
+            texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]
+        else:
+            raw = data.tobytes()
+            texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]
+        return rebuild_texts(reader, storage, missing, texts, mask)
+
+    def _strings_by_arrow(dtype, ends, data, mask):
+        import numpy
+        import pyarrow
+
+        valid = None
+        if mask is not None:
+            valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))
+        buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]
+        count = len(ends) - 1
+        found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)
+        return dtype.__from_arrow__(pyarrow.chunked_array([found]))
+
+    def rebuild_texts(reader, storage, missing, texts, mask = None):
+        """The strings from a list; objects where this pandas has no such dtype."""
+        import numpy
+        import pandas
+
+        dtype = string_dtype(storage, missing)
+        if dtype is None and storage == "pyarrow":
+            dtype = string_dtype("python", missing)
+            if dtype is not None:
+                lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")
+        found = numpy.empty(len(texts), object)
+        found[:] = texts
+        absent = numpy.array([each is None for each in texts], bool) if mask is None else mask
+        if dtype is not None:
+            found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
+            return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
+        found[absent] = None if missing == "NA" else numpy.nan
+        lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
+        return found
+
+    def string_dtype(storage, missing):
+        """pandas'' dtype for strings of that kind, None where it lacks it."""
+        import numpy
+        import pandas
+
+        if not hasattr(pandas, "StringDtype"):
+            return None
+        try:
+            if missing == "nan":
+                return pandas.StringDtype(storage, na_value=numpy.nan)
+            if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
+                return pandas.StringDtype()
+            return pandas.StringDtype(storage)
+        except (TypeError, ImportError):
+            if missing == "NA" and storage == "python":
+                return pandas.StringDtype()
+            return None
+
+    def reduce_arrow(writer, value):
+        """An array that Arrow keeps: numbers as values and mask, the rest as a stream of Arrow''s."""
+        import numpy
+        import pyarrow
+
+        chunks = getattr(value, "_pa_array", None)
+        if chunks is None:
+            chunks = value._data
+        kind = chunks.type
+        if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):
+            mask = numpy.asarray(chunks.is_null().to_numpy())
+            values = numpy.asarray((chunks.fill_null(0) if chunks.null_count else chunks).to_numpy())
+            return writer.call("pd.arrow_numbers", str(kind), values, mask)
+        table = pyarrow.table({"": chunks})
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        return writer.call("pd.arrow", str(kind), writer.put(memoryview(sink.getvalue())))
+
+    def _arrow_dtype():
+        """pandas.ArrowDtype, None where it or pyarrow is missing."""
+        import pandas
+
+        try:
+            import pyarrow
+        except ImportError:
+            return None
+        return getattr(pandas, "ArrowDtype", None)
+
+    def rebuild_arrow_numbers(reader, kind, values, mask):
+        """The array again; nullable or numpy''s numbers where Arrow is missing here."""
+        make = _arrow_dtype()
+        if make is None:
+            had = "dtype %s[pyarrow]" % kind
+            nullable = _nullable_class(values)
+            if nullable is None:
+                return _without_nullable(reader, had, values, mask)
+            found = nullable(values, mask)
+            lacks_form(reader, had, str(found.dtype), "pandas with pyarrow")
+            return found
+        import pyarrow
+
+        dtype = make(pyarrow.type_for_alias(kind))
+        column = pyarrow.array(values, type=dtype.pyarrow_dtype, mask=mask if mask.any() else None)
+        return dtype.__from_arrow__(pyarrow.chunked_array([column]))
+
+    def rebuild_arrow(reader, kind, data):
+        """The array again."""
+        make = _arrow_dtype()
+        if make is None:
+            raise ImportError(
+                "a column of dtype %s[pyarrow] needs pyarrow and pandas 1.5 or newer on this side: "
+                "convert it with astype before it is sent" % kind
+            )
+        import pyarrow
+
+        column = pyarrow.ipc.open_stream(bytes(reader.get(data))).read_all().column(0)
+        return make(column.type).__from_arrow__(column)
+
+    def reduce_numpy_array_of_pandas(writer, value):
+        """pandas'' wrapper of a numpy array."""
+        return writer.call("pd.wrapped", value._ndarray)
+
+    def rebuild_numpy_array_of_pandas(reader, values):
+        """The wrapper again, without one before 0.24."""
+        import pandas
+
+        arrays = getattr(pandas, "arrays", None)
+        make = getattr(arrays, "NumpyExtensionArray", None) or getattr(arrays, "PandasArray", None)
+        if make is None:
+            lacks_form(reader, "pandas'' wrapper of an array", "the array", "pandas")
+            return values
+        return make(values)
+
+    # --- dtypes ------------------------------------------------------------------------------
+
+    def reduce_pandas_dtype(writer, dtype):
+        """A dtype as its parts, or by its name where it has none."""
+        kind = type(dtype).__name__
+        if kind == "CategoricalDtype":
+            return writer.call("pd.dtype", kind, (dtype.categories, dtype.ordered))
+        if kind == "DatetimeTZDtype":
+            return writer.call("pd.dtype", "by_example", _one_of(dtype))
+        if kind == "PeriodDtype":
+            return writer.call("pd.dtype", kind, (dtype.freq,))
+        if kind == "IntervalDtype":
+            return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))
+        if kind == "StringDtype":
+            return writer.call("pd.dtype", "by_example", _one_of(dtype))
+        if kind == "SparseDtype":
+            return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))
+        return writer.call("pd.dtype", "by_name", str(dtype))
+
+    def _one_of(dtype):
+        """An empty array of a dtype."""
+        import pandas
+
+        return array_of_index(pandas.Series([], dtype=dtype))
+
+    def rebuild_pandas_dtype(reader, kind, parts):
+        """The dtype again."""
+        import pandas
+
+        if kind == "by_name":
+            found = pandas.api.types.pandas_dtype(parts)
+            if str(found) != parts:
+                raise TypeError("pandas %s has no dtype %s" % (pandas.__version__, parts))
+            return found
+        if kind == "by_example":
+            return parts.dtype
+        where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any
+        make = getattr(where, kind)
+        if kind == "IntervalDtype" and not hasattr(make, "closed"):  # before 1.3
+            lacks_form(reader, "closed of an IntervalDtype", "lost", "pandas")
+            parts = parts[:1]
+        return make(*parts)
+
+
+    import sys
+    import warnings
+
+    def pandas_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        reducers = {
+            "DataFrame": _reduce_frame,
+            "Series": _reduce_series,
+            "Index": _reduce_index,
+            "Int64Index": _reduce_index,
+            "UInt64Index": _reduce_index,
+            "Float64Index": _reduce_index,
+            "RangeIndex": _reduce_range,
+            "MultiIndex": _reduce_multi,
+            "DatetimeIndex": reduce_times,
+            "TimedeltaIndex": reduce_times,
+            "DatetimeArray": reduce_times,
+            "TimedeltaArray": reduce_times,
+            "PeriodIndex": reduce_periods,
+            "PeriodArray": reduce_periods,
+            "IntervalIndex": reduce_intervals,
+            "IntervalArray": reduce_intervals,
+            "CategoricalIndex": reduce_categorical,
+            "Categorical": reduce_categorical,
+            "IntegerArray": reduce_nullable,
+            "FloatingArray": reduce_nullable,
+            "BooleanArray": reduce_nullable,
+            "StringArray": reduce_strings,
+            "StringArrayNumpySemantics": reduce_strings,
+            "ArrowStringArray": reduce_strings,
+            "ArrowStringArrayNumpySemantics": reduce_strings,
+            "ArrowExtensionArray": reduce_arrow,
+            "NumpyExtensionArray": reduce_numpy_array_of_pandas,
+            "PandasArray": reduce_numpy_array_of_pandas,
+            "SparseArray": reduce_sparse_array,
+            "Timestamp": reduce_timestamp,
+            "Timedelta": reduce_timedelta,
+            "Period": reduce_period,
+            "Interval": reduce_interval,
+            "NaTType": _reduce_missing,
+            "NAType": _reduce_missing,
+        }
+        if hasattr(kind, "kwds") and hasattr(kind, "normalize"):
+            return reduce_offset
+        if kind.__name__.endswith("Dtype"):
+            return reduce_pandas_dtype
+        return reducers.get(kind.__name__)
+
+    def pandas_rebuilders():
+        """The rebuilders by name."""
+        return {
+            "pd.frame": _rebuild_frame,
+            "pd.series": _rebuild_series,
+            "pd.index": _rebuild_index,
+            "pd.labels": _rebuild_labels,
+            "pd.range": _rebuild_range,
+            "pd.multi": _rebuild_multi,
+            "pd.times": rebuild_times,
+            "pd.periods": rebuild_periods,
+            "pd.intervals": rebuild_intervals,
+            "pd.categorical": rebuild_categorical,
+            "pd.nullable": rebuild_nullable,
+            "pd.strings": rebuild_strings,
+            "pd.texts": rebuild_texts,
+            "pd.arrow": rebuild_arrow,
+            "pd.arrow_numbers": rebuild_arrow_numbers,
+            "pd.wrapped": rebuild_numpy_array_of_pandas,
+            "pd.sparse": rebuild_sparse_array,
+            "pd.timestamp": rebuild_timestamp,
+            "pd.timedelta": rebuild_timedelta,
+            "pd.period": rebuild_period,
+            "pd.interval": rebuild_interval,
+            "pd.missing": _rebuild_missing,
+            "pd.offset": rebuild_offset,
+            "pd.dtype": rebuild_pandas_dtype,
+        }
+
+    # --- frames and series -------------------------------------------------------------------
+
+    def _blocks_of(value):
+        manager = getattr(value, "_mgr", None)
+        return (value._data if manager is None else manager).blocks
+
+    def _memory_of_block(values):
+        """A block''s numpy array, also behind datetimes and wrappers; else its extension array."""
+        import numpy
+
+        kind = type(values).__name__
+        if isinstance(values, numpy.ndarray):
+            return values
+        if kind in ("DatetimeArray", "TimedeltaArray", "DatetimeIndex", "TimedeltaIndex"):
+            return values if getattr(values, "tz", None) is not None else times_of(values)
+        if kind in ("NumpyExtensionArray", "PandasArray"):
+            return values._ndarray
+        return values
+
+    def _reduce_frame(writer, frame):
+        import numpy
+
+        parts = []
+        for block in _blocks_of(frame):
+            values = _memory_of_block(block.values)
+            places = numpy.asarray(block.mgr_locs.as_array)
+            if not isinstance(values, numpy.ndarray) and getattr(values, "ndim", 1) == 2:
+                for row in range(len(places)):  # datetimes with a zone
+                    parts.append((places[row : row + 1], values[row]))
+            else:
+                parts.append((places, values))
+        return writer.call("pd.frame", parts, frame.columns, frame.index, _extras(frame))
+
+    def _rebuild_frame(reader, parts, columns, index, extras):
+        import numpy
+        import pandas
+
+        pieces, order = [], []
+        for places, values in parts:
+            order.append(places)
+            values = _usable(reader, values)
+            if isinstance(values, numpy.ndarray) and values.ndim == 2:
+                piece = _frame_of_block(values, index)
+            else:
+                piece = pandas.Series(values, index=index, name=0, dtype=_dtype_for(values), copy=False)
+            pieces.append(piece)
+        if not pieces:
+            found = pandas.DataFrame(index=index, columns=columns)
+        elif len(pieces) == 1:
+            found = pieces[0].to_frame() if pieces[0].ndim == 1 else pieces[0]
+        else:
+            found = pandas.concat(pieces, axis=1)
+        if pieces:
+            places = numpy.concatenate(order)
+            if (places != numpy.arange(len(places))).any():
+                found = found.take(numpy.argsort(places), axis=1)
+                # `take` remembers whose part it is and would warn of writes to it.
+                if hasattr(found, "_is_copy"):
+                    found._is_copy = None
+            found.columns = columns
+            found.index = index
+        return _with_extras(reader, found, extras)
+
+    def _frame_of_block(values, index):
+        """A frame around the memory of a block, without a copy and without looking for other types."""
+        import pandas
+
+        return pandas.DataFrame(values.T, index=index, dtype=values.dtype, copy=False)
+
+    def _usable(reader, values):
+        """Values of a block for this pandas: writable, and in a unit of time that it has."""
+        import numpy
+
+        if not isinstance(values, numpy.ndarray):
+            return values
+        if not values.flags.writeable:
+            values.flags.writeable = True  # in memory of its own, see rebuild_array
+        return native_times(reader, values)
+
+    def _dtype_for(values):
+        """The dtype to ask for, so that pandas does not look for a better one in objects."""
+        return object if values.dtype == object else None
+
+    def _reduce_series(writer, series):
+        values = _memory_of_block(_blocks_of(series)[0].values)
+        return writer.call("pd.series", values, series.index, series.name, _extras(series))
+
+    def _rebuild_series(reader, values, index, name, extras):
+        import pandas
+
+        values = _usable(reader, values)
+        found = pandas.Series(values, index=index, name=name, dtype=_dtype_for(values), copy=False)
+        return _with_extras(reader, found, extras)
+
+    def _extras(value):
+        """What a frame or series may have beside its data, None for nothing."""
+        kind = type(value)  # asked first: a column can have these names, and old pandas other `flags`
+        attrs = value.attrs if hasattr(kind, "attrs") else None
+        duplicates = value.flags.allows_duplicate_labels if hasattr(kind, "set_flags") else True
+        return (dict(attrs or {}), duplicates) if attrs or not duplicates else None
+
+    def _with_extras(reader, value, extras):
+        if extras is None:
+            return value
+        attrs, duplicates = extras
+        if attrs:
+            if pandas_major() >= 1:
+                value.attrs.update(attrs)
+            else:
+                lacks_form(reader, "attrs of a %s" % type(value).__name__, "lost", "pandas")
+        if not duplicates:
+            if hasattr(type(value), "set_flags"):
+                value.flags.allows_duplicate_labels = False
+            else:
+                lacks_form(reader, "flag allows_duplicate_labels", "lost", "pandas")
+        return value
+
+    # --- indexes -----------------------------------------------------------------------------
+
+    def _reduce_index(writer, index):
+        import numpy
+
+        values = _memory_of_block(index._values)
+        if str(values.dtype) == "str" and isinstance(values.dtype.na_value, float):
+            texts = numpy.asarray(values, dtype=object)
+            return writer.call("pd.labels", texts, index.name, values.dtype.storage)
+        return writer.call("pd.index", values, index.name, pandas_major())
+
+    def _rebuild_index(reader, values, name, major):
+        import numpy
+        import pandas
+
+        if isinstance(values, numpy.ndarray) and values.dtype == object:
+            if major < 3 <= pandas_major() and pandas.api.types.infer_dtype(values) == "string":
+                return pandas.Index(values, name=name, dtype="str")
+            return pandas.Index(values, name=name, dtype=object)
+        dtype = None if isinstance(values, numpy.ndarray) else values.dtype
+        try:
+            found = pandas.Index(values, name=name, dtype=dtype)
+        except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some
+            found = pandas.Index(numpy.asarray(values, dtype=object), name=name)
+        if str(found.dtype) != str(values.dtype):
+            lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
+        return found
+
+    def _rebuild_labels(reader, texts, name, storage):
+        """Labels of dtype `str`; they are objects to a pandas whose default that is."""
+        import pandas
+
+        if pandas_major() < 3:
+            return pandas.Index(texts, name=name, dtype=object)
+        dtype = string_dtype(storage, "nan") or "str"
+        return pandas.Index(texts, name=name, dtype=dtype)
+
+    def _reduce_range(writer, index):
+        if hasattr(type(index), "start"):
+            parts = (index.start, index.stop, index.step)
+        else:
+            parts = (index._start, index._stop, index._step)
+        return writer.call("pd.range", *(parts + (index.name,)))
+
+    def _rebuild_range(reader, start, stop, step, name):
+        import pandas
+
+        return pandas.RangeIndex(start, stop, step, name=name)
+
+    def _reduce_multi(writer, index):
+        codes = index.codes if hasattr(index, "codes") else index.labels
+        codes = [_plain_array(each) for each in codes]
+        return writer.call("pd.multi", list(index.levels), codes, list(index.names))
+
+    def _plain_array(values):
+        """As numpy''s own class: pandas before 0.24 had one of its own for codes."""
+        import numpy
+
+        return numpy.asarray(values).view(numpy.ndarray)
+
+    def _rebuild_multi(reader, levels, codes, names):
+        import pandas
+
+        options = {"codes": codes} if hasattr(pandas.MultiIndex, "codes") else {"labels": codes}
+        return pandas.MultiIndex(levels=levels, names=names, verify_integrity=False, **options)
+
+    # --- missing values ----------------------------------------------------------------------
+
+    def _reduce_missing(writer, value):
+        return writer.call("pd.missing", "NaT" if type(value).__name__ == "NaTType" else "NA")
+
+    def _rebuild_missing(reader, name):
+        import pandas
+
+        if not hasattr(pandas, name):
+            lacks_form(reader, "pandas.NA", "None", "pandas")
+        return getattr(pandas, name, None)
+
+
+    import sys
+
+    _PARTS = {
+        "csr": ("data", "indices", "indptr"),
+        "csc": ("data", "indices", "indptr"),
+        "bsr": ("data", "indices", "indptr"),
+        "dia": ("data", "offsets"),
+        "lil": ("rows", "data"),
+    }
+
+    def scipy_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        sparse = sys.modules.get("scipy.sparse")  # type: Any
+        if sparse is None or getattr(sparse, kind.__name__, None) is not kind:
+            return None
+        return (
+            _reduce_sparse
+            if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok")
+            else None
+        )
+
+    def scipy_rebuilders():
+        """The rebuilders by name."""
+        return {"sp.sparse": _rebuild_sparse}
+
+    def _reduce_sparse(writer, matrix):
+        kind = type(matrix).__name__
+        source = matrix.tocoo() if kind[:3] == "dok" else matrix
+        if kind[:3] in _PARTS:
+            parts = tuple(getattr(matrix, name) for name in _PARTS[kind[:3]])
+        else:
+            parts = (source.data,) + tuple(getattr(source, "coords", None) or (source.row, source.col))
+        return writer.call("sp.sparse", kind, matrix.shape, matrix.dtype, parts)
+
+    def _rebuild_sparse(reader, kind, shape, dtype, parts):
+        import scipy.sparse
+
+        if not hasattr(scipy.sparse, kind):
+            older = kind.replace("_array", "_matrix")
+            lacks_form(reader, "scipy.sparse.%s" % kind, older, "scipy")
+            kind = older
+        make = getattr(scipy.sparse, kind)
+        form = kind[:3]
+        if form == "lil":
+            found = make(shape, dtype=dtype)
+            found.rows, found.data = parts
+        elif form == "coo":
+            found = make((parts[0], parts[1:]), shape=shape)
+        elif form == "dok":
+            coo = scipy.sparse.coo_matrix if kind.endswith("matrix") else scipy.sparse.coo_array
+            found = coo((parts[0], parts[1:]), shape=shape).todok()
+        else:
+            found = make(parts, shape=shape)
+            for name, part in zip(_PARTS[form], parts):
+                setattr(found, name, part)  # with the very dtype of its indices
+        return found
+
+
+    import copyreg
+    import functools
     import io
+    import operator
     import pickle
+    import sys
+    import types
 
-    OUT_OF_BAND = pickle.HIGHEST_PROTOCOL >= 5
+    VALUE_PROTOCOL = 4  # the highest that Python 3.5 to 3.7 know
     BIG = 65536  # bytes from which on a plain bytes value is passed beside the pickle
+    APART = 16384  # bytes from which on a buffer is a piece of its own
+    WIRE = "sqlexec_wire"
 
-    def dump(value, dumps = pickle.dumps):
-        """Pickle a value; `dumps` is pickle.dumps or cloudpickle.dumps. Its errors pass through."""
+    _EXACT_VERSION = ("sklearn", "statsmodels")  # load elsewhere at best to something subtly else
+    _MOVED = (  # modules that have two names, by version
+        ("numpy._core", "numpy.core"),
+        ("numpy.core", "numpy._core"),
+        ("pathlib._local", "pathlib"),
+        ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
+    )
+    _BY_ITSELF = operator.methodcaller("__reduce_ex__", VALUE_PROTOCOL)
+    _REDUCERS = {
+        "numpy": numpy_reducer,
+        "pandas": pandas_reducer,
+        "scipy": scipy_reducer,
+    }  # type: Dict[str, Callable[[type], Any]]
+    _rebuilders = {}  # type: Dict[str, Callable[..., Any]]
+
+    class Incompatible(Exception):
+        """A value needs a package, or a version of it, that this Python does not have."""
+
+    def dump(value, by_value = False):
+        """Pickle a value; `by_value`: with cloudpickle, for functions and classes of the user''s.
+
+        Errors of pickle, or of an object''s own __reduce__, pass through.
+        """
         if type(value) is bytes and len(value) >= BIG:
             return [b"", value]
-        if not OUT_OF_BAND:
-            return [dumps(value, protocol=4)]
-        pieces = [b""]  # type: List[Buffer]
-        pieces[0] = dumps(value, protocol=5, buffer_callback=lambda part: pieces.append(part.raw()))
-        return pieces
+        _register_wire()
+        stream = io.BytesIO()
+        writer = _Writer()
+        if callable(by_value):
+            pickler = by_value(stream)
+            pickler.dispatch_table = writer
+        elif by_value:
+            import cloudpickle
 
-    def load(pieces, aliases = None):
+            kind = cloudpickle.Pickler
+            writer.others = kind.dispatch_table
+            pickler = kind.__new__(kind)
+            pickler.dispatch_table = writer
+            pickler.__init__(stream, VALUE_PROTOCOL)
+        else:
+            pickler = pickle.Pickler(stream, VALUE_PROTOCOL)
+            pickler.dispatch_table = writer
+        pickler.dump(value)
+        writer.pieces[0] = stream.getvalue()
+        return writer.pieces
+
+    def load(
+        pieces, aliases = None, sender = None
+    ):
         """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
 
-        `aliases` maps names of the package sqlexec to what is taken for them.
+        `aliases` maps names of the package sqlexec to what is taken for them; `sender` has the
+        "packages" of the other side and their versions, for the messages of errors.
         """
         if not len(pieces[0]):
             return bytes(pieces[1])
-        buffers = [bytearray(piece) for piece in pieces[1:]]
-        if aliases:
-            return _Unpickler(io.BytesIO(pieces[0]), buffers, aliases).load()
-        if buffers:
-            return pickle.loads(pieces[0], buffers=buffers)
-        return pickle.loads(pieces[0])
+        reader = _Reader(io.BytesIO(pieces[0]), pieces, aliases, sender)
+        try:
+            return reader.load()
+        except Incompatible:
+            raise
+        except Exception as error:
+            mismatch = reader.mismatch()
+            if mismatch is None:
+                raise
+            raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
 
-    class _Unpickler(pickle.Unpickler):
-        """An unpickler that takes other objects for names of the package sqlexec."""
+    class _Writer(dict):  # type: ignore[type-arg]
+        """The dispatch table of one dump, filled as types occur: type -> reducer; and its buffers."""
 
-        def __init__(self, stream, buffers, aliases):
-            if OUT_OF_BAND:
-                super().__init__(stream, buffers=buffers)
+        def __init__(self):
+            self.pieces = [b""]  # type: List[Buffer]
+            self.others = copyreg.dispatch_table  # type: Any
+
+        def __missing__(self, kind):
+            reducer = _reducer(kind)
+            if reducer is not None:
+                found = functools.partial(reducer, self)  # type: Any
+            elif kind in self.others:
+                found = self.others[kind]
+            elif issubclass(kind, type):
+                raise KeyError(kind)  # classes go by name
             else:
-                super().__init__(stream)
-            self._aliases = aliases
+                found = _BY_ITSELF
+            self[kind] = found
+            return found
+
+        def put(self, data):
+            """What stands for these bytes in the pickle: their number where they are many."""
+            if not isinstance(data, memoryview):
+                data = memoryview(data)
+            if data.nbytes < APART:
+                return bytes(data)
+            self.pieces.append(data)
+            return len(self.pieces) - 1
+
+        def call(self, name, *arguments):
+            """What a reducer gives to have the rebuilder of that name called."""
+            return sys.modules[WIRE].rebuild, (name,) + arguments
+
+    class _Reader(pickle.Unpickler):
+        """An unpickler with the rebuilders, and with other objects for names of the package sqlexec."""
+
+        def __init__(
+            self,
+            stream,
+            pieces,
+            aliases,
+            sender,
+        ):
+            super().__init__(stream)
+            self._pieces = pieces
+            self._aliases = aliases or {}
+            self._last = ""
+            self.sender = (sender or {}).get("packages", {})
+            self.warned = set()  # type: Any
 
         def find_class(self, module, name):
-            """Find a global by module and name, the aliases first."""
-            if module.split(".", maxsplit=1)[0] == "sqlexec" and name in self._aliases:
+            """Find a global by module and name: rebuilders, aliases, modules that have moved."""
+            if module == WIRE:
+                return self._rebuild
+            root = module.partition(".")[0]
+            if root == "sqlexec" and name in self._aliases:
                 return self._aliases[name]
-            return super().find_class(module, name)
+            self._last = root
+            try:
+                return super().find_class(module, name)
+            except (ImportError, AttributeError):
+                for old, new in _MOVED:
+                    if (module + ".").startswith(old + "."):
+                        try:
+                            return super().find_class(new + module[len(old) :], name)
+                        except (ImportError, AttributeError):
+                            pass
+                if module == "pytz":
+                    return rebuilder("py.pytz")(self, name)
+                raise
+
+        def _rebuild(self, name, *arguments):
+            if name[:3] == "np.":
+                self._last = "numpy"
+            elif name[:3] == "pd.":
+                self._last = "pandas"
+            elif name[:3] == "sp.":
+                self._last = "scipy"
+            return rebuilder(name)(self, *arguments)
+
+        def get(self, data):
+            """The bytes that `put` took."""
+            return self._pieces[data] if isinstance(data, int) else data
+
+        def mismatch(self):
+            """What differs in the package whose object could not be rebuilt, None if nothing does."""
+            return package_mismatch(self._last, self.sender.get(self._last))
+
+    def package_mismatch(package, version):
+        """Say that a package is missing here, or is not of the sender''s version; None if it is."""
+        if package in ("", "__main__"):
+            return None
+        try:
+            __import__(package)
+        except ImportError:
+            theirs = " %s" % version if version else ""
+            return "the value needs %s%s, which this Python lacks" % (package, theirs)
+        here = getattr(sys.modules.get(package), "__version__", None)
+        if version is None or here is None or here == version:
+            return None
+        return "the value was made with %s %s and cannot be rebuilt with this Python''s %s %s" % (
+            package,
+            version,
+            package,
+            here,
+        )
+
+    def rebuilder(name):
+        """The rebuilder of that name; the tables are made when the first of their kind is asked for."""
+        if name not in _rebuilders:
+            tables = {
+                "np": numpy_rebuilders,
+                "pd": pandas_rebuilders,
+                "sp": scipy_rebuilders,
+                "py": plain_rebuilders,
+            }
+            make = tables.get(name.partition(".")[0])
+            found = make() if make else {}
+            if name == "py.exact":
+                found[name] = _rebuild_exact
+            if name not in found:
+                raise Incompatible("the value is of a kind that this version does not know: %s" % name)
+            _rebuilders.update(found)
+        return _rebuilders[name]
+
+    def _register_wire():
+        """Let pickle find the global in whose name rebuilders are called."""
+        if WIRE not in sys.modules:
+            module = types.ModuleType(WIRE)
+
+            def rebuild(*arguments):
+                raise Incompatible("only an unpickler of sqlexec can rebuild this value")
+
+            rebuild.__module__ = WIRE
+            rebuild.__qualname__ = "rebuild"
+            vars(module)["rebuild"] = rebuild
+            sys.modules[WIRE] = module
+
+    def _reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        module = getattr(kind, "__module__", None)
+        root = module.partition(".")[0] if isinstance(module, str) else ""
+        if root in _REDUCERS:
+            return _REDUCERS[root](kind)
+        if root in _EXACT_VERSION and not issubclass(kind, type):
+            return functools.partial(_reduce_exact, root)
+        return plain_reducer(kind)
+
+    def _reduce_exact(package, writer, value):
+        """An object whose pickle is to be trusted only where the package''s version is the same."""
+        plain = _BY_ITSELF(value)
+        if isinstance(plain, str):
+            return plain
+        version = getattr(sys.modules.get(package), "__version__", "")
+        return writer.call("py.exact", package, version, plain[0], plain[1]) + tuple(plain[2:])
+
+    def _rebuild_exact(reader, package, version, function, arguments):
+        mismatch = package_mismatch(package, version)
+        if mismatch is not None:
+            raise Incompatible(mismatch)
+        return function(*arguments)
 
 
     import pickle
@@ -427,8 +1946,11 @@ def sqlexec_runner():
             _C_LIBRARY._flushall() if os.name == "nt" else _C_LIBRARY.fflush(None)
 
 
+    import pickle
     import sys
     import traceback
+
+    LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
 
     def describe(error, own_file):
         """Type name, message and traceback text of an exception.
@@ -453,6 +1975,80 @@ def sqlexec_runner():
         """`describe` of the exception that is being handled."""
         error = sys.exc_info()[1]  # type: Any
         return describe(error, own_file)
+
+    def dump_error(error, dump_one):
+        """Pickle an exception with its causes and contexts; no pieces where it cannot be.
+
+        One of its causes that cannot be pickled is named, and spoils nothing else.
+        """
+        chain = _chain(error)
+        places = {id(each): place for place, each in enumerate(chain)}
+        links = []
+        pieces = [b""]  # type: List[Buffer]
+        for each in chain:
+            try:
+                own = dump_one(each)
+            except Exception:  # noqa: BLE001 - whatever a user''s __reduce__ raises
+                own = []
+            if each is error and not own:
+                return []
+            links.append(
+                (
+                    "%s.%s" % (type(each).__module__, type(each).__qualname__),
+                    text_of(each),
+                    places.get(id(each.__cause__)),
+                    places.get(id(each.__context__)),
+                    each.__suppress_context__,
+                    len(own),
+                )
+            )
+            pieces.extend(own)
+        pieces[0] = pickle.dumps(links, protocol=4)
+        return pieces
+
+    def load_error(
+        pieces,
+        load_one,
+        stand_in,
+    ):
+        """Rebuild what `dump_error` wrote, None if the exception itself cannot be.
+
+        `stand_in(type''s name, text)` gives what is taken for a cause that cannot.
+        """
+        links = pickle.loads(pieces[0])
+        chain = []  # type: List[BaseException]
+        start = 1
+        for name, text, _, _, _, count in links:
+            found = _loaded(pieces[start : start + count], load_one)
+            if found is None and not chain:
+                return None
+            chain.append(stand_in(name, text) if found is None else found)
+            start += count
+        for error, (_, _, cause, context, suppressed, _) in zip(chain, links):
+            error.__cause__ = None if cause is None else chain[cause]
+            error.__context__ = None if context is None else chain[context]
+            error.__suppress_context__ = suppressed
+        return chain[0]
+
+    def _loaded(pieces, load_one):
+        if not pieces:
+            return None
+        try:
+            found = load_one(pieces)
+        except Exception:  # noqa: BLE001 - its class may want other arguments, or be missing here
+            return None
+        return found if isinstance(found, BaseException) else None
+
+    def _chain(error):
+        """The exception and all that it has for cause or context, directly or not."""
+        found = [error]
+        for each in found:
+            for other in (each.__cause__, each.__context__):
+                if other is None or any(other is known for known in found):
+                    continue
+                if len(found) < LONGEST_CHAIN:
+                    found.append(other)
+        return found
 
 
     import hashlib
@@ -498,10 +2094,10 @@ def sqlexec_runner():
             try:
                 import cloudpickle
             except ImportError:
-                raise NeedsCloudpickle(version)
+                raise NeedsCloudpickle("cloudpickle %s" % version)
 
             if cloudpickle.__version__ != version:
-                raise NeedsCloudpickle("%s, not %s" % (version, cloudpickle.__version__))
+                raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
             return
         for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
             del sys.modules[name]
@@ -511,6 +2107,11 @@ def sqlexec_runner():
             __import__("cloudpickle")
         finally:
             sys.meta_path.remove(sources)
+
+    def has_travelled(module):
+        """Did a module come in a payload? The server''s next process will not have it."""
+        spec = getattr(module, "__spec__", None)
+        return isinstance(getattr(spec, "loader", None), _Sources)
 
     class _Sources:
         """Finder and loader of modules whose sources are in memory, by name."""
@@ -533,6 +2134,439 @@ def sqlexec_runner():
             """Run the module''s source."""
             name = module.__name__
             exec(compile(self._sources[name], "<sqlexec>/%s" % name, "exec"), module.__dict__)
+
+
+    import __future__
+
+    import ast
+    import collections
+    import importlib
+    import importlib.machinery
+    import json
+    import linecache
+    import pickle
+    import sys
+    import types
+    import zlib
+
+    _OUTER = "sqlexec_free"
+    _MADE = {}  # type: Dict[int, Any]  # objects of this chunk by the number the client gave them
+    _MODULES = {}  # type: Dict[int, types.ModuleType]  # likewise, namespaces
+    _BEFORE = []  # type: List[Tuple[Dict[str, Any], str, Any]]  # dict, key, what stood there
+
+    class MissingPackage(ImportError):
+        """A package that the function imports on the client is not there on the server."""
+
+    def definition_names():
+        """What the client''s pickles call for, by name."""
+        names = (
+            define,
+            complete,
+            define_cell,
+            user_namespace,
+            user_module,
+            known,
+            define_named_tuple,
+            define_type,
+            import_package,
+            import_name,
+            user_name,
+        )  # type: Any
+        return {each.__name__: each for each in names}
+
+    def install_modules(pieces):
+        """Make the user''s modules importable that came whole; `pieces` is [] or their sources."""
+        if pieces:
+            sources = json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii"))
+            sys.meta_path.insert(0, _ModuleFinder(sources))
+            for name in sources:
+                _replace(sys.modules, name, None)
+
+    def remove_definitions():
+        """Leave nothing of the chunk''s definitions behind."""
+        finders = [each for each in sys.meta_path if type(each).__name__ == "_ModuleFinder"]
+        for finder in finders:
+            sys.meta_path.remove(finder)
+        while _BEFORE:
+            place, key, value = _BEFORE.pop()
+            if value is None:
+                place.pop(key, None)
+            else:
+                place[key] = value
+        _MADE.clear()
+        _MODULES.clear()
+
+    def define(
+        number,
+        segment,
+        space,
+        path,
+        free,
+        cells,
+        needed,
+    ):
+        """A function or class, or what its decorated definition gives; still without its values.
+
+        `path` is its qualified name, `free` the variables that it has from functions around it, in
+        `cells`; `needed` are the globals that the definition itself uses.
+        """
+        if number in _MADE:
+            return _MADE[number]
+        for name, value in needed.items():
+            space.setdefault(name, value)
+        _remember_lines(segment)
+        code = definition_code(segment, path, free)
+        by_name = dict(zip(free, cells))
+        closure = tuple(
+            by_name[name] if name in by_name else define_cell() for name in code.co_freevars
+        )
+        function = types.FunctionType(code, space, code.co_name, None, closure)  # type: Any
+        if segment[0] in ("def", "lambda"):
+            function.__qualname__ = path
+            function.__module__ = space.get("__name__")
+            made = function
+        else:
+            made = function()
+        _MADE[number] = made
+        return made
+
+    def complete(made, state):
+        """Give a definition its values: cells, globals, attributes, and the name it stands under."""
+        contents, space, names, attributes, public = state
+        for cell, value in contents:
+            _fill(cell, value)
+        for name, value in names.items():
+            space.setdefault(name, value)
+        for name, value in attributes.items():
+            setattr(made, name, value)
+        if public is not None:
+            space.setdefault(public, made)
+
+    def define_cell(*_):
+        """An empty cell."""
+        cell = None
+
+        def holder():
+            return cell  # noqa: F821 - it is to be empty
+
+        del cell
+        closure = holder.__closure__  # type: Any
+        return closure[0]
+
+    def user_namespace(
+        number, name, file, package, kind
+    ):
+        """The namespace of one of the user''s modules ("module"), or of code without one ("free").
+
+        That of a module that came "whole" is its own.
+        """
+        if kind == "whole":
+            return importlib.import_module(name).__dict__
+        if number not in _MODULES:
+            module = types.ModuleType(name)
+            module.__dict__["__builtins__"] = __builtins__
+            if file is not None:
+                module.__file__ = file
+            module.__dict__["__package__"] = package
+            _MODULES[number] = module
+            if kind == "module":
+                _stand_in_for(name.rpartition(".")[0])
+                _replace(sys.modules, name, module)
+        return _MODULES[number].__dict__
+
+    def user_module(name):
+        """One of the user''s modules that came whole."""
+        return importlib.import_module(name)
+
+    def user_name(name, attribute):
+        """A name of one of the user''s modules that came whole."""
+        value = importlib.import_module(name)  # type: Any
+        for each in attribute.split("."):
+            value = getattr(value, each)
+        return value
+
+    def known(number):
+        """What an earlier pickle of this chunk has defined."""
+        return _MADE[number]
+
+    def has_definitions():
+        """Has this chunk brought definitions by source?"""
+        return bool(_MADE)
+
+    def definitions_pickler(stream):
+        """A pickler that names the chunk''s definitions by their numbers, for the client to know them.
+
+        What stands in a module is found by name; this slower way is for what stands in none, local
+        classes for example.  It is pickle''s own in Python: all versions let that be changed.
+        """
+        numbers = {id(value): number for number, value in _MADE.items()}
+
+        class Table:
+            def __init__(self, writer):
+                self._writer = writer
+
+            def get(self, kind, default = None):
+                try:
+                    return self._writer[kind]
+                except KeyError:
+                    return default
+
+        base = pickle._Pickler  # type: Any
+
+        class Pickler(base):  # type: ignore[misc]
+            def __setattr__(self, name, value):
+                object.__setattr__(self, name, Table(value) if name == "dispatch_table" else value)
+
+            def save_global(self, value, name = None):
+                if value is known:
+                    self.save("sqlexec")
+                    self.save("original")
+                    self.write(pickle.STACK_GLOBAL)
+                elif id(value) in numbers:
+                    self.save_reduce(known, (numbers[id(value)],), obj=value)
+                else:
+                    base.save_global(self, value, name)
+
+            def save_type(self, value):
+                if id(value) in numbers:
+                    self.save_global(value)
+                else:
+                    base.dispatch[type](self, value)
+
+            dispatch = dict(base.dispatch)  # type: Any
+            dispatch[type] = save_type
+            dispatch[types.FunctionType] = save_global
+
+        return Pickler(stream, 4)
+
+    def define_named_tuple(
+        number, space, name, fields, defaults
+    ):
+        """A class that collections.namedtuple made."""
+        if number not in _MADE:
+            make = collections.namedtuple  # type: Any
+            made = make(name, fields)
+            made.__new__.__defaults__ = tuple(defaults) or None
+            made.__module__ = space.get("__name__")
+            _MADE[number] = made
+        return _MADE[number]
+
+    def define_type(
+        number, space, kind, name, bases, entries
+    ):
+        """A class that a call made: type(name, bases, entries), or Enum(name, entries)."""
+        if number not in _MADE:
+            made = kind(name, bases, entries) if bases is not None else kind(name, entries)
+            made.__module__ = space.get("__name__")
+            _MADE[number] = made
+        return _MADE[number]
+
+    def import_package(name, version = None, submodules = ()):
+        """An installed module, with those of its submodules that are used; says who lacks it."""
+        try:
+            module = importlib.import_module(name)
+            for each in submodules:
+                importlib.import_module(each)
+            return module
+        except ImportError as error:
+            raise MissingPackage(
+                "the function needs the package %r (%sof the client), which the server''s Python %d.%d "
+                "cannot import: %s. Install it on the server, or do without it in the function"
+                % (
+                    name.split(".", 1)[0],
+                    "version %s " % version if version else "",
+                    sys.version_info[0],
+                    sys.version_info[1],
+                    error,
+                )
+            )
+
+    def import_name(module, name, version = None):
+        """A name of an installed module: what `from module import name` gives."""
+        value = import_package(module, version)
+        try:
+            for each in name.split("."):
+                value = getattr(value, each)
+        except AttributeError:
+            found = getattr(sys.modules.get(module.split(".", 1)[0]), "__version__", None)
+            raise MissingPackage(
+                "the function needs %r of module %r (%son the client), which the server''s %s lacks"
+                % (
+                    name,
+                    module,
+                    "version %s " % version if version else "",
+                    "version %s" % found if found else "Python %d.%d" % tuple(sys.version_info[:2]),
+                )
+            )
+        return value
+
+    def definition_code(
+        segment,
+        path,
+        free,
+        flags = -1,
+        imported = (),
+    ):
+        """Compile a definition; gives a function''s code, or that of a function which defines it.
+
+        `flags` are those of the `__future__`; by default annotations are kept as text, since what
+        they name may not exist here.  `imported` are names that the module imports: to them Python
+        3.11 and later compile calls in another way.
+        """
+        kind, file, line, text = segment
+        body = _parse(kind, line, text)
+        node = body[0]  # type: Any
+        name = "<lambda>" if kind == "lambda" else node.name
+        tree, scopes = _wrapper(path, [each for each in free if each != "__class__"], line)
+        if kind == "def":
+            node.decorator_list = []
+        if not scopes and kind != "lambda" and name not in free:
+            body = _placed("global %s" % name, line).body + body
+        if kind in ("class", "statement"):
+            body = body + _placed("def f():\n return %s" % name, line).body[0].body
+        innermost = tree.body[0]
+        while isinstance(innermost.body[-1], (ast.FunctionDef, ast.ClassDef)):
+            innermost = innermost.body[-1]
+        innermost.body = body
+        if imported:
+            tree.body = _placed("import %s" % ", ".join(imported), line).body + tree.body
+        if flags < 0:
+            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+            if not flags:
+                _strip_annotations(tree)
+        code = compile(tree, file, "exec", flags, True)
+        for scope in [_OUTER] + scopes + ([] if kind in ("class", "statement") else [name]):
+            code = _inner_code(code, scope)
+        return code
+
+    def _parse(kind, line, text):
+        """The statements of a segment, at their own lines and columns."""
+        if kind == "lambda":
+            tree, before = ast.parse("(\n" + text + "\n)"), 1
+        elif text[:1] in (" ", "\t"):
+            tree, before = ast.parse("if 1:\n" + text), 1
+        else:
+            tree, before = ast.parse(text), 0
+        ast.increment_lineno(tree, line - 1 - before)
+        found = tree.body  # type: Any
+        return list(found[0].body if before and kind != "lambda" else found)
+
+    def _wrapper(path, free, line):
+        """The functions and classes around a definition, and their names from outer to inner."""
+        lines = ["def %s(%s):" % (_OUTER, ", ".join(free))]
+        scopes = []  # type: List[str]
+        steps = path.split(".")
+        for place, name in enumerate(steps[:-1]):
+            if not name.isidentifier():
+                continue  # "<locals>", or a lambda, which gives no scope that counts
+            indent = " " * (len(scopes) + 1)
+            if not scopes and name not in free:
+                lines.append("%sglobal %s" % (indent, name))
+            is_function = steps[place + 1] == "<locals>"
+            lines.append("%s%s:" % (indent, "def %s()" % name if is_function else "class %s" % name))
+            scopes.append(name)
+        lines.append(" " * (len(scopes) + 1) + "pass")
+        return _placed("\n".join(lines), line), scopes
+
+    def _placed(text, line):
+        """Parsed code, all of it at one line."""
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            for name in ("lineno", "end_lineno"):
+                if hasattr(node, name):
+                    setattr(node, name, line)
+        return tree
+
+    def _inner_code(code, name):
+        """The last code of that name in another one: those of default values come before it."""
+        found = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        for each in reversed(found):
+            if each.co_name == name:
+                return each
+        for each in reversed(found):
+            if each.co_name.startswith("<generic parameters"):
+                return _inner_code(each, name)
+        raise LookupError("no code of the name %s" % name)
+
+    def _strip_annotations(tree):
+        """For Python 3.5 and 3.6, which evaluate all of them."""
+        for node in ast.walk(tree):  # type: Any
+            if isinstance(node, ast.arg):
+                node.annotation = None
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                node.returns = None
+            elif type(node).__name__ == "AnnAssign":
+                node.annotation = ast.copy_location(ast.Str("typing.Any"), node.annotation)  # type: ignore[attr-defined,unused-ignore]
+
+    def _fill(cell, value):
+        """Set a cell''s contents; Python 3.6 has no attribute for that."""
+
+        inner = None
+
+        def write(value):
+            nonlocal inner
+            inner = value
+
+        types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
+
+    def _remember_lines(segment):
+        """Let tracebacks show the user''s text."""
+        _, file, line, text = segment
+        if not any(place is linecache.cache and key == file for place, key, _ in _BEFORE):
+            _replace(linecache.cache, file, (0, None, [], file))
+        entry = linecache.cache[file]  # type: Any
+        lines = entry[2]
+        new = text.splitlines(True)
+        lines.extend(["\n"] * (line - 1 + len(new) - len(lines)))
+        lines[line - 1 : line - 1 + len(new)] = [each.rstrip("\n") + "\n" for each in new]
+
+    def _replace(place, key, value):
+        """Set an item, until remove_definitions."""
+        _BEFORE.append((place, key, place.get(key)))
+        if value is None:
+            place.pop(key, None)
+        else:
+            place[key] = value
+
+    def _stand_in_for(package):
+        """Packages around a user''s module: empty ones do, where the real ones did not come."""
+        if not package or package in sys.modules:
+            return
+        _stand_in_for(package.rpartition(".")[0])
+        finders = [each for each in sys.meta_path if isinstance(each, _ModuleFinder)]
+        if not any(each.find_spec(package) for each in finders):
+            module = types.ModuleType(package)  # type: Any
+            module.__path__ = []
+            _replace(sys.modules, package, module)
+
+    class _ModuleFinder:
+        """Finder and loader of the user''s modules that came whole: name -> (file, source, package?)."""
+
+        def __init__(self, sources):
+            self._sources = sources
+
+        def find_spec(self, name, path = None, target = None):
+            """A spec for the modules that are here."""
+            if name not in self._sources:
+                return None
+            loader = self  # type: Any
+            file, _, is_package = self._sources[name]
+            return importlib.machinery.ModuleSpec(name, loader, origin=file, is_package=is_package)
+
+        def create_module(self, spec):
+            """None: an ordinary module."""
+
+        def exec_module(self, module):
+            """Run the module''s source."""
+            file, source, _ = self._sources[module.__name__]
+            module.__file__ = file
+            _remember_lines(("module", file, 1, source))
+            tree = ast.parse(source)
+            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+            if not flags:
+                tree.body = [each for each in tree.body if getattr(each, "module", 0) != "__future__"]
+                _strip_annotations(tree)
+            exec(compile(tree, file, "exec", flags, True), module.__dict__)
 
 
     def step_frame(
@@ -931,6 +2965,19 @@ def sqlexec_runner():
     PROTOCOL = 1
     MOST_WARNINGS = 100  # kept of one task
 
+    _TOLD = (  # packages whose versions the other side is told
+        "cloudpickle",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+        "statsmodels",
+        "dateutil",
+        "pytz",
+        "revoscalepy",
+    )
+
     _OWN_FILE = (lambda: 0).__code__.co_filename
 
     def run_chunk(payload, input_data = None):
@@ -957,9 +3004,10 @@ def sqlexec_runner():
     def runtime():
         """What this process is, for the client to remember: versions and platform."""
         packages = {}
-        for name in ("cloudpickle", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "revoscalepy"):
-            version = getattr(sys.modules.get(name), "__version__", None)
-            if isinstance(version, str):
+        for name in _TOLD:
+            module = sys.modules.get(name)
+            version = getattr(module, "__version__", None)
+            if isinstance(version, str) and not has_travelled(module):
                 packages[name] = version
         return {
             "python": list(sys.version_info[:3]),
@@ -969,8 +3017,8 @@ def sqlexec_runner():
             "packages": packages,
         }
 
-    class Mismatch(Exception):
-        """The payload was made for another Python than this one."""
+    class NeedsSource(Exception):
+        """The payload has bytecode of another Python than this one: send it again, by source."""
 
     class _Chunk:
         """The tasks of one payload, and what they share."""
@@ -982,11 +3030,16 @@ def sqlexec_runner():
             self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
             self._input_data = input_data
             self._offset = 0
+            self._by_source = header["transport"] == "source"
             self._aliases = client_names()
+            if self._by_source:
+                self._aliases = dict(self._aliases, **definition_names())
+            self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
 
         def run(self):
             """Run all tasks."""
-            _check_python(self._header)
+            if not self._by_source:
+                _check_python(self._header)
             report = _Report()
             install_stand_in()
             try:
@@ -998,15 +3051,19 @@ def sqlexec_runner():
                         self._run_task(report, index, function, shared, plain[place], apart.get(place))
                         report.end_task(index, recorder.take(), warned.take())
             finally:
+                remove_definitions()
                 remove_stand_in()
             return report
 
         def _load_call(self):
             """The function, with its local state as globals, and the arguments that all runs share."""
-            install_cloudpickle(self._header["cloudpickle_version"], self._take("cloudpickle"))
+            cloudpickle = self._take("cloudpickle")
+            if not self._by_source:
+                install_cloudpickle(self._header["cloudpickle_version"], cloudpickle)
+            install_modules(self._take("modules"))
             for name in self._header["packages"]:
                 _import_package(name)
-            function, shared, local_state = load(self._take("call"), self._aliases)
+            function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
             if local_state:
                 _globals_of(function).update(local_state)
             if self._input is not None:
@@ -1034,7 +3091,7 @@ def sqlexec_runner():
             report.started.append(time.time())
             try:
                 if pieces is not None:
-                    own = load(pieces, self._aliases)
+                    own = load(pieces, self._aliases, self._sender)
                 seed_run(self._seed, index)
                 value = function(**dict(shared, **own)) if shared else function(**own)
                 report.ended.append(time.time())
@@ -1062,7 +3119,7 @@ def sqlexec_runner():
             if len(self.ended) < len(self.started):
                 self.ended.append(time.time())
             self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
-            self.values.add_apart(_dump_error(error))
+            self.values.add_apart(dump_error(error, _dump_anyhow))
 
         def end_task(self, index, console, warned):
             """Go on to the next task."""
@@ -1120,23 +3177,18 @@ def sqlexec_runner():
         """Pickle a result: plainly, or by cloudpickle where it has classes of the function''s own."""
         try:
             return dump(value)
-        except Exception:  # noqa: BLE001 - cloudpickle''s error is the one that tells
-            import cloudpickle
-
+        except Exception as plain_error:  # noqa: BLE001 - cloudpickle''s error is the one that tells
+            error = plain_error  # type: Exception
             try:
-                return dump(value, cloudpickle.dumps)
-            except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
-                raise TypeError(
-                    "the function''s result of type %s cannot be sent back: %s"
-                    % (type(value).__name__, error)
-                )
-
-    def _dump_error(error):
-        """Pickle an exception; no pieces where it cannot be (its description travels anyway)."""
-        try:
-            return _dump_anyhow(error)
-        except Exception:  # noqa: BLE001 - told to the client by the missing pieces
-            return []
+                return dump(value, by_value=definitions_pickler if has_definitions() else True)
+            except ImportError:  # no cloudpickle here
+                pass
+            except Exception as other_error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
+                error = other_error
+            raise TypeError(
+                "the function''s result of type %s cannot be sent back: %s"
+                % (type(value).__name__, error)
+            )
 
     def _result(header, pieces, key):
         header["protocol"] = PROTOCOL
@@ -1145,9 +3197,8 @@ def sqlexec_runner():
 
     def _check_python(header):
         if list(sys.version_info[:2]) != header["python"][:2]:
-            raise Mismatch(
-                "the function was packed by Python %d.%d, this server runs Python %d.%d: they must "
-                "have the same minor version"
+            raise NeedsSource(
+                "bytecode of Python %d.%d, it is Python %d.%d"
                 % (tuple(header["python"][:2]) + tuple(sys.version_info[:2]))
             )
 

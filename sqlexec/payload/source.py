@@ -24,6 +24,7 @@ import threading
 import typing
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -280,8 +281,7 @@ class _Pickler(pickle.Pickler):
             return self._made_class(cls)
         outside = _globals_of(cls)
         space = self._space(outside)
-        free = sources.free_names(found.file, found.node)
-        free = [each for each in free if each != cls.__name__]
+        free = [each for each in found.free if each != cls.__name__]
         known = _cells_of(cls)
         missing = [each for each in free if each not in known]
         for base in cls.__mro__[1:]:
@@ -472,6 +472,7 @@ class _Pickler(pickle.Pickler):
         return value
 
 
+@lru_cache(maxsize=4096)
 def _global_names(code: CodeType, runtime: bool) -> dict[str, None]:
     """Globals that a code names; without `runtime` only those of what runs at once."""
     names: dict[str, None] = {}

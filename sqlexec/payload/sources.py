@@ -11,6 +11,7 @@ import ast
 import inspect
 import linecache
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType
@@ -102,10 +103,23 @@ class Definition:
     code: CodeType
     file: SourceFile
     node: Node
+    free: tuple[str, ...] = ()  # of a class: names of functions around it
 
 
 def definition_of(function: FunctionType) -> Definition:
     """The definition of a function; PackError where it has none, or another one by now."""
+    code = function.__code__
+    known = _FUNCTIONS.get(id(code))
+    if known is not None and known[0] is code and _is_current(known[1].file):
+        return known[1]
+    found = _find_function(function)
+    if len(_FUNCTIONS) > _MOST:
+        _FUNCTIONS.clear()
+    _FUNCTIONS[id(code)] = code, found
+    return found
+
+
+def _find_function(function: FunctionType) -> Definition:
     code = function.__code__
     for attempt in (1, 2):
         file = source_file(code.co_filename, function)
@@ -135,6 +149,24 @@ def definition_of(function: FunctionType) -> Definition:
 
 def class_definition(cls: type) -> Definition | None:
     """The class statement of a class; None where it was not made by one."""
+    known = _CLASSES.get(cls)
+    if known is None or not _is_current(known.file):
+        known = _find_class(cls)
+        if known is not None:
+            _CLASSES[cls] = known
+    return known
+
+
+_MOST = 10_000  # definitions that are remembered
+_FUNCTIONS: dict[int, tuple[CodeType, Definition]] = {}  # the code is kept, so is its id
+_CLASSES: weakref.WeakKeyDictionary[type, Definition] = weakref.WeakKeyDictionary()
+
+
+def _is_current(file: SourceFile) -> bool:
+    return linecache.getlines(file.name) is file.lines
+
+
+def _find_class(cls: type) -> Definition | None:
     lines = {
         each.__code__.co_firstlineno: each
         for each in functions_in(cls)
@@ -165,6 +197,7 @@ def class_definition(cls: type) -> Definition | None:
                 definition_code(segment, cls.__qualname__, free),
                 file,
                 node,
+                tuple(free),
             )
     return None
 

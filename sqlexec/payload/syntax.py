@@ -35,7 +35,7 @@ def check_syntax(segment: Segment, tree: ast.AST, target: Version, what: str) ->
     what : str
         The name that the message gives it.
     """
-    if target >= sys.version_info[:2]:
+    if target >= sys.version_info[:2] or (segment, target) in _PASSED:
         return
     found = [each for each in _features(tree, segment, target) if each[1] > target]
     if found:
@@ -45,6 +45,13 @@ def check_syntax(segment: Segment, tree: ast.AST, target: Version, what: str) ->
             f"{_text(since)} brought; the server runs Python {_text(target)}, this client "
             f"{_text(sys.version_info[:2])}. Write it without"
         )
+    if len(_PASSED) > _MOST:
+        _PASSED.clear()
+    _PASSED.add((segment, target))
+
+
+_MOST = 10_000
+_PASSED: set[tuple[Segment, Version]] = set()  # texts that a version is known to read
 
 
 def _features(

@@ -287,7 +287,7 @@ def _rebuild_index(reader: Any, values: Any, name: Any, major: int) -> Any:
         found = pandas.Index(values, name=name, dtype=dtype)
     except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some
         found = pandas.Index(numpy.asarray(values, dtype=object), name=name)
-    if found.dtype != values.dtype:
+    if str(found.dtype) != str(values.dtype):
         lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
     return found
 

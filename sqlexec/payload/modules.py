@@ -46,6 +46,7 @@ def find_user_module(name: str) -> tuple[str, bool] | None:
     return file, spec.submodule_search_locations is not None
 
 
+@lru_cache(maxsize=4096)
 def is_users_file(file: str) -> bool:
     """Does a file lie outside of all installed code? So do cells and prompts."""
     path = os.path.realpath(file)

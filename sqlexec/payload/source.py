@@ -453,7 +453,9 @@ class _Pickler(pickle.Pickler):
         """Modules of the user's that the code itself imports when it runs."""
         package = str(outside.get("__package__") or "")
         added = False
-        for name in imported_names(found.node, package):
+        if package not in found.imports:
+            found.imports[package] = tuple(imported_names(found.node, package))
+        for name in found.imports[package]:
             added |= self._bundle.add_whole(name)
         if added and self._parts & set(self._bundle.whole):
             raise Restart

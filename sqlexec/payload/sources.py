@@ -104,6 +104,7 @@ class Definition:
     file: SourceFile
     node: Node
     free: tuple[str, ...] = ()  # of a class: names of functions around it
+    imports: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by package, once asked for
 
 
 def definition_of(function: FunctionType) -> Definition:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
@@ -296,7 +295,7 @@ def test_cloudpickle_travels_where_the_server_lacks_it() -> None:
     )
     reply = unpack(done.stdout, packer.key)
     assert reply.outcomes[0].value == [4, 5]
-    assert reply.runtime["packages"]["cloudpickle"] == cloudpickle.__version__
+    assert "cloudpickle" not in reply.runtime["packages"], "the next process will lack it again"
     assert "numpy" not in reply.runtime["packages"]
 
 

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '959a98acc9c21c4576718ba13fb432cf01fab68fee05ba80d85de76d42b269b3';
+    SET @source_sha256 = '4edbab397d135ba763116431557d7600cbaf70e5a607adb679db725d8ff2f367';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -1170,10 +1170,14 @@ def sqlexec_runner():
         return found
     return run_chunk
 try:
-    result, failed_count = sqlexec_runner()(payload, InputDataSet)
+    sqlexec_input = InputDataSet
+except NameError:  # a runtime that sets no name where there is no input query
+    sqlexec_input = None
+try:
+    result, failed_count = sqlexec_runner()(payload, sqlexec_input)
     result_length = len(result)
 finally:
-    del sqlexec_runner
+    del sqlexec_runner, sqlexec_input
 ';
 END;
 GO
@@ -1187,7 +1191,7 @@ CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
     @payload varbinary(max),
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
-    @result_length bigint = NULL OUTPUT
+    @result_length int = NULL OUTPUT
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
@@ -1246,7 +1250,7 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length bigint OUTPUT, @failed_count int OUTPUT',
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT',
             @payload = @payload,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,

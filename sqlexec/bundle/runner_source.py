@@ -37,10 +37,14 @@ def sqlexec_runner():
 _TAIL = """\
     return run_chunk
 try:
-    result, failed_count = sqlexec_runner()(payload, InputDataSet)
+    sqlexec_input = InputDataSet
+except NameError:  # a runtime that sets no name where there is no input query
+    sqlexec_input = None
+try:
+    result, failed_count = sqlexec_runner()(payload, sqlexec_input)
     result_length = len(result)
 finally:
-    del sqlexec_runner
+    del sqlexec_runner, sqlexec_input
 """
 
 

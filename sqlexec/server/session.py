@@ -24,7 +24,7 @@ LOGIN_TIMEOUT_SECONDS = 15
 
 _EXECUTE_CHUNK = """\
 SET NOCOUNT ON;
-DECLARE @result varbinary(max), @result_length bigint;
+DECLARE @result varbinary(max), @result_length int;
 BEGIN TRY
   EXECUTE sqlexec.execute_chunk @protocol = ?, @job_id = ?, @chunk_number = ?, @task_count = ?,
     @payload = ?, @input_query = ?, @result = @result OUTPUT,

@@ -280,7 +280,7 @@ def test_cloudpickle_travels_where_the_server_lacks_it() -> None:
 
     packer = Packer(lambda x: [y + x for y in (0, 1)])
     script = (
-        "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
+        "import sys\npayload = sys.stdin.buffer.read()\n"
         "exec(compile(sys.argv[1], 'runner', 'exec'))\n"
         "assert 'sqlexec_runner' not in globals()\n"
         "assert result_length == len(result) and failed_count == 0\n"
@@ -303,11 +303,12 @@ def test_the_script_works_as_the_body_of_a_function() -> None:
 
     body = "".join("    " + line for line in render().splitlines(True))
     scope: dict[str, Any] = {}
-    text = f"def transform(payload, InputDataSet):\n{body}\n    return result"
-    exec(compile(text, "t", "exec"), scope)
     packer = Packer(lambda: 5)
-    result = scope["transform"](packer.chunk([Task(0)]), None)
-    assert unpack(result, packer.key).outcomes[0].value == 5
+    for parameters, inputs in (("payload", ()), ("payload, InputDataSet", (FLIGHTS,))):
+        text = f"def transform({parameters}):\n{body}\n    return result"
+        exec(compile(text, "t", "exec"), scope)
+        result = scope["transform"](packer.chunk([Task(0)]), *inputs)
+        assert unpack(result, packer.key).outcomes[0].value == 5
 
 
 FLIGHTS = pd.DataFrame({"delay": [5.0, None, -3.0], "carrier": ["AA", "UA", "AA"]})

@@ -3,11 +3,11 @@
 import pytest
 
 from sqlexec.embedded.catalog.modules import read_parameters
-from sqlexec.embedded.catalog.names import split_name, three_parts
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.view_texts import VIEWS
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.syntax.names import split_name, three_parts
 from tests.embedded.relational import Database
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import nodes
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.parser import (
+from sqlexec.embedded.tsql.syntax import nodes
+from sqlexec.embedded.tsql.syntax.statements import (
     parse_batch,
     parse_name,
     parse_parameters,

@@ -7,8 +7,8 @@ import pytest
 
 from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import queries
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.state import Variable
 from tests.embedded.relational import Database
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import tables
 from sqlexec.embedded.catalog.modules import read_parameters
-from sqlexec.embedded.catalog.names import three_parts
 from sqlexec.embedded.catalog.security import (
     Principal,
     allowed,
@@ -38,7 +37,8 @@ from sqlexec.embedded.catalog.snapshot import (
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.views import create_views
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.macros import create_macros
+from sqlexec.embedded.tsql.syntax.names import three_parts
+from sqlexec.embedded.tsql.translate.macros import create_macros
 
 if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection, Engine

@@ -57,7 +57,7 @@ def _matches(pattern: object, name: str, *, patterns: bool = True) -> bool:
     """ODBC's patterns: % and _, [_] for a plain one; None or '' is everything."""
     if pattern is None:
         return True
-    from sqlexec.embedded.tsql.translations import like_regex
+    from sqlexec.embedded.tsql.translate.functions import like_regex
 
     text = str(pattern)
     if not patterns:
@@ -440,7 +440,7 @@ system_procedure("sp_datatype_info_100", _TYPE_DECLARATION)(_type_info)
 @system_procedure("sp_tablecollations_100", "@object nvarchar(4000)")
 def sp_tablecollations_100(call: Call) -> int:
     """colid, name, tds_collation, collation: what bulk copy asks before it writes."""
-    from sqlexec.embedded.tsql.targets import find_target
+    from sqlexec.embedded.tsql.definitions.targets import find_target
 
     target = find_target(call.session, str(call.values["object"]))
     collation = bytes.fromhex("0904d00034")  # as the login answer tells it (MS-TDS 2.2.5.1.2)

@@ -8,6 +8,7 @@ an exception of pyodbc (`from_driver`), whose form is
 from __future__ import annotations
 
 import re
+import textwrap
 
 from sqlexec.errors import (
     BundleNotInstalled,
@@ -32,6 +33,8 @@ INSTALL = (
 # Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
 _TRANSIENT = {39011, 39012, 39025, 39108, 39110, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
+_OF_SCRIPTS = {39004, 39019}  # raised in a script, or by its runtime
+_SHOWN = 300  # characters of a query
 _DENIED = {229, 230, 262, 297, 300, 916, 15247, 39007}
 _ADVICE = {
     916: "Ask its owner for a user in this database.",
@@ -97,6 +100,13 @@ def server_error(
         procedure=procedure,
         line=line,
     )
+
+
+def blame_query(error: ServerError, query: str) -> None:
+    """Add a data source's query to the text of an error that it may have caused."""
+    if type(error) in (ServerError, PermissionDenied) and error.number not in _OF_SCRIPTS:
+        shown = textwrap.shorten(query, _SHOWN, placeholder=" ...")
+        error.args = (f"{error.args[0]} The data source's query: {shown}", *error.args[1:])
 
 
 def from_driver(error: Exception) -> SqlExecError:

@@ -88,6 +88,7 @@ def test_active_context():
     cc = RxInSqlServer(NOWHERE)
     assert rx_set_compute_context(cc) == RxLocalSeq()
     assert rx_set_compute_context("local") == cc
+    assert rx_set_compute_context("RxLocalSeq") == RxLocalSeq()
     with cc as entered:
         assert rx_get_compute_context() is entered
     assert rx_get_compute_context() == RxLocalSeq()

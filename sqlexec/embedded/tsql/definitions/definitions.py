@@ -1,6 +1,6 @@
 """CREATE, ALTER and DROP of tables, indexes, views, schemas, databases; drops of procedures.
 
-Logins, users, roles and permissions are in security.py.
+Logins, users, roles and permissions are in principals.py and permissions.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from sqlexec.embedded.catalog import TableColumn
 from sqlexec.embedded.engine import quote, sql_type
 from sqlexec.embedded.results import Column
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql.definitions import objects, security, tables
+from sqlexec.embedded.tsql.definitions import (
+    alterations,
+    indexes,
+    objects,
+    permissions,
+    principals,
+    tables,
+)
 from sqlexec.embedded.tsql.definitions.storage import TableDefinition, create_storage
 from sqlexec.embedded.tsql.definitions.table_text import read_table
 from sqlexec.embedded.tsql.definitions.targets import Target, find_target
@@ -30,12 +37,13 @@ Statement = Callable[["Session", Cutter, str], None]
 
 STATEMENTS: dict[str, Statement] = {
     "CREATE TABLE": tables.create_table,
-    "ALTER TABLE": tables.alter_table,
+    "ALTER TABLE": alterations.alter_table,
     "DROP TABLE": tables.drop_table,
-    "CREATE INDEX": tables.create_index,
-    "DROP INDEX": tables.drop_index,
+    "CREATE INDEX": indexes.create_index,
+    "DROP INDEX": indexes.drop_index,
     **objects.STATEMENTS,
-    **security.STATEMENTS,
+    **principals.STATEMENTS,
+    **permissions.STATEMENTS,
 }
 
 

@@ -10,8 +10,8 @@ from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.views import create_views
 from sqlexec.embedded.engine import quote
 from sqlexec.embedded.sqltypes import NVARCHAR_MAX
+from sqlexec.embedded.tsql.definitions.catalog_rows import forget
 from sqlexec.embedded.tsql.definitions.table_text import last_part
-from sqlexec.embedded.tsql.definitions.tables import forget
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
@@ -158,10 +158,10 @@ def drop_database(session: Session, cutter: Cutter, text: str) -> None:
         raise SqlError.of(3701, "database", name)
     if image.id <= 4:
         raise SqlError(3708, f"Cannot drop the database '{name}' because it is a system database.")
-    if any(s.database.lower() == name.lower() for s in session.instance.sessions.values()):
-        raise SqlError(3702, f'Cannot drop database "{image.name}" because it is currently in use.')
     if image.owner_sid != session.principal.sid and not session.principal.sysadmin:
         raise SqlError.of(3701, "database", name)
+    if any(s.database.lower() == name.lower() for s in session.instance.sessions.values()):
+        raise SqlError(3702, f'Cannot drop database "{image.name}" because it is currently in use.')
     with catalog.changing(session) as connection:
         for _, schema, _ in image.schemas.values():
             connection.execute(f"DROP SCHEMA {quote(f'{image.name}.{schema}')} CASCADE")

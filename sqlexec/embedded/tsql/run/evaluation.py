@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlexec.embedded.sqltypes import INT, MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.scalar.builtins import BUILTINS, text
 from sqlexec.embedded.tsql.scalar.conversions import common_type, convert
 from sqlexec.embedded.tsql.scalar.date_functions import CLOCK
@@ -25,26 +26,6 @@ from sqlexec.embedded.tsql.state import Session
 from sqlexec.embedded.tsql.syntax import nodes
 
 _NULL = nodes.Literal(None, INT)
-_SPECIAL = {"COALESCE", "ISNULL", "NULLIF", "IIF", "CHOOSE"}
-
-
-def is_scalar_function(name: str) -> bool:
-    """Whether `evaluate` knows a function of this (upper-case) name."""
-    return name in BUILTINS or name in FUNCTIONS or name in _SPECIAL or name in CLOCK
-
-
-def is_scalar(node: object) -> bool:
-    """Whether `evaluate` knows all of an expression, conditions in it included."""
-    if isinstance(node, (nodes.EngineExpression, nodes.EngineCondition, nodes.ColumnName)):
-        return False
-    if isinstance(node, nodes.Call) and not is_scalar_function(node.name):
-        return False
-    if isinstance(node, nodes.Expression):
-        slots: tuple[str, ...] = node.__slots__
-        return all(is_scalar(getattr(node, slot)) for slot in slots)
-    if isinstance(node, tuple):
-        return all(is_scalar(item) for item in node)
-    return True
 
 
 def evaluate(session: Session, node: nodes.Expression) -> Typed:
@@ -337,6 +318,7 @@ _SPECIAL_RULES: dict[str, Callable[[Session, nodes.Call], Typed]] = {
     "IIF": _iif,
     "CHOOSE": _choose,
 }
+KNOWN_FUNCTIONS = frozenset({*BUILTINS, *FUNCTIONS, *CLOCK, *_SPECIAL_RULES})
 
 
 def _column_name(session: Session, node: nodes.ColumnName) -> Typed:
@@ -348,8 +330,6 @@ def _engine_expression(session: Session, node: nodes.EngineExpression) -> Typed:
 
 
 def _engine(session: Session, source: str) -> Typed:
-    from sqlexec.embedded.tsql.queries import queries  # they fold calls with our FUNCTIONS
-
     return queries.evaluate(session, source)
 
 

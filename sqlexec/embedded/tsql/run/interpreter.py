@@ -25,7 +25,7 @@ from sqlexec.embedded.tsql.definitions import definitions
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.run import calls, impersonation, raising, transactions, waiting
-from sqlexec.embedded.tsql.run.evaluation import assign, evaluate, test
+from sqlexec.embedded.tsql.run.evaluation import KNOWN_FUNCTIONS, assign, evaluate, test
 from sqlexec.embedded.tsql.run.options import set_options, set_value
 from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.signals import BatchEnded, Cancelled, Signal
@@ -402,6 +402,9 @@ class Interpreter:
 
     def _select_scalars(self, node: nodes.SelectScalars) -> None:
         session = self.session
+        if not node.calls <= KNOWN_FUNCTIONS:
+            self._query(nodes.Query(node.line, node.text, writes=False))
+            return
         if node.items[0].variable:
             for item in node.items:
                 value, kind = evaluate(session, item.value)

@@ -468,7 +468,7 @@ def _isjson(argument: Typed) -> Typed:
 
 @_function("PARSENAME")
 def _parsename(name: Typed, piece: Typed) -> Typed:
-    from sqlexec.embedded.tsql.syntax.expressions import Reader
+    from sqlexec.embedded.tsql.syntax.reader import Reader
 
     found, number = text(name), integer(piece)
     if found is None or number is None:

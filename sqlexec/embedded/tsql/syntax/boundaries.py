@@ -9,7 +9,7 @@ them stand here, and only here.
 from __future__ import annotations
 
 from sqlexec.embedded.tsql.syntax import lexer
-from sqlexec.embedded.tsql.syntax.expressions import Reader
+from sqlexec.embedded.tsql.syntax.reader import Reader
 
 STARTERS = frozenset({
     "ALTER", "BACKUP", "BEGIN", "BREAK", "BULK", "CHECKPOINT", "CLOSE", "COMMIT", "CONTINUE",

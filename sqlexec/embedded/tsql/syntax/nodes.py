@@ -355,9 +355,14 @@ class SelectItem:
 
 @dataclass(frozen=True, slots=True)
 class SelectScalars(Statement):
-    """SELECT without FROM whose expressions need no engine."""
+    """SELECT without FROM of expressions that need no engine, if it needs none for their calls.
+
+    `calls` are the names of the functions in it, `text` is the whole as a query.
+    """
 
     items: tuple[SelectItem, ...]
+    calls: frozenset[str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,3 +397,23 @@ class Reconfigure(Statement):
 @dataclass(frozen=True, slots=True)
 class Kill(Statement):
     session_id: Expression
+
+
+def calls(node: object) -> frozenset[str] | None:
+    """The functions an expression calls, by upper-case name; None where it needs the engine."""
+    if isinstance(node, EngineExpression | EngineCondition | ColumnName):
+        return None
+    parts: tuple[object, ...] = ()
+    found: frozenset[str] = frozenset()
+    if isinstance(node, Expression):
+        slots: tuple[str, ...] = node.__slots__
+        parts = tuple(getattr(node, slot) for slot in slots)
+        found = frozenset({node.name}) if isinstance(node, Call) else found
+    elif isinstance(node, tuple):
+        parts = node
+    for part in parts:
+        inner = calls(part)
+        if inner is None:
+            return None
+        found |= inner
+    return found

@@ -16,10 +16,10 @@ from functools import lru_cache
 from sqlexec.embedded.results import Column
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.run.evaluation import is_scalar
 from sqlexec.embedded.tsql.syntax import lexer, nodes
 from sqlexec.embedded.tsql.syntax.boundaries import STARTERS, skip_statement
-from sqlexec.embedded.tsql.syntax.expressions import RESERVED, ExpressionReader, string_literal
+from sqlexec.embedded.tsql.syntax.expressions import ExpressionReader, string_literal
+from sqlexec.embedded.tsql.syntax.reader import RESERVED
 from sqlexec.embedded.tsql.syntax.lexer import Token
 
 _CACHED_LENGTH = 50_000  # longer texts carry literals that do not come again
@@ -636,8 +636,9 @@ class StatementReader(ExpressionReader):
             or token.upper in STARTERS - {"SELECT"}
             or (token.upper == "SELECT" and self.tokens[self.position - 1].upper != "ALL")
         )
-        if len(assigns) == 1 and ends and all(is_scalar(item.value) for item in items):
-            return nodes.SelectScalars(line, tuple(items))
+        called = nodes.calls(tuple(item.value for item in items))
+        if len(assigns) == 1 and ends and called is not None:
+            return nodes.SelectScalars(line, tuple(items), called, self.span(start))
         self.position = start
         return None
 

@@ -1,4 +1,4 @@
-"""Logins, users, roles, GRANT, DENY, REVOKE, ALTER AUTHORIZATION."""
+"""Logins, users and roles: CREATE, ALTER, DROP, and who is a member of what."""
 
 from __future__ import annotations
 
@@ -9,22 +9,13 @@ from sqlexec.embedded.catalog import DatabaseImage, tables
 from sqlexec.embedded.catalog.security import hash_password
 from sqlexec.embedded.tsql.definitions.table_text import last_part
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.syntax import clauses, lexer
+from sqlexec.embedded.tsql.syntax import lexer
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
-from sqlexec.embedded.tsql.syntax.names import three_parts
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
 
 _C = tables.SCHEMA
-# permissions of the server (class 100); all others belong to a database or what is in it
-_SERVER_PERMISSIONS = {
-    "CONTROL SERVER", "VIEW SERVER STATE", "ALTER ANY LOGIN", "CREATE ANY DATABASE", "CONNECT SQL",
-    "ALTER SERVER STATE", "VIEW ANY DATABASE", "ALTER SETTINGS", "VIEW ANY DEFINITION",
-    "ALTER TRACE", "ALTER ANY CONNECTION", "CONNECT ANY DATABASE", "VIEW SERVER PERFORMANCE STATE",
-    "ALTER RESOURCES", "SHUTDOWN", "IMPERSONATE ANY LOGIN",
-}  # fmt: skip
-_OBJECT_DEFAULT = ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES", "EXECUTE")
 
 
 # --- logins ------------------------------------------------------------------------------
@@ -135,7 +126,8 @@ def drop_login(session: Session, cutter: Cutter, text: str) -> None:
             f"DELETE FROM {_C}.server_principals WHERE principal_id = $1", [found.id]
         )
         connection.execute(
-            f"DELETE FROM {_C}.server_role_members WHERE member_principal_id = $1", [found.id]
+            f"DELETE FROM {_C}.server_role_members WHERE member_principal_id = $1",
+            [found.id],
         )
 
 
@@ -186,7 +178,7 @@ def alter_user(session: Session, cutter: Cutter, text: str) -> None:
     name = last_part(cutter.name())
     options = _options(cutter)
     catalog = session.instance.catalog
-    image, number = _principal(session, name, "user")
+    image, number = find_principal(session, name, "user")
     catalog.check_permission(session, "ALTER ANY USER")
     changes: dict[str, object] = {}
     if "DEFAULT_SCHEMA" in options:
@@ -211,7 +203,7 @@ def create_role(session: Session, cutter: Cutter, text: str) -> None:
     """CREATE ROLE name [AUTHORIZATION owner]."""
     name = last_part(cutter.name())
     if cutter.take("AUTHORIZATION"):
-        _principal(session, last_part(cutter.name()), "user")
+        find_principal(session, last_part(cutter.name()), "user")
     _new_principal(session, name, "R", None, None, "CREATE ROLE")
 
 
@@ -262,8 +254,8 @@ def alter_role(session: Session, cutter: Cutter, text: str) -> None:
 def change_member(session: Session, role: str, member: str, *, add: bool) -> None:
     """Put a user or role into a role of the database, or take it out (also sp_addrolemember)."""
     catalog = session.instance.catalog
-    image, role_number = _principal(session, role, "role")
-    _, number = _principal(session, member, "user")
+    image, role_number = find_principal(session, role, "role")
+    _, number = find_principal(session, member, "user")
     if not catalog.has_permission(session, "ALTER ANY ROLE") or (
         role_number >= 16384 and not catalog.is_member(session, "db_owner")
         and not session.principal.sysadmin and session.principal.user != "dbo"
@@ -311,175 +303,12 @@ def alter_server_role(session: Session, cutter: Cutter, text: str) -> None:
                           member_principal_id=member.id)  # fmt: skip
 
 
-def _principal(session: Session, name: str, word: str) -> tuple[DatabaseImage, int]:
+def find_principal(session: Session, name: str, word: str) -> tuple[DatabaseImage, int]:
     image = session.instance.catalog.image(session)
     found = image.principals.get(name.lower())
     if found is None or (word == "role" and found[2] != "R"):
         raise SqlError.of(15151, word, name)
     return image, found[0]
-
-
-# --- permissions -------------------------------------------------------------------------
-
-
-def permission(verb: str) -> Callable[[Session, Cutter, str], None]:
-    """GRANT, DENY or REVOKE [GRANT OPTION FOR] permissions [ON securable] TO principals."""
-
-    def statement(session: Session, cutter: Cutter, text: str) -> None:
-        cutter.position = 1
-        if verb == "REVOKE" and cutter.take("GRANT"):
-            cutter.take("OPTION")
-            cutter.take("FOR")
-        listed = cutter.until("ON", "TO", "FROM")
-        permissions = [" ".join(part.upper().split()) for part in clauses.split(listed)]
-        if any("(" in name for name in permissions):
-            raise unsupported("permissions on columns")
-        kind, name = "DATABASE", ""
-        if cutter.take("ON"):
-            kind, name = _securable(cutter)
-        if not cutter.take("TO", "FROM"):
-            raise SqlError.of(102, cutter.token.text or verb)
-        grantees = [
-            last_part(part) for part in clauses.split(cutter.until("WITH", "AS", "CASCADE"))
-        ]
-        state = {"GRANT": "G", "DENY": "D", "REVOKE": ""}[verb]
-        if cutter.take("WITH"):
-            state = "W"
-        if permissions in (["ALL"], ["ALL PRIVILEGES"]):
-            permissions = list(_OBJECT_DEFAULT)
-        permissions = ["EXECUTE" if p == "EXEC" else p for p in permissions]
-        if all(p in _SERVER_PERMISSIONS for p in permissions):
-            _change_server(session, permissions, grantees, state)
-        else:
-            _change(session, permissions, kind, name, grantees, state)
-
-    return statement
-
-
-def _securable(cutter: Cutter) -> tuple[str, str]:
-    tokens = cutter.tokens
-    at = cutter.position
-    double = next((i for i in range(at, min(at + 4, len(tokens))) if tokens[i].text == "::"), None)
-    kind = "OBJECT"
-    if double is not None:
-        kind = " ".join(token.upper for token in tokens[at:double])
-        cutter.position = double + 1
-    return kind, cutter.name()
-
-
-def _change_server(
-    session: Session, permissions: list[str], grantees: list[str], state: str
-) -> None:
-    catalog = session.instance.catalog
-    if not session.principal.sysadmin:
-        raise SqlError.of(15247)
-    logins = catalog.snapshot(session).logins
-    with catalog.changing(session) as connection:
-        for name in grantees:
-            found = logins.get(name.lower())
-            if found is None:
-                raise SqlError.of(15151, "login", name)
-            _write(connection, 0, 100, 0, found.id, permissions, state)
-
-
-def _change(
-    session: Session, permissions: list[str], kind: str, name: str, grantees: list[str], state: str
-) -> None:
-    catalog = session.instance.catalog
-    image = catalog.image(session)
-    code, major, schema, object_id = _resolve(session, image, kind, name)
-    may = (
-        session.principal.sysadmin
-        or catalog.has_permission(session, "CONTROL", object_id, schema)
-        or catalog.has_permission(session, "CONTROL PERMISSIONS")
-    )
-    if not may:
-        if kind == "DATABASE":
-            raise SqlError(4613, "Grantor does not have GRANT permission.")
-        word = "object" if code == 1 else kind.lower()
-        raise SqlError.of(15151, word, last_part(name))
-    with catalog.changing(session) as connection:
-        for grantee in grantees:
-            _, number = _principal(session, grantee, "user")
-            if number in (1, 3, 4):
-                raise SqlError(4617 if number != 1 else 15149, "Cannot grant, deny, or revoke "
-                               "permissions to sa, dbo, entity owner, information_schema, sys, or "
-                               "yourself.")  # fmt: skip
-            _write(connection, image.id, code, major, number, permissions, state)
-
-
-def _resolve(
-    session: Session, image: DatabaseImage, kind: str, name: str
-) -> tuple[int, int, str | None, int | None]:
-    """(class, major id, schema, object id) of a securable."""
-    if kind == "DATABASE":
-        if name and last_part(name).lower() != image.name.lower():
-            raise SqlError.of(15151, "database", last_part(name))
-        return 0, 0, None, None
-    if kind == "SCHEMA":
-        schema = image.schemas.get(last_part(name).lower())
-        if schema is None:
-            raise SqlError.of(15151, "schema", last_part(name))
-        return 3, schema[0], schema[1], None
-    if kind in ("ROLE", "USER"):
-        return 4, _principal(session, last_part(name), kind.lower())[1], None, None
-    if kind != "OBJECT":
-        raise unsupported(f"permissions on {kind}")
-    database, schema_name, last = three_parts(name)
-    found = session.instance.catalog.find_object(session, database, schema_name, last)
-    if found is None:
-        from sqlexec.embedded.tsql.procedures.registry import SYSTEM_PROCEDURES
-
-        if last.lower() in SYSTEM_PROCEDURES:
-            raise unsupported("permissions on system procedures")
-        raise SqlError.of(15151, "object", last)
-    return 1, found.object_id, None, found.object_id
-
-
-def _write(
-    connection: object, database_id: int, code: int, major: int, grantee: int,
-    permissions: list[str], state: str,
-) -> None:  # fmt: skip
-    for name in permissions:
-        connection.execute(  # type: ignore[attr-defined]
-            f"DELETE FROM {_C}.permissions WHERE database_id = $1 AND class = $2"
-            " AND major_id = $3 AND grantee_principal_id = $4 AND permission_name = $5",
-            [database_id, code, major, grantee, name],
-        )
-        if state:
-            tables.add_permission(connection, database_id, code, major, grantee, name, state)  # type: ignore[arg-type]
-
-
-def alter_authorization(session: Session, cutter: Cutter, text: str) -> None:
-    """ALTER AUTHORIZATION ON SCHEMA::s | DATABASE::d TO principal."""
-    if not cutter.take("ON"):
-        raise SqlError.of(102, cutter.token.text)
-    kind, name = _securable(cutter)
-    if not cutter.take("TO"):
-        raise SqlError.of(102, cutter.token.text)
-    owner = last_part(cutter.name())
-    catalog = session.instance.catalog
-    if kind == "SCHEMA":
-        image, number = _principal(session, owner, "user")
-        _, schema_id, schema, _ = _resolve(session, image, kind, name)
-        if not catalog.has_permission(session, "CONTROL", schema=schema):
-            raise SqlError.of(15151, "schema", last_part(name))
-        with catalog.changing(session) as connection:
-            connection.execute(
-                f"UPDATE {_C}.schemas SET principal_id = $1"
-                " WHERE database_id = $2 AND schema_id = $3",
-                [number, image.id, schema_id],
-            )
-    elif kind == "DATABASE":
-        found = catalog.snapshot(session).logins.get(owner.lower())
-        image = catalog.image(session, last_part(name))
-        if found is None or not session.principal.sysadmin:
-            raise SqlError.of(15151, "principal", owner)
-        with catalog.changing(session) as connection:
-            connection.execute(f"UPDATE {_C}.databases SET owner_sid = $1 WHERE database_id = $2",
-                               [found.sid, image.id])  # fmt: skip
-    else:
-        raise unsupported(f"ALTER AUTHORIZATION ON {kind}")
 
 
 STATEMENTS = {
@@ -493,8 +322,4 @@ STATEMENTS = {
     "ALTER ROLE": alter_role,
     "DROP ROLE": _drop_principal("R", "role"),
     "ALTER SERVER": alter_server_role,
-    "ALTER AUTHORIZATION": alter_authorization,
-    "GRANT": permission("GRANT"),
-    "DENY": permission("DENY"),
-    "REVOKE": permission("REVOKE"),
 }

@@ -33,7 +33,7 @@ from sqlexec.embedded.tsql.syntax.statements import (
 if TYPE_CHECKING:
     from sqlexec.embedded.catalog import Procedure
     from sqlexec.embedded.tsql.run.interpreter import Interpreter
-    from sqlexec.embedded.tsql.scalar.operators import Typed
+    from sqlexec.embedded.tsql.scalar.registry import Typed
 
 
 def failure_status(error: SqlError) -> int:

@@ -9,6 +9,7 @@ any size never passes through DuckDB just to be moved.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,11 +18,11 @@ from typing import Any
 from sqlexec.embedded.sqltypes import INT, MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.queries import queries
-from sqlexec.embedded.tsql.scalar.builtins import BUILTINS, text
+from sqlexec.embedded.tsql.scalar.builtins import text
 from sqlexec.embedded.tsql.scalar.conversions import common_type, convert
-from sqlexec.embedded.tsql.scalar.date_functions import CLOCK
-from sqlexec.embedded.tsql.scalar.operators import Typed, binary, compare
-from sqlexec.embedded.tsql.scalar.session_functions import FUNCTIONS, SYSTEM_VARIABLES
+from sqlexec.embedded.tsql.scalar.functions import BUILTINS, FUNCTIONS, SYSTEM_VARIABLES
+from sqlexec.embedded.tsql.scalar.operators import binary, compare
+from sqlexec.embedded.tsql.scalar.registry import Typed
 from sqlexec.embedded.tsql.state import Session
 from sqlexec.embedded.tsql.syntax import nodes
 
@@ -236,9 +237,6 @@ def _call(session: Session, node: nodes.Call) -> Typed:
     if function:
         values = [session, *(evaluate(session, argument)[0] for argument in node.arguments)]
         return _apply(function, node, values)
-    clock = CLOCK.get(name)
-    if clock:
-        return _apply(clock, node, [evaluate(session, argument) for argument in node.arguments])
     special = _SPECIAL_RULES.get(name)
     if special:
         return special(session, node)
@@ -257,8 +255,6 @@ def _apply(function: Callable[..., Typed], node: nodes.Call, arguments: list[Any
 
 
 def _accepts(function: Callable[..., Typed], count: int) -> bool:
-    import inspect
-
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:
@@ -318,7 +314,7 @@ _SPECIAL_RULES: dict[str, Callable[[Session, nodes.Call], Typed]] = {
     "IIF": _iif,
     "CHOOSE": _choose,
 }
-KNOWN_FUNCTIONS = frozenset({*BUILTINS, *FUNCTIONS, *CLOCK, *_SPECIAL_RULES})
+KNOWN_FUNCTIONS = frozenset({*BUILTINS, *FUNCTIONS, *_SPECIAL_RULES})
 
 
 def _column_name(session: Session, node: nodes.ColumnName) -> Typed:

@@ -1,40 +1,20 @@
-"""Scalar functions that depend on their arguments alone: LEN, SUBSTRING, DATEADD, HASHBYTES ...
-
-Each takes typed values and gives a typed value:
-
-    @_function("LEN")
-    def _len(text: Typed) -> Typed: ...
-
-Functions that ask the session or the catalog are in `functions`.
-"""
+"""Functions of text, bytes, identifiers and JSON: LEN, SUBSTRING, QUOTENAME, HASHBYTES ..."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
+import re
 import secrets
 import uuid
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from sqlexec.embedded.sqltypes import BIGINT, FLOAT, INT, MAX, NVARCHAR_MAX, SYSNAME, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.scalar.conversions import Bytes, convert, text_of
-from sqlexec.embedded.tsql.scalar.operators import Typed
+from sqlexec.embedded.tsql.scalar.registry import Typed, builtin
 from sqlexec.embedded.tsql.syntax.lexer import quote_name
-
-Function = Callable[..., Typed]
-BUILTINS: dict[str, Function] = {}  # by upper-case name
-
-
-def _function(*names: str) -> Callable[[Function], Function]:
-    def register(function: Function) -> Function:
-        for name in names:
-            BUILTINS[name] = function
-        return function
-
-    return register
+from sqlexec.embedded.tsql.syntax.reader import Reader
 
 
 def text_type(type: SqlType, length: int | None = None) -> SqlType:
@@ -63,7 +43,7 @@ def integer(typed: Typed) -> int | None:
 # --- text --------------------------------------------------------------------------------
 
 
-@_function("LEN")
+@builtin("LEN")
 def _len(argument: Typed) -> Typed:
     kind = BIGINT if argument[1].length == MAX else INT
     if isinstance(argument[0], Bytes):
@@ -72,7 +52,7 @@ def _len(argument: Typed) -> Typed:
     return (None if found is None else len(found.rstrip(" "))), kind
 
 
-@_function("DATALENGTH")
+@builtin("DATALENGTH")
 def _datalength(argument: Typed) -> Typed:
     value, type = argument
     kind = BIGINT if type.length == MAX else INT
@@ -94,7 +74,7 @@ _STORED_SIZE = {
 }  # fmt: skip
 
 
-@_function("SUBSTRING")
+@builtin("SUBSTRING")
 def _substring(source: Typed, start: Typed, length: Typed = (MAX, INT)) -> Typed:
     value, type = source
     first, count = integer(start), integer(length)
@@ -110,12 +90,12 @@ def _substring(source: Typed, start: Typed, length: Typed = (MAX, INT)) -> Typed
     return whole[begin:end], kind  # type: ignore[index]
 
 
-@_function("LEFT")
+@builtin("LEFT")
 def _left(source: Typed, length: Typed) -> Typed:
     return _substring(source, (1, INT), length)
 
 
-@_function("RIGHT")
+@builtin("RIGHT")
 def _right(source: Typed, length: Typed) -> Typed:
     found, count = text(source), integer(length)
     kind = text_type(source[1])
@@ -131,7 +111,7 @@ def _simple(name: str, change: Callable[[str], str]) -> None:
         found = text(source)
         return (None if found is None else change(found)), text_type(source[1])
 
-    BUILTINS[name] = function
+    builtin(name)(function)
 
 
 _simple("LOWER", str.lower)
@@ -142,7 +122,7 @@ _simple("TRIM", lambda value: value.strip(" "))
 _simple("REVERSE", lambda value: value[::-1])
 
 
-@_function("REPLACE")
+@builtin("REPLACE")
 def _replace(source: Typed, old: Typed, new: Typed) -> Typed:
     kind = text_type(source[1], 4000 if source[1].name[0] == "n" else 8000)
     whole, before, after = text(source), text(old), text(new)
@@ -151,7 +131,7 @@ def _replace(source: Typed, old: Typed, new: Typed) -> Typed:
     return (whole.replace(before, after) if before else whole), kind
 
 
-@_function("CHARINDEX")
+@builtin("CHARINDEX")
 def _charindex(pattern: Typed, source: Typed, start: Typed = (1, INT)) -> Typed:
     kind = BIGINT if source[1].length == MAX else INT
     needle, hay, first = text(pattern), text(source), integer(start)
@@ -160,12 +140,12 @@ def _charindex(pattern: Typed, source: Typed, start: Typed = (1, INT)) -> Typed:
     return (hay.find(needle, max((first or 1) - 1, 0)) + 1 if needle else 0), kind
 
 
-@_function("CONCAT")
+@builtin("CONCAT")
 def _concat(*parts: Typed) -> Typed:
     return _joined("", parts)
 
 
-@_function("CONCAT_WS")
+@builtin("CONCAT_WS")
 def _concat_ws(separator: Typed, *parts: Typed) -> Typed:
     return _joined(text(separator) or "", [part for part in parts if part[0] is not None])
 
@@ -179,7 +159,7 @@ def _joined(separator: str, parts: tuple[Typed, ...] | list[Typed]) -> Typed:
     return (joined if longest else joined[:limit]), kind
 
 
-@_function("STUFF")
+@builtin("STUFF")
 def _stuff(source: Typed, start: Typed, length: Typed, new: Typed) -> Typed:
     kind = text_type(source[1], 4000 if source[1].name[0] == "n" else 8000)
     whole, first, count = text(source), integer(start), integer(length)
@@ -188,7 +168,7 @@ def _stuff(source: Typed, start: Typed, length: Typed, new: Typed) -> Typed:
     return whole[: first - 1] + (text(new) or "") + whole[first - 1 + count :], kind
 
 
-@_function("REPLICATE")
+@builtin("REPLICATE")
 def _replicate(source: Typed, times: Typed) -> Typed:
     found, count = text(source), integer(times)
     kind = text_type(source[1], 4000 if source[1].name[0] == "n" else 8000)
@@ -200,12 +180,12 @@ def _replicate(source: Typed, times: Typed) -> Typed:
     return (found * count)[:limit], kind
 
 
-@_function("SPACE")
+@builtin("SPACE")
 def _space(times: Typed) -> Typed:
     return _replicate((" ", SqlType("varchar", 1)), times)
 
 
-@_function("QUOTENAME")
+@builtin("QUOTENAME")
 def _quotename(name: Typed, quote: Typed = ("[", SYSNAME)) -> Typed:
     kind = SqlType("nvarchar", 258)
     value, mark = text(name), text(quote)
@@ -221,20 +201,20 @@ def _quotename(name: Typed, quote: Typed = ("[", SYSNAME)) -> Typed:
     return opening + value.replace(closing, closing * 2) + closing, kind
 
 
-@_function("ASCII", "UNICODE")
+@builtin("ASCII", "UNICODE")
 def _unicode(source: Typed) -> Typed:
     found = text(source)
     return (ord(found[0]) if found else None), INT
 
 
-@_function("CHAR", "NCHAR")
+@builtin("CHAR", "NCHAR")
 def _char(code: Typed) -> Typed:
     value = integer(code)
     kind = SqlType("nchar", 1)
     return (chr(value) if value is not None and 0 <= value < 0x10000 else None), kind
 
 
-@_function("STR")
+@builtin("STR")
 def _str(number: Typed, length: Typed = (10, INT), decimals: Typed = (0, INT)) -> Typed:
     value = convert(number[0], number[1], FLOAT)
     width, places = integer(length), integer(decimals)
@@ -249,7 +229,7 @@ def _str(number: Typed, length: Typed = (10, INT), decimals: Typed = (0, INT)) -
     ), kind
 
 
-@_function("FORMATMESSAGE")
+@builtin("FORMATMESSAGE")
 def _formatmessage(template: Typed, *values: Typed) -> Typed:
     kind = SqlType("nvarchar", 2048)
     found = text(template)
@@ -258,8 +238,6 @@ def _formatmessage(template: Typed, *values: Typed) -> Typed:
 
 def format_message(template: str, values: list[object]) -> str:
     """Fill %s, %d, %i, %u, %o, %x as RAISERROR does; a missing value is '(null)'."""
-    import re
-
     remaining = iter(values)
 
     def fill(match: re.Match[str]) -> str:
@@ -287,142 +265,6 @@ def format_message(template: str, values: list[object]) -> str:
                   template.replace("%l", "%"))  # fmt: skip
 
 
-# --- numbers -----------------------------------------------------------------------------
-
-
-def _numeric(argument: Typed) -> Typed:
-    """A number as it is; text as float; bit as int."""
-    value, type = argument
-    if type.is_text:
-        return convert(value, type, FLOAT), FLOAT
-    if type.name == "bit":
-        return (None if value is None else int(bool(value))), INT
-    return value, type
-
-
-@_function("ABS")
-def _abs(argument: Typed) -> Typed:
-    value, type = _numeric(argument)
-    return (None if value is None else convert(abs(value), None, type)), type  # type: ignore[arg-type]
-
-
-@_function("SIGN")
-def _sign(argument: Typed) -> Typed:
-    value, type = _numeric(argument)
-    if value is None:
-        return None, type
-    return convert((value > 0) - (value < 0), INT, type), type  # type: ignore[operator]
-
-
-def _rounding(name: str, mode: str, whole: Callable[[float], int]) -> None:
-    def function(argument: Typed) -> Typed:
-        value, type = _numeric(argument)
-        kind = SqlType("decimal", None, 38, 0) if type.name == "decimal" else type
-        if isinstance(value, Decimal):
-            return value.to_integral_value(mode), kind
-        return (float(whole(value)) if isinstance(value, float) else value), kind
-
-    BUILTINS[name] = function
-
-
-_rounding("FLOOR", ROUND_FLOOR, math.floor)
-_rounding("CEILING", ROUND_CEILING, math.ceil)
-
-
-@_function("ROUND")
-def _round(number: Typed, length: Typed, cut: Typed = (0, INT)) -> Typed:
-    value, type = _numeric(number)
-    places = integer(length)
-    if value is None or places is None:
-        return None, type
-    mode = ROUND_DOWN if integer(cut) else ROUND_HALF_UP
-    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)  # type: ignore[arg-type]
-    places = min(places, 30)
-    if exact.is_finite() and -places <= exact.adjusted() + 1:
-        exact = exact.quantize(Decimal(1).scaleb(-places), mode)
-    elif exact.is_finite():
-        exact = Decimal(0)
-    return convert(exact, SqlType("decimal", None, 38, 30), type), type
-
-
-def _float_function(name: str, compute: Callable[[float], float]) -> None:
-    def function(argument: Typed) -> Typed:
-        value = convert(argument[0], argument[1], FLOAT)
-        if not isinstance(value, float):
-            return None, FLOAT
-        try:
-            return compute(value), FLOAT
-        except (ValueError, OverflowError):
-            raise SqlError(3623, "An invalid floating point operation occurred.") from None
-
-    BUILTINS[name] = function
-
-
-for _name, _compute in {
-    "SQRT": math.sqrt, "EXP": math.exp, "LOG10": math.log10, "SIN": math.sin, "COS": math.cos,
-    "TAN": math.tan, "SQUARE": lambda x: x * x,
-}.items():  # fmt: skip
-    _float_function(_name, _compute)
-
-
-@_function("LOG")
-def _log(number: Typed, base: Typed = (math.e, FLOAT)) -> Typed:
-    value, root = convert(number[0], number[1], FLOAT), convert(base[0], base[1], FLOAT)
-    if not isinstance(value, float) or not isinstance(root, float):
-        return None, FLOAT
-    try:
-        return (math.log(value) if root == math.e else math.log(value, root)), FLOAT
-    except (ValueError, ZeroDivisionError):
-        raise SqlError(3623, "An invalid floating point operation occurred.") from None
-
-
-@_function("PI")
-def _pi() -> Typed:
-    return math.pi, FLOAT
-
-
-@_function("POWER")
-def _power(number: Typed, exponent: Typed) -> Typed:
-    value, type = _numeric(number)
-    power = convert(exponent[0], exponent[1], FLOAT)
-    if value is None or not isinstance(power, float):
-        return None, type
-    try:
-        if isinstance(value, int) and power >= 0 and power.is_integer() and power < 1024:
-            result: object = value ** int(power)
-        else:
-            result = math.pow(float(value), power)  # type: ignore[arg-type]
-    except (ValueError, ZeroDivisionError):
-        raise SqlError(3623, "An invalid floating point operation occurred.") from None
-    except OverflowError:
-        raise SqlError.of(8115, "expression", type.name, state=2) from None
-    if isinstance(result, int):
-        if type.is_integer:
-            from sqlexec.embedded.tsql.scalar.conversions import INTEGER_RANGES
-
-            low, high = INTEGER_RANGES[type.name]
-            if not low <= result <= high:
-                raise SqlError.of(8115, "expression", type.name, state=2)
-        return convert(result, BIGINT, type), type
-    return convert(result, FLOAT, type), type
-
-
-@_function("RAND")
-def _rand(seed: Typed = (None, INT)) -> Typed:
-    import random
-
-    value = integer(seed)
-    return (random.Random(value).random() if value is not None else random.random()), FLOAT  # noqa: S311
-
-
-@_function("ISNUMERIC")
-def _isnumeric(argument: Typed) -> Typed:
-    try:
-        return int(convert(argument[0], argument[1], FLOAT) is not None), INT
-    except SqlError:
-        return 0, INT
-
-
 # --- bytes, identifiers, JSON ------------------------------------------------------------
 
 _HASHES = {
@@ -431,7 +273,7 @@ _HASHES = {
 }  # fmt: skip
 
 
-@_function("HASHBYTES")
+@builtin("HASHBYTES")
 def _hashbytes(algorithm: Typed, argument: Typed) -> Typed:
     kind = SqlType("varbinary", 8000)
     name = (text(algorithm) or "").upper()
@@ -442,12 +284,12 @@ def _hashbytes(algorithm: Typed, argument: Typed) -> Typed:
     return _HASHES[name](data, usedforsecurity=False).digest(), kind  # type: ignore[arg-type]
 
 
-@_function("NEWID", "NEWSEQUENTIALID")
+@builtin("NEWID", "NEWSEQUENTIALID")
 def _newid() -> Typed:
     return uuid.uuid4(), SqlType("uniqueidentifier")
 
 
-@_function("CRYPT_GEN_RANDOM")
+@builtin("CRYPT_GEN_RANDOM")
 def _crypt_gen_random(length: Typed) -> Typed:
     count = integer(length)
     if count is None or not 1 <= count <= 8000:
@@ -455,7 +297,7 @@ def _crypt_gen_random(length: Typed) -> Typed:
     return secrets.token_bytes(count), SqlType("varbinary", 8000)
 
 
-@_function("ISJSON")
+@builtin("ISJSON")
 def _isjson(argument: Typed) -> Typed:
     found = text(argument)
     if found is None:
@@ -466,10 +308,8 @@ def _isjson(argument: Typed) -> Typed:
         return 0, INT
 
 
-@_function("PARSENAME")
+@builtin("PARSENAME")
 def _parsename(name: Typed, piece: Typed) -> Typed:
-    from sqlexec.embedded.tsql.syntax.reader import Reader
-
     found, number = text(name), integer(piece)
     if found is None or number is None:
         return None, SYSNAME
@@ -480,7 +320,7 @@ def _parsename(name: Typed, piece: Typed) -> Typed:
     return (parts[-number] or None if 1 <= number <= len(parts) else None), SYSNAME
 
 
-@_function("STRING_ESCAPE")
+@builtin("STRING_ESCAPE")
 def _string_escape(source: Typed, kind: Typed) -> Typed:
     found = text(source)
     if found is None or (text(kind) or "").lower() != "json":

@@ -14,7 +14,7 @@ from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.scalar.builtins import integer, text
 from sqlexec.embedded.tsql.scalar.conversions import DATE_TYPES, convert
 from sqlexec.embedded.tsql.scalar.dates import round_datetime
-from sqlexec.embedded.tsql.scalar.operators import Typed
+from sqlexec.embedded.tsql.scalar.registry import BUILTINS, Typed
 
 DATETIME2 = SqlType("datetime2", None, None, 7)
 DATETIMEOFFSET = SqlType("datetimeoffset", None, None, 7)
@@ -204,7 +204,7 @@ def _isdate(argument: Typed) -> Typed:
         return 0, INT
 
 
-CLOCK: dict[str, Callable[..., Typed]] = {
+_FUNCTIONS: dict[str, Callable[..., Typed]] = {
     "GETDATE": lambda: (round_datetime(_now()), DATETIME),
     "CURRENT_TIMESTAMP": lambda: (round_datetime(_now()), DATETIME),
     "GETUTCDATE": lambda: (round_datetime(_utc()), DATETIME),
@@ -223,3 +223,4 @@ CLOCK: dict[str, Callable[..., Typed]] = {
     "DATEFROMPARTS": _datefromparts,
     "ISDATE": _isdate,
 }  # in upper case
+BUILTINS.update(_FUNCTIONS)

@@ -29,8 +29,8 @@ from sqlexec.embedded.tsql.scalar.conversions import (
     convert,
     truncate,
 )
+from sqlexec.embedded.tsql.scalar.registry import Typed
 
-Typed = tuple[object, SqlType]
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
     ">=": operator.ge,

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.scalar.functions import FUNCTIONS, SYSTEM_VARIABLES
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
@@ -20,15 +21,11 @@ if TYPE_CHECKING:
 
 def known(name: str) -> bool:
     """Whether the session answers a function of this upper-case name."""
-    from sqlexec.embedded.tsql.scalar.session_functions import FUNCTIONS
-
     return name in FUNCTIONS
 
 
 def call(session: Session, name: str, arguments: Sequence[object]) -> tuple[object, SqlType]:
     """Value and type of a function or of an @@variable."""
-    from sqlexec.embedded.tsql.scalar.session_functions import FUNCTIONS, SYSTEM_VARIABLES
-
     function = (SYSTEM_VARIABLES if name.startswith("@@") else FUNCTIONS).get(name)
     if function is None:
         raise SqlError.of(137, name)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.scalar.conversions import convert, literal_type
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.facts import literal_type
 from sqlexec.embedded.tsql.scalar.operators import binary, compare
 
 UUID = uuid.UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF")

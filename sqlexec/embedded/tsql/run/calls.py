@@ -20,7 +20,7 @@ from sqlexec.embedded.tsql.run import impersonation
 from sqlexec.embedded.tsql.run.arguments import bind, write_back
 from sqlexec.embedded.tsql.run.evaluation import assign, evaluate
 from sqlexec.embedded.tsql.run.result_sets import DeclaredResults
-from sqlexec.embedded.tsql.scalar.conversions import text_of
+from sqlexec.embedded.tsql.scalar.text_conversions import text_of
 from sqlexec.embedded.tsql.state import Frame, Session, TableVariable
 from sqlexec.embedded.tsql.syntax import nodes
 from sqlexec.embedded.tsql.syntax.statements import (

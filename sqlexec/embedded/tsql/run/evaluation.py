@@ -19,10 +19,11 @@ from sqlexec.embedded.sqltypes import INT, MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.scalar.builtins import text
-from sqlexec.embedded.tsql.scalar.conversions import common_type, convert
+from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.scalar.functions import BUILTINS, FUNCTIONS, SYSTEM_VARIABLES
 from sqlexec.embedded.tsql.scalar.operators import binary, compare
 from sqlexec.embedded.tsql.scalar.registry import Typed
+from sqlexec.embedded.tsql.scalar.typing_rules import common_type
 from sqlexec.embedded.tsql.state import Session
 from sqlexec.embedded.tsql.syntax import nodes
 

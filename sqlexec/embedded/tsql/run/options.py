@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from sqlexec.embedded.sqltypes import INT, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.scalar.conversions import convert, text_of
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.text_conversions import text_of
 from sqlexec.embedded.tsql.state import Options, Session
 
 _KEPT = {

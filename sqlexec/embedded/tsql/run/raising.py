@@ -7,7 +7,8 @@ from sqlexec.embedded.sqltypes import INT
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.run.evaluation import evaluate
 from sqlexec.embedded.tsql.scalar.builtins import format_message
-from sqlexec.embedded.tsql.scalar.conversions import convert, text_of
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.text_conversions import text_of
 from sqlexec.embedded.tsql.state import Session
 from sqlexec.embedded.tsql.syntax import nodes
 

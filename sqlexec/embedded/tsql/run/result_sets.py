@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from sqlexec.embedded.results import Column, Message, ResultSet, Sink
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.scalar.conversions import DATE_TYPES, convert, type_name
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.facts import DATE_TYPES, type_name
 from sqlexec.embedded.tsql.syntax import nodes
 
 _NUMBERS = frozenset({

@@ -7,7 +7,8 @@ import datetime as dt
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.run.evaluation import evaluate
-from sqlexec.embedded.tsql.scalar.conversions import convert, text_of
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.text_conversions import text_of
 from sqlexec.embedded.tsql.signals import Cancelled
 from sqlexec.embedded.tsql.state import Session
 from sqlexec.embedded.tsql.syntax import nodes

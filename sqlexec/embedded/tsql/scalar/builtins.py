@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 from sqlexec.embedded.sqltypes import BIGINT, FLOAT, INT, MAX, NVARCHAR_MAX, SYSNAME, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.scalar.conversions import Bytes, convert, text_of
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.facts import Bytes
 from sqlexec.embedded.tsql.scalar.registry import Typed, builtin
+from sqlexec.embedded.tsql.scalar.text_conversions import text_of
 from sqlexec.embedded.tsql.syntax.lexer import quote_name
 from sqlexec.embedded.tsql.syntax.reader import Reader
 

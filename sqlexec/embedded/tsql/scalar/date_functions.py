@@ -12,8 +12,9 @@ from collections.abc import Callable
 from sqlexec.embedded.sqltypes import BIGINT, DATETIME, INT, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.scalar.builtins import integer, text
-from sqlexec.embedded.tsql.scalar.conversions import DATE_TYPES, convert
+from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.scalar.dates import round_datetime
+from sqlexec.embedded.tsql.scalar.facts import DATE_TYPES
 from sqlexec.embedded.tsql.scalar.registry import BUILTINS, Typed
 
 DATETIME2 = SqlType("datetime2", None, None, 7)

@@ -10,7 +10,8 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decim
 from sqlexec.embedded.sqltypes import BIGINT, FLOAT, INT, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.scalar.builtins import integer
-from sqlexec.embedded.tsql.scalar.conversions import INTEGER_RANGES, convert
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.facts import INTEGER_RANGES
 from sqlexec.embedded.tsql.scalar.registry import Typed, builtin
 
 

@@ -18,18 +18,17 @@ from typing import Any
 
 from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.scalar.conversions import (
+from sqlexec.embedded.tsql.scalar.conversions import convert, truncate
+from sqlexec.embedded.tsql.scalar.facts import (
     DATE_TYPES,
     EXACT,
     INTEGER_DIGITS,
     INTEGER_RANGES,
     Bytes,
     clash,
-    common_type,
-    convert,
-    truncate,
 )
 from sqlexec.embedded.tsql.scalar.registry import Typed
+from sqlexec.embedded.tsql.scalar.typing_rules import common_type, decimal_result
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
@@ -136,7 +135,7 @@ def _as_decimal(typed: Typed, kind: SqlType) -> Typed:
 
 def _decimal_arithmetic(sign: str, left: Typed, right: Typed) -> Typed:
     (a, t1), (b, t2) = left, right
-    kind = _decimal_result(sign, t1, t2)
+    kind = decimal_result(sign, t1, t2)
     if not isinstance(a, Decimal) or not isinstance(b, Decimal):
         return None, kind
     scale = kind.scale or 0
@@ -152,31 +151,6 @@ def _decimal_arithmetic(sign: str, left: Typed, right: Typed) -> Typed:
             402, f"The data types numeric and numeric are incompatible in the {sign} operator."
         )
     return convert(result, None, kind), kind
-
-
-def _decimal_result(sign: str, left: SqlType, right: SqlType) -> SqlType:
-    """Precision and scale of a result, cut to 38 digits as the documentation says."""
-    p1, s1 = left.precision or 0, left.scale or 0
-    p2, s2 = right.precision or 0, right.scale or 0
-    if sign == "*":
-        precision, scale = p1 + p2 + 1, s1 + s2
-    elif sign == "/":
-        scale = max(6, s1 + p2 + 1)
-        precision = p1 - s1 + s2 + scale
-    elif sign == "%":
-        scale = max(s1, s2)
-        precision = min(p1 - s1, p2 - s2) + scale
-    else:
-        scale = max(s1, s2)
-        precision = max(p1 - s1, p2 - s2) + scale + 1
-    if precision > 38:
-        whole = precision - scale
-        if sign in "*/":
-            scale = min(scale, 38 - whole) if whole < 32 else min(scale, 6)
-        else:
-            scale = max(min(scale, 38 - (whole - 1)), 0)
-        precision = 38
-    return SqlType("decimal", None, precision, scale)
 
 
 def _concatenate(left: Typed, right: Typed) -> Typed:

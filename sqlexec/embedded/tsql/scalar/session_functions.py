@@ -17,7 +17,7 @@ from sqlexec.embedded.sqltypes import (
     SqlType,
 )
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.scalar.conversions import literal_type
+from sqlexec.embedded.tsql.scalar.facts import literal_type
 from sqlexec.embedded.tsql.scalar.registry import (
     Typed,
     session_function,

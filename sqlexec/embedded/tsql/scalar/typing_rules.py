@@ -6,6 +6,8 @@ stands for a type that is not known; DuckDB then decides.
 
 from __future__ import annotations
 
+from typing import overload
+
 from sqlexec.embedded.sqltypes import MAX, SqlType
 
 _PRECEDENCE = [
@@ -37,6 +39,10 @@ def as_decimal(type: SqlType) -> tuple[int, int]:
     return _INTEGER_DIGITS.get(type.name, 10), 0
 
 
+@overload
+def common_type(left: SqlType, right: SqlType) -> SqlType: ...
+@overload
+def common_type(left: SqlType | None, right: SqlType | None) -> SqlType | None: ...
 def common_type(left: SqlType | None, right: SqlType | None) -> SqlType | None:
     """The type of CASE, COALESCE or UNION of two types.
 
@@ -51,7 +57,7 @@ def common_type(left: SqlType | None, right: SqlType | None) -> SqlType | None:
     if high.name == "decimal" and is_numeric(low) and low.name not in ("real", "float"):
         (p1, s1), (p2, s2) = as_decimal(high), as_decimal(low)
         scale = max(s1, s2)
-        return SqlType("decimal", None, min(38, max(p1 - s1, p2 - s2) + scale), scale)
+        return SqlType("decimal", None, min(38, max(p1 - s1, p2 - s2) + scale), min(scale, 38))
     if high.length is not None and low.length is not None:
         length = MAX if MAX in (high.length, low.length) else max(high.length, low.length)
         return SqlType(high.name, length)
@@ -69,19 +75,29 @@ def arithmetic(operator: str, left: SqlType | None, right: SqlType | None) -> Sq
     high = common_type(left, right)
     if high is None or high.name != "decimal":
         return SqlType("int") if high is not None and high.name == "bit" else high
+    return decimal_result(operator, left, right)
+
+
+def decimal_result(sign: str, left: SqlType, right: SqlType) -> SqlType:
+    """Precision and scale of a result, cut to 38 digits as the documentation says."""
     (p1, s1), (p2, s2) = as_decimal(left), as_decimal(right)
-    if operator in "+-":
-        scale, precision = max(s1, s2), max(s1, s2) + max(p1 - s1, p2 - s2) + 1
-    elif operator == "*":
-        scale, precision = s1 + s2, p1 + p2 + 1
-    elif operator == "/":
+    if sign == "*":
+        precision, scale = p1 + p2 + 1, s1 + s2
+    elif sign == "/":
         scale = max(6, s1 + p2 + 1)
         precision = p1 - s1 + s2 + scale
+    elif sign == "%":
+        scale = max(s1, s2)
+        precision = min(p1 - s1, p2 - s2) + scale
     else:
-        scale, precision = max(s1, s2), min(p1 - s1, p2 - s2) + max(s1, s2)
-    if precision > 38:  # keep the whole part; at least six places stay if there were so many
+        scale = max(s1, s2)
+        precision = max(p1 - s1, p2 - s2) + scale + 1
+    if precision > 38:
         whole = precision - scale
-        scale = max(38 - whole, min(scale, 6))
+        if sign in "*/":
+            scale = min(scale, 38 - whole) if whole < 32 else min(scale, 6)
+        else:
+            scale = max(min(scale, 38 - (whole - 1)), 0)
         precision = 38
     return SqlType("decimal", None, precision, scale)
 

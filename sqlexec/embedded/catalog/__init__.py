@@ -185,6 +185,8 @@ class Catalog:
             number = 1
         else:
             number = image.users.get(principal.sid, 2)
+            if not principal.sid and image.name == principal.database:  # EXECUTE AS USER
+                number = principal.user_id
         user = image.names[number]
         found = Principal(
             principal.login,
@@ -296,6 +298,8 @@ class Catalog:
         who = snapshot.logins.get((login or session.principal.login).lower())
         if found is None or found.type != "R" or who is None:
             return None
+        if login is None and who.sid != session.principal.sid:  # EXECUTE AS USER
+            return found.name == "public"
         return found.name == "public" or found.id in snapshot.server_members.get(who.id, set())
 
     # --- objects --------------------------------------------------------------------------

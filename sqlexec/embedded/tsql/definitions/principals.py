@@ -13,12 +13,18 @@ from sqlexec.embedded.tsql.syntax import lexer
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
 
 if TYPE_CHECKING:
+    from sqlexec.embedded.catalog import Login
     from sqlexec.embedded.tsql.state import Session
 
 _C = tables.SCHEMA
 
 
 # --- logins ------------------------------------------------------------------------------
+
+
+_LOGIN_OPTIONS = {
+    "PASSWORD", "NAME", "DEFAULT_DATABASE", "DEFAULT_LANGUAGE", "CHECK_POLICY", "CHECK_EXPIRATION",
+}  # fmt: skip
 
 
 def _options(cutter: Cutter) -> dict[str, str]:
@@ -45,11 +51,25 @@ def _options(cutter: Cutter) -> dict[str, str]:
         cutter.position += 1
 
 
-def _need_login_admin(session: Session) -> None:
+def _need_login_admin(session: Session, changed: Login | None = None) -> None:
+    """15247 unless the session may manage logins; administrators are for their like alone."""
     catalog = session.instance.catalog
+    above = changed is not None and catalog.is_server_member(session, "sysadmin", changed.name)
+    if above and not session.principal.sysadmin:
+        raise SqlError.of(15247)
     if not (catalog.has_server_permission(session, "ALTER ANY LOGIN")
             or catalog.is_server_member(session, "securityadmin")):  # fmt: skip
         raise SqlError.of(15247)
+
+
+def _login_options(cutter: Cutter) -> dict[str, str]:
+    """The options of CREATE and ALTER LOGIN, to the end of the statement."""
+    found = _options(cutter)
+    if not cutter.at_end():
+        raise SqlError.of(102, cutter.token.text)
+    for name in found.keys() - _LOGIN_OPTIONS:
+        raise unsupported(f"{name} of a login")
+    return found
 
 
 def create_login(session: Session, cutter: Cutter, text: str) -> None:
@@ -57,7 +77,7 @@ def create_login(session: Session, cutter: Cutter, text: str) -> None:
     name = last_part(cutter.name())
     if cutter.take("FROM"):
         raise unsupported("CREATE LOGIN FROM WINDOWS or a certificate")
-    options = _options(cutter)
+    options = _login_options(cutter)
     if "PASSWORD" not in options:
         raise SqlError.of(102, "PASSWORD")
     _need_login_admin(session)
@@ -85,13 +105,13 @@ def alter_login(session: Session, cutter: Cutter, text: str) -> None:
         changes["is_disabled"] = False
     elif cutter.take("DISABLE"):
         changes["is_disabled"] = True
-    options = _options(cutter)
-    own = found.name == session.principal.login and "OLD_PASSWORD" in text.upper()
-    if own:
+    options = _login_options(cutter)
+    own = found.sid == session.principal.sid and "OLD_PASSWORD" in text.upper()
+    if own and options.keys() == {"PASSWORD"} and not changes:
         old = next((t.text for t, before in _pairs(cutter) if before == "OLD_PASSWORD"), "")
         catalog.authenticate(name, old)
     else:
-        _need_login_admin(session)
+        _need_login_admin(session, found)
     if "PASSWORD" in options:
         changes["password_hash"] = hash_password(options["PASSWORD"])
     if "DEFAULT_DATABASE" in options:
@@ -118,7 +138,7 @@ def drop_login(session: Session, cutter: Cutter, text: str) -> None:
     found = catalog.snapshot(session).logins.get(name.lower())
     if found is None or found.id == 1 or found.type != "S":
         raise SqlError.of(15151, "login", name)
-    _need_login_admin(session)
+    _need_login_admin(session, found)
     if any(s.principal.login == found.name for s in session.instance.sessions.values()):
         raise SqlError(15434, f"Could not drop login '{name}' as the user is currently logged in.")
     with catalog.changing(session) as connection:

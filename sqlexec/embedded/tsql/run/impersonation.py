@@ -44,7 +44,7 @@ def _user(session: Session, name: str) -> Principal:
     return replace(
         session.principal,
         login=login.name if login else user,
-        sid=login.sid if login else b"",
+        sid=b"",  # counts in this database alone: elsewhere, and for the server, a nobody
         user=user,
         user_id=number,
         sysadmin=False,

@@ -5,7 +5,7 @@
 
 One walk, from the sources (FROM) to the expressions, since T-SQL's meaning hangs on types: `+`
 adds or concatenates, `/` divides integers or decimals.  Each rule of that kind is a small function
-in transforms.py, casts.py or translations.py.
+in transforms.py, casts.py or functions.py.
 """
 
 from __future__ import annotations
@@ -16,16 +16,24 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sqlexec.embedded.catalog import DatabaseObject
+from sqlexec.embedded.catalog.view_texts import VIEWS
 from sqlexec.embedded.catalog.views import column_type
-from sqlexec.embedded.engine import quote
+from sqlexec.embedded.catalog.visibility import restricted
+from sqlexec.embedded.engine import quote, sql_type
 from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.scalar import typing_rules
-from sqlexec.embedded.tsql.translate import catalog_lookups, transforms
+from sqlexec.embedded.tsql.translate import (
+    catalog_lookups,
+    dynamic_views,
+    session_values,
+    transforms,
+)
 from sqlexec.embedded.tsql.translate.casts import cast
-from sqlexec.embedded.tsql.translate.dialect import declared_type, duckdb_cast, parse
+from sqlexec.embedded.tsql.translate.dialect import declared_type, duckdb_cast, parse, template
 from sqlexec.embedded.tsql.translate.functions import AGGREGATE_CASTS, DATE_PART_FIRST, TRANSLATIONS
 from sqlexec.embedded.tsql.translate.scopes import Output, Scope, Source
+from sqlexec.embedded.tsql.translate.views import view_query
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
@@ -242,6 +250,8 @@ class Binder:
             tree.set(key, None)
         if tree.args.get("pivots"):
             raise unsupported("PIVOT and UNPIVOT")
+        if tree.this is None:
+            raise unsupported("ROWS FROM")
         if isinstance(tree.this, exp.Anonymous):
             self._table_function(tree, scope, ctes)
             return None
@@ -265,8 +275,8 @@ class Binder:
             _store(tree, f"{found.database}.{found.schema}", found.name, alias)
             columns = [Output(c.name, c.type, c.nullable) for c in found.columns]
             scope.sources.append(Source(alias, columns, found.schema))
-        if not self.views:
-            self.reads.append(found)
+        if not self.views or not _same_owner(self.views[-1], found):
+            self.reads.append(found)  # behind a view: where ownership chaining does not cover it
         return found
 
     def find(self, tree: exp.Table) -> DatabaseObject:
@@ -298,9 +308,6 @@ class Binder:
     def _system_view(
         self, tree: exp.Table, scope: Scope, schema: str, database: str, name: str, alias: str
     ) -> bool:
-        from sqlexec.embedded.catalog.view_texts import VIEWS
-        from sqlexec.embedded.tsql.translate import dynamic_views
-
         lowered = name.lower()
         if not schema and lowered in _COMPATIBILITY_VIEWS:
             schema = "sys"
@@ -318,16 +325,23 @@ class Binder:
         key = next((key for key in VIEWS if key.lower() == f"{schema}.{name}".lower()), None)
         if key is None:
             raise SqlError.of(208, ".".join(p for p in (database, schema, name) if p))
-        image = self.session.instance.catalog.image(self.session, database or None)
+        catalog = self.session.instance.catalog
+        image = catalog.image(self.session, database or None)
+        principal = catalog.principal_in(self.session.principal, image.name, self.session)
         actual = key.split(".")[1]
         _store(tree, f"{image.name}.{schema}", actual, alias)
         columns = system_columns(self.session, f"{image.name}.{schema}", actual)
         scope.sources.append(Source(alias, columns, schema))
+        names = [column.name for column in columns]
+        view = f"{quote(f'{image.name}.{schema}')}.{quote(actual)}"
+        query = restricted(catalog.snapshot(self.session), image, principal, view, names)
+        if query is not None:
+            joins = tree.args.get("joins")
+            subquery = exp.Subquery(this=template(query), alias=tree.args["alias"], joins=joins)
+            tree.replace(subquery)
         return True
 
     def _view(self, tree: exp.Table, found: DatabaseObject, scope: Scope, alias: str) -> None:
-        from sqlexec.embedded.tsql.translate.views import view_query
-
         if len(self.views) >= 32 or found in self.views:
             raise SqlError.of(217)
         body, names = view_query(found)
@@ -432,8 +446,6 @@ class Binder:
         return column.type
 
     def _parameter(self, tree: exp.Parameter) -> SqlType:
-        from sqlexec.embedded.tsql.translate import session_values
-
         system = isinstance(tree.this, exp.Parameter)
         name = ("@@" if system else "@") + (tree.this.name)
         if system:
@@ -472,8 +484,6 @@ class Binder:
     def _call(
         self, tree: exp.Anonymous, scope: Scope, ctes: dict[str, list[Output] | None]
     ) -> SqlType | None:
-        from sqlexec.embedded.tsql.translate import session_values
-
         name = tree.name.upper()
         translation = TRANSLATIONS.get(name)
         if translation is None:
@@ -545,14 +555,16 @@ def table_name(tree: exp.Table) -> str:
 
 def system_columns(session: Session, schema: str, view: str) -> list[Output]:
     """The columns of a system view."""
-    from sqlexec.embedded.engine import sql_type
-
     rows = session.connection.execute(
         "SELECT column_name, data_type FROM duckdb_columns()"
         " WHERE schema_name = $1 AND table_name = $2 ORDER BY column_index",
         [schema, view],
     ).fetchall()
     return [Output(name, column_type(view, name, sql_type(type))) for name, type in rows]
+
+
+def _same_owner(view: DatabaseObject, found: DatabaseObject) -> bool:
+    return (view.owner, view.database) == (found.owner, found.database)
 
 
 def _store(tree: exp.Table, schema: str | None, name: str, alias: str) -> None:

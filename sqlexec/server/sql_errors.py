@@ -122,7 +122,8 @@ def from_driver(error: Exception) -> SqlExecError:
     if sqlstate in _BROKEN or _CUT.search(text):
         return ConnectionLost(
             f"The server or the network went away while a call was under way ({_plain(text)}). "
-            "Whether the call had an effect is not known."
+            "Whether the call had an effect is not known: see that the server runs, and call again "
+            "if the function may run twice."
         )
     return ServerError(f"{_plain(text)} (SQLSTATE {sqlstate})")
 

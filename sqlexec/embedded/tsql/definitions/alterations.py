@@ -34,6 +34,10 @@ from sqlexec.embedded.tsql.definitions.targets import find_target
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses, lexer
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
+from sqlexec.embedded.tsql.translate.assignment import default_value
+from sqlexec.embedded.tsql.translate.binder import Binder
+from sqlexec.embedded.tsql.translate.dialect import duckdb_text
+from sqlexec.embedded.tsql.translate.running import values
 
 if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection
@@ -259,11 +263,6 @@ def _refill(
     session: Session, connection: Connection, found: DatabaseObject, table: TableDefinition,
     kept: list[TableColumn],
 ) -> None:  # fmt: skip
-    from sqlexec.embedded.tsql.queries.dml import default_value
-    from sqlexec.embedded.tsql.queries.plans import values
-    from sqlexec.embedded.tsql.translate.binder import Binder
-    from sqlexec.embedded.tsql.translate.dialect import duckdb_text
-
     binder = Binder(session)
     names = [column.name for column in kept]
     items = [quote(name) for name in names]

@@ -24,10 +24,9 @@ from sqlexec.embedded.tsql.definitions.storage import TableDefinition, create_st
 from sqlexec.embedded.tsql.definitions.table_text import read_table
 from sqlexec.embedded.tsql.definitions.targets import Target, find_target
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.queries.plans import running
 from sqlexec.embedded.tsql.state import TableVariable
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
-from sqlexec.embedded.tsql.syntax.names import three_parts
+from sqlexec.embedded.tsql.translate.running import running
 from sqlexec.embedded.tsql.translate.scopes import Output
 
 if TYPE_CHECKING:
@@ -79,7 +78,13 @@ def run(session: Session, text: str, line: int = 1) -> None:
 
 
 def create_table_variable(session: Session, columns_text: str) -> TableVariable:
-    """DECLARE @t TABLE (...); see queries.create_table_variable."""
+    """DECLARE @t TABLE (...): a temporary table of its own for it.
+
+    Parameters
+    ----------
+    columns_text : str
+        The definition with its parentheses.
+    """
     inside = columns_text.strip()
     if inside.startswith("("):
         inside = Cutter(inside).parenthesized()
@@ -97,6 +102,11 @@ def create_table_variable(session: Session, columns_text: str) -> TableVariable:
         create_storage(session, quote(storage), table, temporary=True)
     columns = [Column(c.name, c.type, c.nullable) for c in table.columns]
     return TableVariable(storage, columns, table.columns)
+
+
+def drop_table_variable(session: Session, table: TableVariable) -> None:
+    """Give the storage of a table variable or temporary table back."""
+    session.connection.execute(f"DROP TABLE IF EXISTS temp.{quote(table.storage)}")
 
 
 def columns_of_query(
@@ -125,6 +135,3 @@ def create_table_as(session: Session, name: str, columns: list[TableColumn]) -> 
     """Make the table of SELECT INTO; the plan that fills it comes after."""
     tables.create(session, name, TableDefinition(columns))
     return find_target(session, name)
-
-
-__all__ = ["columns_of_query", "create_table_as", "create_table_variable", "run", "three_parts"]

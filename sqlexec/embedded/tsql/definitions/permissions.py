@@ -136,9 +136,7 @@ def _resolve(
     database, schema_name, last = three_parts(name)
     found = session.instance.catalog.find_object(session, database, schema_name, last)
     if found is None:
-        from sqlexec.embedded.tsql.procedures.registry import SYSTEM_PROCEDURES
-
-        if last.lower() in SYSTEM_PROCEDURES:
+        if last.lower().startswith(("sp_", "xp_")):
             raise unsupported("permissions on system procedures")
         raise SqlError.of(15151, "object", last)
     return 1, found.object_id, None, found.object_id

@@ -1,8 +1,8 @@
 """T-SQL tables as DuckDB tables: columns, keys, checks, lengths, identity.
 
 Lengths are CHECKs (DuckDB's VARCHAR has none); a CHECK carries its name as a mark, since DuckDB
-does not keep names; identity is a sequence; defaults are filled in by INSERT (see dml.py), since
-they may ask the session (SUSER_SNAME()).
+does not keep names; identity is a sequence; defaults are filled in by INSERT (queries/inserts.py),
+since they may ask the session (SUSER_SNAME()).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from sqlexec.embedded.results import Argument, Column, Message, ResultSet
 from sqlexec.embedded.sqltypes import BIGINT, BIT, FLOAT, NVARCHAR_MAX, VARBINARY_MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
-from sqlexec.embedded.tsql.run.evaluation import assign
-from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.queries import queries
+from sqlexec.embedded.tsql.scalar.conversions import assign, convert
 from sqlexec.embedded.tsql.signals import Cancelled
 from sqlexec.embedded.tsql.state import Session, Variable
 from sqlexec.embedded.tsql.syntax.nodes import Parameter
@@ -144,8 +144,6 @@ def _script_parameter(parameter: Parameter, argument: Argument) -> ScriptParamet
 
 def _open_input(session: Session, query: str, request: ScriptRequest) -> None:
     """Start @input_data_1; it may use the parameters, and it runs with the caller's rights."""
-    from sqlexec.embedded.tsql.queries import queries
-
     variables = {
         f"@{parameter.name.lower()}": Variable(parameter.type, parameter.value)
         for parameter in request.parameters

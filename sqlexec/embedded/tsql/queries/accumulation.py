@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql.queries.plans import Plan, Step, bind_steps, running, values
+from sqlexec.embedded.tsql.queries.plans import Plan, Step, bind_steps
 from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.state import Variable
 from sqlexec.embedded.tsql.translate.binder import Binder
 from sqlexec.embedded.tsql.translate.dialect import duckdb_text, parse
+from sqlexec.embedded.tsql.translate.running import running, values
 from sqlexec.embedded.tsql.translate.scopes import Output
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import DatabaseObject
+from sqlexec.embedded.catalog.tables import SCHEMA
 from sqlexec.embedded.tsql.errors import SqlError
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ def _foreign_key(session: Session, found: DatabaseObject | None, kind: str) -> s
         return ""
     by_id = session.instance.catalog.image(session, found.database).by_id
     column = "referenced_object_id" if kind == "REFERENCE" else "parent_object_id"
-    from sqlexec.embedded.catalog.tables import SCHEMA
-
     rows = session.instance.catalog.query(
         f"SELECT object_id FROM {SCHEMA}.foreign_keys WHERE {column} = $1", [found.object_id]
     )

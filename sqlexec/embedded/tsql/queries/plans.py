@@ -8,17 +8,12 @@ variables and session tables at hand; so nothing is parsed on the hot path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from sqlexec.embedded.catalog import DatabaseObject
-from sqlexec.embedded.tsql.translate import session_values
 from sqlexec.embedded.tsql.translate.binder import Binder, Parameter
-from sqlexec.embedded.tsql.translate.engine_errors import translate
 from sqlexec.embedded.tsql.translate.scopes import Output
 
 if TYPE_CHECKING:
@@ -53,7 +48,8 @@ class Plan:
     identity: str | None = None  # sequence of the target's identity column
     returns_rows: bool = False  # the last step's rows go to the client (OUTPUT)
     volatile: bool = False
-    cleanup: str = ""  # a statement that is run whatever happens
+    into: str = ""  # where OUTPUT ... INTO puts the last step's rows: "t (a, b)"
+    counted: bool = True  # the number of rows is told
 
 
 def cached(session: Session, text: str, make: Callable[[], Plan]) -> Plan:
@@ -64,6 +60,8 @@ def cached(session: Session, text: str, make: Callable[[], Plan]) -> Plan:
         text,
         session.database,
         session.principal.default_schema,
+        # What others see of the system views is written into their plans.
+        None if session.principal.sysadmin else (session.principal.sid, session.principal.user_id),
         session.instance.catalog.snapshot(session).generation,
         frame.database if frame else "",
         tuple((name, v.type) for name, v in frame.variables.items()) if frame else (),
@@ -95,37 +93,8 @@ def check(session: Session, plan: Plan) -> None:
         if not catalog.chained(session, found):
             catalog.check_permission(session, "SELECT", found.object_id, database=found.database)
     for found, permission in plan.writes:
-        if not catalog.chained(session, found):
+        if permission == "ALTER" or not catalog.chained(session, found):  # chains cover no DDL
             catalog.check_permission(session, permission, found.object_id, database=found.database)
-
-
-def values(session: Session, parameters: Sequence[Parameter]) -> list[object]:
-    """The parameters' values at this moment, as DuckDB takes them."""
-    found = []
-    for parameter in parameters:
-        if parameter.call:
-            value = session_values.call(session, parameter.name, parameter.arguments)[0]
-        else:
-            value = session.frame.variable(parameter.name).value
-        if isinstance(value, memoryview | bytearray):
-            value = bytes(value)
-        elif parameter.type.name == "datetimeoffset" and hasattr(value, "isoformat"):
-            value = value.isoformat(" ")
-        found.append(value)
-    return found
-
-
-@contextmanager
-def running(session: Session) -> Iterator[None]:
-    """DuckDB at work: a cancel interrupts it, its errors become SQL Server's."""
-    stop = session.connection.interrupt
-    session.on_cancel.append(stop)
-    try:
-        yield
-    except duckdb.Error as error:
-        raise translate(error, session.session_id) from error
-    finally:
-        session.on_cancel.remove(stop)
 
 
 def bind_steps(binder: Binder) -> list[Parameter]:

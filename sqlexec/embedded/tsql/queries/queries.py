@@ -2,39 +2,33 @@
 
     text --plans.cached--> Plan --check permissions, lock, run--> Outcome(rows or count)
 
-Reads are made here, writes in dml.py.
+Reads are made and run here; writes are made in inserts.py and changes.py, run in writing.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
 from sqlexec.embedded.engine import sql_type
 from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.queries import accumulation, dml
-from sqlexec.embedded.tsql.queries.plans import (
-    Plan,
-    Step,
-    bind_steps,
-    cached,
-    check,
-    running,
-    values,
-)
+from sqlexec.embedded.tsql.queries import accumulation, dml, writing
+from sqlexec.embedded.tsql.queries.plans import Plan, Step, bind_steps, cached, check
 from sqlexec.embedded.tsql.scalar.conversions import convert
-from sqlexec.embedded.tsql.state import Frame, TableVariable, Variable
+from sqlexec.embedded.tsql.state import Frame, Variable
 from sqlexec.embedded.tsql.syntax import lexer
 from sqlexec.embedded.tsql.translate.binder import Binder
 from sqlexec.embedded.tsql.translate.dialect import duckdb_text, parse
 from sqlexec.embedded.tsql.translate.engine_errors import translate
+from sqlexec.embedded.tsql.translate.running import running, values
 from sqlexec.embedded.tsql.translate.scopes import LooseColumn, Output, result_columns
 
 if TYPE_CHECKING:
@@ -225,8 +219,6 @@ def _loose(column: Column) -> bool:
 
 
 def _longest(array: pa.Array) -> int:
-    import pyarrow.compute as pc
-
     lengths = (
         pc.binary_length(array) if not pa.types.is_string(array.type) else pc.utf8_length(array)
     )
@@ -281,7 +273,7 @@ def _assign(session: Session, plan: Plan) -> Outcome:
 
 def dml_outcome(session: Session, plan: Plan) -> Outcome:
     """Run a writing plan: locks first, all its steps in one transaction."""
-    rows, found, types = dml.execute(session, plan)
+    rows, found, types = writing.execute(session, plan)
     if not plan.returns_rows:
         return Outcome(rows=rows)
     columns = result_columns(plan.outputs, types)
@@ -352,52 +344,3 @@ def open_reader(
     actual = _described(reader)
     columns = result_columns(plan.outputs, actual)
     return columns, pa.RecordBatchReader.from_batches(reader.schema, _guarded(session, reader))
-
-
-def insert_rows(session: Session, target: str, results: Sequence[ResultSet], line: int = 1) -> int:
-    """INSERT ... EXECUTE: the captured result sets go into the target.
-
-    Parameters
-    ----------
-    target : str
-        The text between INSERT and EXECUTE: '[INTO] t [(a, b)]'.
-
-    Returns
-    -------
-    int
-        Rows inserted.
-    """
-    return dml.insert_rows(session, target, results, line)
-
-
-def create_table_variable(session: Session, columns_text: str) -> TableVariable:
-    """DECLARE @t TABLE (...): a temporary table of its own for it.
-
-    Parameters
-    ----------
-    columns_text : str
-        The definition with its parentheses.
-    """
-    from sqlexec.embedded.tsql.definitions import definitions
-
-    return definitions.create_table_variable(session, columns_text)
-
-
-def drop_table_variable(session: Session, table: TableVariable) -> None:
-    """Give the storage of a table variable (or temporary table) back."""
-    from sqlexec.embedded.engine import quote
-
-    session.connection.execute(f"DROP TABLE IF EXISTS temp.{quote(table.storage)}")
-
-
-__all__ = [
-    "Outcome",
-    "Output",
-    "create_table_variable",
-    "drop_table_variable",
-    "evaluate",
-    "insert_rows",
-    "make_plan",
-    "open_reader",
-    "run",
-]

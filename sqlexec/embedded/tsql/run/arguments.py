@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlexec.embedded.results import Argument
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.run.evaluation import assign
+from sqlexec.embedded.tsql.scalar.conversions import assign
 from sqlexec.embedded.tsql.state import Variable
 from sqlexec.embedded.tsql.syntax import nodes
 

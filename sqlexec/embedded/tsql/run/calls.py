@@ -10,18 +10,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sqlexec.embedded.engine import quote
 from sqlexec.embedded.results import Argument, Column, ResultSet
 from sqlexec.embedded.sqltypes import INT, NVARCHAR_MAX, SqlType
+from sqlexec.embedded.tsql.definitions.definitions import drop_table_variable
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.procedures import system_procedures
 from sqlexec.embedded.tsql.procedures.registry import Call, SystemProcedure
 from sqlexec.embedded.tsql.run import impersonation
 from sqlexec.embedded.tsql.run.arguments import bind, write_back
-from sqlexec.embedded.tsql.run.evaluation import assign, evaluate
+from sqlexec.embedded.tsql.run.evaluation import evaluate
 from sqlexec.embedded.tsql.run.result_sets import DeclaredResults
+from sqlexec.embedded.tsql.scalar.conversions import assign
 from sqlexec.embedded.tsql.scalar.text_conversions import text_of
-from sqlexec.embedded.tsql.state import Frame, Session, TableVariable
+from sqlexec.embedded.tsql.state import Frame, Session
 from sqlexec.embedded.tsql.syntax import nodes
 from sqlexec.embedded.tsql.syntax.statements import (
     parse_batch,
@@ -261,16 +262,12 @@ def create_procedure(session: Session, node: nodes.CreateProcedure) -> None:
 def drop_temporary_tables(session: Session, *, keep: frozenset[str]) -> None:
     """Drop the #tables that are not in `keep`: a procedure's end, with its own temporary tables."""
     for name in [name for name in session.temporary_tables if name not in keep]:
-        _drop(session, session.temporary_tables.pop(name))
+        drop_table_variable(session, session.temporary_tables.pop(name))
 
 
 def drop_table_variables(session: Session, frame: Frame) -> None:
     for table in frame.tables.values():
-        _drop(session, table)
-
-
-def _drop(session: Session, table: TableVariable) -> None:
-    session.connection.execute(f"DROP TABLE IF EXISTS temp.{quote(table.storage)}")
+        drop_table_variable(session, table)
 
 
 def change_database(session: Session, database: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sqlexec.embedded.sqltypes import INT, MAX, SqlType
+from sqlexec.embedded.sqltypes import INT, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.scalar.builtins import text
@@ -342,12 +342,3 @@ _EVALUATORS: dict[type, Callable[[Session, Any], Typed]] = {
     nodes.ColumnName: _column_name,
     nodes.EngineExpression: _engine_expression,
 }
-
-
-def assign(value: object, source: SqlType, target: SqlType) -> object:
-    """Convert for SET @v = value; a value of a (max) type into a (max) variable is not touched."""
-    if value is None or source == target:
-        return value
-    if source.name == target.name and target.length == MAX:
-        return value
-    return convert(value, source, target, implicit=True)

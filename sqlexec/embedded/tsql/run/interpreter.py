@@ -17,19 +17,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlexec.embedded.results import Argument, Capture, Sink
-from sqlexec.embedded.sqltypes import INT
-from sqlexec.embedded.tsql.definitions import definitions
+from sqlexec.embedded.results import Argument, Sink
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.queries import queries
-from sqlexec.embedded.tsql.run import calls, impersonation, raising, transactions, waiting
-from sqlexec.embedded.tsql.run.evaluation import KNOWN_FUNCTIONS, assign, evaluate, test
-from sqlexec.embedded.tsql.run.options import set_options, set_value
-from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.run import calls, raising, transactions
+from sqlexec.embedded.tsql.run.rules import RULES
 from sqlexec.embedded.tsql.signals import BatchEnded, Cancelled, Signal
-from sqlexec.embedded.tsql.state import Frame, Options, Session, Variable
+from sqlexec.embedded.tsql.state import Frame, Options, Session
 from sqlexec.embedded.tsql.syntax import nodes
 from sqlexec.embedded.tsql.syntax.statements import parse_batch
 
@@ -62,8 +57,8 @@ class Interpreter:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._tries = 0  # TRY blocks around the running statement
-        self._capturing = False  # within INSERT ... EXECUTE
+        self.tries = 0  # TRY blocks around the running statement
+        self.capturing = False  # within INSERT ... EXECUTE
         self._login = session.principal
 
     # --- requests -------------------------------------------------------------------------
@@ -131,8 +126,8 @@ class Interpreter:
     def _request(self, sink: Sink, action: Callable[[], int]) -> int:
         session = self.session
         session.sink = sink
-        self._tries = 0
-        self._capturing = False
+        self.tries = 0
+        self.capturing = False
         try:
             status = action()
         except SqlError as error:  # of the request itself: a syntax error, a wrong argument
@@ -189,14 +184,15 @@ class Interpreter:
         for statement in statements:
             if cancelled.is_set():
                 raise Cancelled
-            signal = self._step(statement)
+            signal = self.step(statement)
             if signal is not None:
                 return signal
         return None
 
-    def _step(self, statement: nodes.Statement) -> Signal | None:
+    def step(self, statement: nodes.Statement) -> Signal | None:
+        """Run one statement; its error goes to the TRY around or to the client."""
         try:
-            signal = _RULES[type(statement)](self, statement)
+            signal = RULES[type(statement)](self, statement)
         except SqlError as error:
             self._failed(statement, error)
             return None
@@ -225,7 +221,7 @@ class Interpreter:
             error.procedure = error.procedure or session.frame.procedure
         session.error_number = error.number
         session.row_count = 0
-        caught = self._tries > 0 and error.severity < 20
+        caught = self.tries > 0 and error.severity < 20
         raised = isinstance(error, raising.RaisedError)
         dooms = not raised and transactions.dooms_by_rule(session, error)
         transactions.after_error(session, dooms=dooms, caught=caught)
@@ -251,225 +247,6 @@ class Interpreter:
         finally:
             self.session.sink = before
 
-    # --- variables and options ---
-
-    def _declare(self, node: nodes.Declare) -> None:
-        variables = self.session.frame.variables
-        for item in node.items:
-            value = None
-            if item.value is not None:
-                found, kind = evaluate(self.session, item.value)
-                value = assign(found, kind, item.type)
-            elif item.name in variables:
-                continue  # DECLARE in a loop keeps the value
-            variables[item.name] = Variable(item.type, value)
-
-    def _declare_table(self, node: nodes.DeclareTable) -> None:
-        tables = self.session.frame.tables
-        if node.name not in tables:
-            tables[node.name] = queries.create_table_variable(self.session, node.columns)
-
-    def _assign(self, node: nodes.Assign) -> None:
-        value, kind = evaluate(self.session, node.value)
-        self._set_variable(node.name, value, kind)
-        self.session.row_count = 1
-
-    def _set_variable(self, name: str, value: object, kind: Any) -> None:
-        variable = self.session.frame.variable(name)
-        variable.value = assign(value, kind, variable.type)
-
-    def _set_options(self, node: nodes.SetOptions) -> None:
-        self.session.options = set_options(self.session.options, node.names, on=node.on)
-
-    def _set_value(self, node: nodes.SetValue) -> None:
-        set_value(self.session, node.name, *evaluate(self.session, node.value))
-
-    def _set_isolation(self, node: nodes.SetIsolation) -> None:
-        self.session.options = replace(self.session.options, isolation_level=node.level)
-
-    def _set_identity_insert(self, node: nodes.SetIdentityInsert) -> None:
-        calls.set_identity_insert(self.session, node.table, on=node.on)
-
-    # --- control flow ---
-
-    def _if(self, node: nodes.If) -> Signal | None:
-        branch = node.then if test(self.session, node.condition) else node.otherwise
-        self.session.error_number = 0
-        return None if branch is None else self._step(branch)
-
-    def _while(self, node: nodes.While) -> Signal | None:
-        session, body = self.session, node.body
-        while test(session, node.condition):
-            if session.cancelled.is_set():
-                raise Cancelled
-            signal = self._step(body)
-            if signal is Signal.BREAK:
-                break
-            if signal is Signal.RETURN:
-                return signal
-        return None
-
-    def _block(self, node: nodes.Block) -> Signal | None:
-        return self.run(node.statements)
-
-    def _try(self, node: nodes.Try) -> Signal | None:
-        session, depth = self.session, len(self.session.frames)
-        sink, tries = session.sink, self._tries
-        self._tries += 1
-        try:
-            return self.run(node.body)
-        except SqlError as error:
-            caught = error
-        finally:
-            self._tries = tries
-        if caught.severity >= 20:
-            raise caught
-        del session.frames[depth:]
-        session.sink = sink
-        session.frame.caught.append(caught)
-        try:
-            return self.run(node.handler)
-        finally:
-            session.frame.caught.pop()
-
-    def _break(self, node: nodes.Break) -> Signal:
-        return Signal.BREAK
-
-    def _continue(self, node: nodes.Continue) -> Signal:
-        return Signal.CONTINUE
-
-    def _return(self, node: nodes.Return) -> Signal:
-        if node.value is not None:
-            value = convert(*evaluate(self.session, node.value), INT, implicit=True)
-            self.session.frame.return_status = value if isinstance(value, int) else 0
-        return Signal.RETURN
-
-    # --- messages and errors ---
-
-    def _print(self, node: nodes.Print) -> None:
-        self.sink.message(raising.printed(self.session, node))
-        self.session.row_count = 0
-
-    def _raise_error(self, node: nodes.RaiseError) -> None:
-        outcome = raising.raised(self.session, node)
-        if isinstance(outcome, SqlError):
-            raise outcome
-        self.sink.message(outcome, flush="NOWAIT" in node.options)
-
-    def _throw(self, node: nodes.Throw) -> None:
-        raise raising.thrown(self.session, node)
-
-    def _wait_for(self, node: nodes.WaitFor) -> None:
-        waiting.wait_for(self.session, node)
-
-    # --- procedures ---
-
-    def _execute(self, node: nodes.Execute) -> None:
-        calls.execute(self, node)
-
-    def _execute_string(self, node: nodes.ExecuteString) -> None:
-        calls.execute_string(self, node)
-
-    def _insert_execute(self, node: nodes.InsertExecute) -> None:
-        if self._capturing:
-            raise SqlError.of(8164)
-        transactions.check_writable(self.session)
-        capture = Capture(parent=self.sink)
-        self._capturing = True
-        try:
-            self.with_sink(capture, lambda: _RULES[type(node.call)](self, node.call))
-        finally:
-            self._capturing = False
-        rows = queries.insert_rows(self.session, node.target, capture.results)
-        self._count(rows)
-
-    def _create_procedure(self, node: nodes.CreateProcedure) -> None:
-        transactions.check_writable(self.session)
-        calls.create_procedure(self.session, node)
-
-    # --- transactions ---
-
-    def _begin_transaction(self, node: nodes.BeginTransaction) -> None:
-        transactions.begin(self.session)
-
-    def _commit(self, node: nodes.Commit) -> None:
-        transactions.commit(self.session)
-
-    def _rollback(self, node: nodes.Rollback) -> None:
-        transactions.rollback(self.session)
-
-    # --- queries and definitions ---
-
-    def _select_scalars(self, node: nodes.SelectScalars) -> None:
-        session = self.session
-        if not node.calls <= KNOWN_FUNCTIONS:
-            self._query(nodes.Query(node.line, node.text, writes=False))
-            return
-        if node.items[0].variable:
-            for item in node.items:
-                value, kind = evaluate(session, item.value)
-                self._set_variable(item.variable, value, kind)
-            session.row_count = 1
-            return
-        typed = [evaluate(session, item.value) for item in node.items]
-        result = calls.scalar_result(node, typed, metadata_only=session.options.fmtonly)
-        session.row_count = self.sink.result_set(result, count=not session.options.nocount)
-
-    def _query(self, node: nodes.Query) -> None:
-        session = self.session
-        if node.writes:
-            transactions.check_writable(session)
-        if session.options.fmtonly:
-            self._metadata(node)
-            return
-        if session.options.implicit_transactions and session.transaction_count == 0:
-            transactions.begin(session)
-        outcome = queries.run(session, node.text, node.line)
-        if outcome.result is not None:
-            count = not session.options.nocount
-            session.row_count = self.sink.result_set(outcome.result, count=count)
-        else:
-            self._count(outcome.rows)
-
-    def _metadata(self, node: nodes.Query) -> None:
-        """SET FMTONLY ON: the columns of a query, and nothing is run that writes."""
-        if node.writes:
-            return
-        outcome = queries.run(self.session, node.text, node.line)
-        if outcome.result is not None:
-            self.sink.result_set(replace(outcome.result, rows=(), batches=None), count=False)
-
-    def _count(self, rows: int | None) -> None:
-        self.session.row_count = rows or 0
-        self.sink.done(None if self.session.options.nocount else rows)
-
-    def _definition(self, node: nodes.Definition) -> None:
-        session = self.session
-        transactions.check_writable(session)
-        if session.options.implicit_transactions and session.transaction_count == 0:
-            transactions.begin(session)
-        definitions.run(session, node.text, node.line)
-        self.sink.done(None)
-
-    # --- the session ---
-
-    def _use(self, node: nodes.Use) -> None:
-        calls.change_database(self.session, node.database)
-
-    def _reconfigure(self, node: nodes.Reconfigure) -> None:
-        if not self.session.instance.catalog.has_server_permission(self.session, "ALTER SETTINGS"):
-            raise SqlError(5812, "You do not have permission to run the RECONFIGURE statement.", 14)
-
-    def _kill(self, node: nodes.Kill) -> None:
-        value = convert(*evaluate(self.session, node.session_id), INT)
-        waiting.kill(self.session, value if isinstance(value, int) else 0)
-
-    def _execute_as(self, node: nodes.ExecuteAs) -> None:
-        impersonation.execute_as(self.session, node)
-
-    def _revert(self, node: nodes.Revert) -> None:
-        impersonation.revert(self.session)
-
 
 def _too_deep() -> SqlError:
     return SqlError(
@@ -486,40 +263,3 @@ def _internal(error: Exception) -> SqlError:
         40197,
         f"Internal error of the embedded stand-in for SQL Server: {type(error).__name__}: {error}",
     )
-
-
-_RULES: dict[type, Callable[[Interpreter, Any], Signal | None]] = {
-    nodes.Declare: Interpreter._declare,
-    nodes.DeclareTable: Interpreter._declare_table,
-    nodes.Assign: Interpreter._assign,
-    nodes.SetOptions: Interpreter._set_options,
-    nodes.SetValue: Interpreter._set_value,
-    nodes.SetIsolation: Interpreter._set_isolation,
-    nodes.SetIdentityInsert: Interpreter._set_identity_insert,
-    nodes.If: Interpreter._if,
-    nodes.While: Interpreter._while,
-    nodes.Block: Interpreter._block,
-    nodes.Try: Interpreter._try,
-    nodes.Break: Interpreter._break,
-    nodes.Continue: Interpreter._continue,
-    nodes.Return: Interpreter._return,
-    nodes.Print: Interpreter._print,
-    nodes.RaiseError: Interpreter._raise_error,
-    nodes.Throw: Interpreter._throw,
-    nodes.WaitFor: Interpreter._wait_for,
-    nodes.Execute: Interpreter._execute,
-    nodes.ExecuteString: Interpreter._execute_string,
-    nodes.InsertExecute: Interpreter._insert_execute,
-    nodes.CreateProcedure: Interpreter._create_procedure,
-    nodes.BeginTransaction: Interpreter._begin_transaction,
-    nodes.Commit: Interpreter._commit,
-    nodes.Rollback: Interpreter._rollback,
-    nodes.SelectScalars: Interpreter._select_scalars,
-    nodes.Query: Interpreter._query,
-    nodes.Definition: Interpreter._definition,
-    nodes.Use: Interpreter._use,
-    nodes.Reconfigure: Interpreter._reconfigure,
-    nodes.Kill: Interpreter._kill,
-    nodes.ExecuteAs: Interpreter._execute_as,
-    nodes.Revert: Interpreter._revert,
-}

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
-from sqlexec.embedded.sqltypes import SqlType
+from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.scalar.dates import to_date_type
 from sqlexec.embedded.tsql.scalar.facts import (
@@ -158,3 +158,12 @@ _FAMILIES: dict[str, _Converter] = {
 def truncate(number: Decimal, scale: int) -> Decimal:
     """Cut a decimal to a scale, as division of decimals does."""
     return number.quantize(Decimal(1).scaleb(-scale), ROUND_DOWN, EXACT)
+
+
+def assign(value: object, source: SqlType, target: SqlType) -> object:
+    """Convert for SET @v = value; a value of a (max) type into a (max) variable is not touched."""
+    if value is None or source == target:
+        return value
+    if source.name == target.name and target.length == MAX:
+        return value
+    return convert(value, source, target, implicit=True)

@@ -42,7 +42,7 @@ def _sign(argument: Typed) -> Typed:
 def _rounding(name: str, mode: str, whole: Callable[[float], int]) -> None:
     def function(argument: Typed) -> Typed:
         value, type = _numeric(argument)
-        kind = SqlType("decimal", None, 38, 0) if type.name == "decimal" else type
+        kind = SqlType("decimal", None, type.precision, 0) if type.name == "decimal" else type
         if isinstance(value, Decimal):
             return value.to_integral_value(mode), kind
         return (float(whole(value)) if isinstance(value, float) else value), kind

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import lexer
 from sqlexec.embedded.tsql.syntax.lexer import Token
-
-_COMPOUND = {"+=": "+", "-=": "-", "*=": "*", "/=": "/", "%=": "%", "&=": "&", "|=": "|", "^=": "^"}
+from sqlexec.embedded.tsql.syntax.reader import COMPOUND
 
 
 @dataclass(slots=True)
@@ -232,10 +231,10 @@ def _assignment(text: str) -> Assignment:
         if token.kind != lexer.OPERATOR:
             continue
         depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0 and (token.text == "=" or token.text in _COMPOUND):
+        if depth == 0 and (token.text == "=" or token.text in COMPOUND):
             left, value = text[: token.start].strip(), text[token.end :].strip()
-            if token.text in _COMPOUND:
-                value = f"{left} {_COMPOUND[token.text]} ({value})"
+            if token.text in COMPOUND:
+                value = f"{left} {COMPOUND[token.text]} ({value})"
             before = tokens[index - 1]
             if before.kind == lexer.VARIABLE:
                 return _variable(before.text, value)

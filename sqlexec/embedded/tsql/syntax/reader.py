@@ -19,6 +19,8 @@ RESERVED = frozenset({
     "TRANSACTION", "TRUNCATE", "UNION", "UPDATE", "USE", "VALUES", "WAITFOR", "WHEN", "WHERE",
     "WHILE", "WITH",
 })  # fmt: skip
+# Assignment operators with the operator that they apply
+COMPOUND = {"+=": "+", "-=": "-", "*=": "*", "/=": "/", "%=": "%", "&=": "&", "|=": "|", "^=": "^"}
 
 
 class Reader:

@@ -13,27 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from sqlexec.embedded.results import Column
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import lexer, nodes
 from sqlexec.embedded.tsql.syntax.boundaries import STARTERS, skip_statement
-from sqlexec.embedded.tsql.syntax.expressions import ExpressionReader, string_literal
-from sqlexec.embedded.tsql.syntax.reader import RESERVED
 from sqlexec.embedded.tsql.syntax.lexer import Token
+from sqlexec.embedded.tsql.syntax.reader import RESERVED
+from sqlexec.embedded.tsql.syntax.simple_statements import SimpleReader
 
 _CACHED_LENGTH = 50_000  # longer texts carry literals that do not come again
 _QUERIES = {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "TRUNCATE", "MERGE"}
 _DEFINITIONS = {"CREATE", "ALTER", "DROP", "GRANT", "DENY", "REVOKE"}
-_ISOLATION = {
-    "READ UNCOMMITTED": 1, "READ COMMITTED": 2, "REPEATABLE READ": 3, "SERIALIZABLE": 4,
-    "SNAPSHOT": 5,
-}  # fmt: skip
-_VALUE_OPTIONS = {
-    "LOCK_TIMEOUT", "TEXTSIZE", "ROWCOUNT", "DATEFIRST", "DATEFORMAT", "LANGUAGE", "CONTEXT_INFO",
-    "DEADLOCK_PRIORITY", "QUERY_GOVERNOR_COST_LIMIT",
-}  # fmt: skip
-_COMPOUND = {"+=": "+", "-=": "-", "*=": "*", "/=": "/", "%=": "%", "&=": "&", "|=": "|", "^=": "^"}
 
 
 def parse_batch(text: str) -> tuple[nodes.Statement, ...]:
@@ -86,8 +76,8 @@ def parse_name(text: str) -> tuple[str, ...]:
     return name
 
 
-class StatementReader(ExpressionReader):
-    """The grammar of statements; one method a statement."""
+class StatementReader(SimpleReader):
+    """The grammar of batches, blocks, procedures, and of what is cut out as text."""
 
     def batch(self) -> tuple[nodes.Statement, ...]:
         token = self.token
@@ -137,81 +127,6 @@ class StatementReader(ExpressionReader):
         if self.peek().text == ":" and token.kind == lexer.WORD:
             raise unsupported("labels and GOTO")
         raise self.error()
-
-    # --- declarations and assignments ---
-
-    def _declare(self, line: int) -> nodes.Statement:
-        self.next()
-        items: list[nodes.Declaration] = []
-        while True:
-            if self.token.kind != lexer.VARIABLE:
-                if self.peek().upper in ("CURSOR", "INSENSITIVE", "SCROLL"):
-                    raise unsupported("cursors")
-                raise self.error()
-            name = self.next().text.lower()
-            self.accept("AS")
-            if self.at("TABLE", "("):
-                if items:
-                    raise unsupported("scalar and table variables in one DECLARE")
-                self.next()
-                start = self.position
-                self.skip_parentheses()
-                return nodes.DeclareTable(line, name, self.span(start))
-            if self.at("CURSOR"):
-                raise unsupported("cursors")
-            kind = self.type()
-            value = self.scalar() if self.accept("=") else None
-            items.append(nodes.Declaration(name, kind, value))
-            if not self.accept(","):
-                return nodes.Declare(line, tuple(items))
-
-    def _set(self, line: int) -> nodes.Statement:
-        self.next()
-        token = self.token
-        if token.kind == lexer.VARIABLE:
-            return self._assign(line)
-        if self.accept("TRANSACTION", "ISOLATION", "LEVEL"):
-            words = self.identifier().upper()
-            if words in ("READ", "REPEATABLE"):
-                words += " " + self.next().upper
-            if words not in _ISOLATION:
-                raise self.error()
-            return nodes.SetIsolation(line, _ISOLATION[words])
-        if self.accept("IDENTITY_INSERT"):
-            table = self.dotted_name()
-            return nodes.SetIdentityInsert(line, table, self._on_off())
-        if token.upper in _VALUE_OPTIONS:
-            self.next()
-            return nodes.SetValue(line, token.upper, self._option_value())
-        names = [self.identifier().upper()]
-        if names[0] == "STATISTICS":
-            names[0] += " " + self.identifier().upper()
-        while self.accept(","):
-            names.append(self.identifier().upper())
-        return nodes.SetOptions(line, tuple(names), self._on_off())
-
-    def _assign(self, line: int) -> nodes.Statement:
-        token = self.next()
-        operator = self.next().text
-        value = self.scalar() if operator in ("=", *_COMPOUND) else None
-        if value is None:
-            self.position -= 1
-            raise self.error()
-        if operator != "=":
-            variable = nodes.VariableReference(token.text.lower(), token.text)
-            value = nodes.Binary(_COMPOUND[operator], variable, value)
-        return nodes.Assign(line, token.text.lower(), token.text, value)
-
-    def _on_off(self) -> bool:
-        if self.accept("ON"):
-            return True
-        self.expect("OFF")
-        return False
-
-    def _option_value(self) -> nodes.Expression:
-        if self.token.kind == lexer.WORD:
-            return string_literal(self.next().text, national=True)
-        return self.scalar()
 
     # --- control flow ---
 
@@ -266,194 +181,6 @@ class StatementReader(ExpressionReader):
         self.expect("END")
         return nodes.Block(line, body)
 
-    def _transaction_name(self) -> str:
-        token = self.token
-        if token.kind == lexer.VARIABLE or (
-            token.kind in (lexer.WORD, lexer.NAME)
-            and token.upper not in RESERVED
-            and token.upper not in STARTERS
-            and token.upper != "THROW"
-        ):
-            return self.next().text
-        return ""
-
-    def _commit(self, line: int) -> nodes.Statement:
-        self._transaction_word()
-        return nodes.Commit(line)
-
-    def _rollback(self, line: int) -> nodes.Statement:
-        return nodes.Rollback(line, self._transaction_word())
-
-    def _transaction_word(self) -> str:
-        self.next()
-        if self.accept("TRAN") or self.accept("TRANSACTION"):
-            return self._transaction_name()
-        self.accept("WORK")
-        return ""
-
-    def _save(self, line: int) -> nodes.Statement:
-        raise unsupported("SAVE TRANSACTION: its engine has no savepoints")
-
-    def _return(self, line: int) -> nodes.Statement:
-        self.next()
-        token = self.token
-        ends = token.kind == lexer.END or self.at(";")
-        starts = token.upper in STARTERS or token.upper in ("WITH", "THROW", "END", "ELSE")
-        return nodes.Return(line, None if ends or starts else self.scalar())
-
-    def _print(self, line: int) -> nodes.Statement:
-        self.next()
-        return nodes.Print(line, self.scalar())
-
-    def _raiserror(self, line: int) -> nodes.Statement:
-        self.next()
-        self.expect("(")
-        values = [self.scalar()]
-        while self.accept(","):
-            values.append(self.scalar())
-        self.expect(")")
-        options: set[str] = set()
-        if self.accept("WITH"):
-            options.add(self.identifier().upper())
-            while self.accept(","):
-                options.add(self.identifier().upper())
-        if len(values) < 3 or not options <= {"NOWAIT", "LOG", "SETERROR"}:
-            raise self.error()
-        message, severity, state, *arguments = values
-        return nodes.RaiseError(
-            line, message, severity, state, tuple(arguments), frozenset(options)
-        )
-
-    def _throw(self, line: int) -> nodes.Statement:
-        self.next()
-        if self.token.kind not in (lexer.NUMBER, lexer.VARIABLE):
-            return nodes.Throw(line, None, None, None)
-        number = self.scalar()
-        self.expect(",")
-        message = self.scalar()
-        self.expect(",")
-        return nodes.Throw(line, number, message, self.scalar())
-
-    def _waitfor(self, line: int) -> nodes.Statement:
-        self.next()
-        kind = self.token.upper
-        if kind not in ("DELAY", "TIME"):
-            raise unsupported("WAITFOR other than DELAY and TIME")
-        self.next()
-        return nodes.WaitFor(line, kind, self.scalar())
-
-    # --- EXECUTE ---
-
-    def _execute_statement(self, line: int) -> nodes.Statement:
-        self.next()
-        if self.at("AS") and self.peek().upper in ("USER", "LOGIN", "CALLER", "OWNER", "SELF"):
-            self.next()
-            kind = self.next().upper
-            return nodes.ExecuteAs(line, kind, self.scalar() if self.accept("=") else None)
-        return self._execute(line)
-
-    def _execute(self, line: int, *, bare: bool = False) -> nodes.Execute | nodes.ExecuteString:
-        if self.at("(") and not bare:
-            self.next()
-            value = self.scalar()
-            self.expect(")")
-            if self.accept("AT"):
-                raise unsupported("EXECUTE ... AT a linked server")
-            if self.at("AS") and self.peek().upper in ("USER", "LOGIN"):
-                raise unsupported("EXECUTE (string) AS USER or LOGIN")
-            return nodes.ExecuteString(line, value, self._result_sets())
-        status = variable = ""
-        name: tuple[str, ...] = ()
-        if self.token.kind == lexer.VARIABLE and self.peek().text == "=":
-            status = self.next().text.lower()
-            self.next()
-        if self.token.kind == lexer.VARIABLE:
-            variable = self.next().text.lower()
-        else:
-            name = self.dotted_name()
-            if self.accept(";"):
-                # `p;1`, the number of a numbered procedure
-                if self.token.kind == lexer.NUMBER:
-                    raise unsupported("numbered procedures")
-                self.position -= 1
-        arguments = self._arguments()
-        return nodes.Execute(line, status, name, variable, arguments, self._result_sets())
-
-    def _arguments(self) -> tuple[nodes.ExecuteArgument, ...]:
-        found: list[nodes.ExecuteArgument] = []
-        token = self.token
-        constant = token.kind in (
-            lexer.VARIABLE, lexer.SYSTEM, lexer.STRING, lexer.BINARY, lexer.NUMBER, lexer.NAME
-        )  # fmt: skip
-        word = token.kind == lexer.WORD and (
-            token.upper == "DEFAULT"
-            or (token.upper not in RESERVED and token.upper not in (*STARTERS, "THROW"))
-        )
-        if not constant and not word and not self.at("-") and not self.at("+"):
-            return ()
-        found.append(self._argument_of_call())
-        while self.accept(","):
-            found.append(self._argument_of_call())
-        return tuple(found)
-
-    def _argument_of_call(self) -> nodes.ExecuteArgument:
-        name = ""
-        if self.token.kind == lexer.VARIABLE and self.peek().text == "=":
-            name = self.next().text
-            self.next()
-        token = self.token
-        if self.accept("DEFAULT"):
-            return nodes.ExecuteArgument(name, None, "")
-        if token.kind == lexer.VARIABLE:
-            self.next()
-            value = nodes.VariableReference(token.text.lower(), token.text)
-            output = self.accept("OUTPUT") or self.accept("OUT")
-            return nodes.ExecuteArgument(name, value, token.text.lower() if output else "")
-        if token.kind == lexer.SYSTEM:
-            self.next()
-            return nodes.ExecuteArgument(name, nodes.SystemVariable(token.upper), "")
-        if token.kind == lexer.NAME or (token.kind == lexer.WORD and token.upper != "NULL"):
-            text = ".".join(self.dotted_name())  # a bare word is a string here
-            return nodes.ExecuteArgument(name, string_literal(text, national=True), "")
-        return nodes.ExecuteArgument(name, self.literal(), "")
-
-    def _result_sets(self) -> nodes.ResultSets | None:
-        if not self.accept("WITH"):
-            return None
-        if self.accept("RECOMPILE"):
-            self.accept(",")
-        if not self.accept("RESULT"):
-            return None
-        self.expect("SETS")
-        if self.accept("UNDEFINED"):
-            return None
-        if self.accept("NONE"):
-            return ()
-        self.expect("(")
-        found = [self._result_set()]
-        while self.accept(","):
-            found.append(self._result_set())
-        self.expect(")")
-        return tuple(found)
-
-    def _result_set(self) -> tuple[Column, ...]:
-        if self.at("AS"):
-            raise unsupported("WITH RESULT SETS (AS OBJECT, AS TYPE, AS FOR XML)")
-        self.expect("(")
-        columns = []
-        while True:
-            name = self.identifier()
-            kind = self.type()
-            if self.accept("COLLATE"):
-                self.identifier()
-            nullable = not self.accept("NOT")
-            self.accept("NULL")
-            columns.append(Column(name, kind, nullable))
-            if not self.accept(","):
-                break
-        self.expect(")")
-        return tuple(columns)
-
     # --- procedures ---
 
     def _at_procedure(self) -> bool:
@@ -502,60 +229,7 @@ class StatementReader(ExpressionReader):
         else:
             raise unsupported(f"the procedure option {self.token.text}")
 
-    def parameters(self) -> tuple[nodes.Parameter, ...]:
-        found: list[nodes.Parameter] = []
-        while self.token.kind == lexer.VARIABLE:
-            name = self.next().text
-            if any(p.name.lower() == name.lower() for p in found):
-                raise SqlError.of(134, name)
-            self.accept("AS")
-            kind = self.type()
-            if self.accept("VARYING") or self.at("READONLY"):
-                raise unsupported("table-valued and cursor parameters")
-            self.accept("NULL")
-            default = self._default() if self.accept("=") else None
-            output = self.accept("OUTPUT") or self.accept("OUT")
-            self.accept("READONLY")
-            found.append(nodes.Parameter(name, kind, default, output))
-            if not self.accept(","):
-                break
-        return tuple(found)
-
-    def _default(self) -> nodes.Expression:
-        if self.token.kind == lexer.WORD and self.token.upper != "NULL":
-            return string_literal(self.next().text, national=True)
-        return self.literal()
-
     # --- the rest ---
-
-    def _use(self, line: int) -> nodes.Statement:
-        self.next()
-        return nodes.Use(line, self.identifier())
-
-    def _kill(self, line: int) -> nodes.Statement:
-        self.next()
-        return nodes.Kill(line, self.scalar())
-
-    def _revert(self, line: int) -> nodes.Statement:
-        self.next()
-        return nodes.Revert(line)
-
-    def _reconfigure(self, line: int) -> nodes.Statement:
-        self.next()
-        if self.accept("WITH"):
-            self.expect("OVERRIDE")
-        return nodes.Reconfigure(line)
-
-    def _break(self, line: int) -> nodes.Statement:
-        self.next()
-        return nodes.Break(line)
-
-    def _continue(self, line: int) -> nodes.Statement:
-        self.next()
-        return nodes.Continue(line)
-
-    def _goto(self, line: int) -> nodes.Statement:
-        raise unsupported("labels and GOTO")
 
     def _definition(self, token: Token) -> nodes.Statement:
         if self._at_procedure():

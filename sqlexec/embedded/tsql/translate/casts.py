@@ -13,6 +13,7 @@ from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql.errors import unsupported
 from sqlexec.embedded.tsql.translate.dialect import duckdb_cast, template
 
+_FRACTIONS = ("time", "datetime2")  # types whose scale is that of their seconds
 _DATES = ("date", "datetime", "smalldatetime", "datetime2", "datetimeoffset")
 # CONVERT(varchar, date, style): learn.microsoft.com, "CAST and CONVERT", date styles
 DATE_STYLES = {
@@ -36,6 +37,14 @@ def cast(
     style: int | None = None,
 ) -> exp.Expression:
     """CAST(value AS target), or TRY_CAST when `safe`, or CONVERT with a style."""
+    if target.scale is not None and target.scale < 6 and target.name in _FRACTIONS:
+        fine = SqlType(target.name, None, None, 7)
+        exact = source is not None and source.name in ("date", "smalldatetime")
+        if source != target and not exact:
+            value = cast(value, source, fine, safe=safe, style=style)
+            stamp = template("DATE '1900-01-01' + $1", value) if target.name == "time" else value
+            unit = 10 ** (6 - target.scale)
+            return duckdb_cast(template(f'"$tsql".round_time($1, {unit})', stamp), target)
     if target.is_text:
         return _to_text(value, source, target, style)
     if target.is_binary:

@@ -1,7 +1,7 @@
 """sqlglot's T-SQL grammar without its function knowledge, and text out for DuckDB.
 
 sqlglot's own T-SQL reader turns GETDATE() and SYSDATETIME() into one node and forgets which it
-was.  Here a call stays a call with its T-SQL name; `translations.py` says what it means.
+was.  Here a call stays a call with its T-SQL name; `functions.py` says what it means.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import ClassVar
 
-from sqlglot import exp
+from sqlglot import exp, parse_one
 from sqlglot.dialects.tsql import TSQL
 from sqlglot.errors import ParseError, TokenError
 
@@ -68,8 +68,6 @@ def duckdb_text(tree: exp.Expression) -> str:
 
 @lru_cache(maxsize=1024)
 def _template(text: str) -> exp.Expression:
-    from sqlglot import parse_one
-
     return parse_one(text, read="duckdb")  # type: ignore[return-value]
 
 

@@ -22,7 +22,7 @@ Typed = tuple[exp.Expression, "SqlType | None"]
 Types = Sequence["SqlType | None"]
 Translation = Callable[[list[exp.Expression], Types], Typed]
 
-_TEXT = SqlType("nvarchar", MAX)  # of open length: results are measured, see queries.py
+_TEXT = SqlType("nvarchar", MAX)  # of open length: results are measured, see queries/queries.py
 _NAME = SqlType("nvarchar", 30)
 _VARCHAR = SqlType("varchar", 8000)
 _DATETIME2 = SqlType("datetime2", None, None, 7)
@@ -204,9 +204,48 @@ def _substring(values: list[exp.Expression], types: Types) -> Typed:
 
 def _round(values: list[exp.Expression], types: Types) -> Typed:
     if len(values) == 3:
-        return template("trunc($1 * power(10, $2)) / power(10, $2)", *values), types[0]
+        cut = template("trunc($1 * power(10, $2)) / power(10, $2)", *values)
+        value = template("CASE WHEN $3 = 0 THEN round($1, $2) ELSE $4 END", *values, cut)
+        return (duckdb_cast(value, types[0]) if types[0] else value), types[0]
     value = template("round($1, $2)", *values)
     return (duckdb_cast(value, types[0]) if types[0] else value), types[0]
+
+
+def _charindex(values: list[exp.Expression], types: Types) -> Typed:
+    if len(values) == 2:
+        return template("CAST(strpos($2, $1) AS INTEGER)", *values), INT
+    if len(values) != 3:
+        raise SqlError(174, "The charindex function requires 2 to 3 arguments.", 15)
+    sql = (
+        "CAST(CASE WHEN strpos(substr($2, greatest($3, 1)), $1) = 0 THEN 0"
+        " ELSE strpos(substr($2, greatest($3, 1)), $1) + greatest($3, 1) - 1 END AS INTEGER)"
+    )
+    return template(sql, *values), INT
+
+
+def _str(values: list[exp.Expression], types: Types) -> Typed:
+    """STR(number [, length [, decimals]]): right-aligned, asterisks where it does not fit."""
+    length = values[1] if len(values) > 1 else exp.Literal.number(10)
+    decimals = values[2] if len(values) > 2 else exp.Literal.number(0)
+    written = template("printf('%.*f', CAST($2 AS INTEGER), CAST($1 AS DOUBLE))",
+                       values[0], decimals)  # fmt: skip
+    sql = (
+        "CASE WHEN length(split_part($1, '.', 1)) > $2 THEN repeat('*', $2)"
+        " ELSE lpad(left($1, $2), $2, ' ') END"
+    )
+    return template(sql, written, length), _VARCHAR
+
+
+def _whole(function: str) -> Translation:
+    """CEILING and FLOOR: a decimal without places."""
+
+    def translate(values: list[exp.Expression], types: Types) -> Typed:
+        if types[0] is not None and types[0].name == "decimal":
+            type = SqlType("decimal", None, types[0].precision, 0)
+            return duckdb_cast(template(f"{function}($1)", *values), type), type
+        return _numeric(f"{function}($1)")(values, types)
+
+    return translate
 
 
 def _numeric(sql: str) -> Translation:
@@ -280,6 +319,15 @@ def _count(type: SqlType) -> Translation:
     return translate
 
 
+def _percentile(name: str, type: SqlType | None) -> Translation:
+    """The share alone; WITHIN GROUP puts what is ordered before it (see transforms.py)."""
+
+    def translate(values: list[exp.Expression], types: Types) -> Typed:
+        return exp.Anonymous(this=name, expressions=[value.copy() for value in values]), type
+
+    return translate
+
+
 def _string_agg(values: list[exp.Expression], types: Types) -> Typed:
     call = exp.Anonymous(
         this="string_agg", expressions=[cast(values[0], types[0], _TEXT), values[1].copy()]
@@ -304,7 +352,8 @@ TRANSLATIONS: dict[str, Translation] = {
     "PERCENT_RANK": text("percent_rank()", FLOAT), "CUME_DIST": text("cume_dist()", FLOAT),
     "LAG": _aggregate("LAG"), "LEAD": _aggregate("LEAD"),
     "FIRST_VALUE": _aggregate("FIRST_VALUE"), "LAST_VALUE": _aggregate("LAST_VALUE"),
-    "PERCENTILE_CONT": text("quantile_cont($1)", FLOAT),
+    "PERCENTILE_CONT": _percentile("quantile_cont", FLOAT),
+    "PERCENTILE_DISC": _percentile("quantile_disc", None),
     # conditions
     "ISNULL": _isnull, "COALESCE": _coalesce, "NULLIF": text("nullif($1, $2)", 0),
     "IIF": _iif, "CHOOSE": _choose, "GREATEST": _aggregate("greatest"),
@@ -319,7 +368,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "TRIM": text("trim($1, ' ')", 0), "REVERSE": text("reverse($1)", 0),
     "REPLACE": text("replace($1, $2, $3)", _TEXT),
     "REPLICATE": text("repeat($1, $2)", _TEXT), "SPACE": text("repeat(' ', $1)", _VARCHAR),
-    "CHARINDEX": text("CAST(strpos($2, $1) AS INTEGER)", INT),
+    "CHARINDEX": _charindex,
     "PATINDEX": _patindex,
     "CONCAT": _concat, "CONCAT_WS": _concat_ws,
     "STUFF": text("concat(substr($1, 1, $2 - 1), $4, substr($1, $2 + $3))", _TEXT),
@@ -327,7 +376,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "ASCII": text("ascii($1)", INT), "UNICODE": text("unicode($1)", INT),
     "CHAR": text("chr($1)", SqlType("char", 1)), "NCHAR": text("chr($1)", SqlType("nchar", 1)),
     "TRANSLATE": text("translate($1, $2, $3)", _TEXT),
-    "STR": text("lpad(CAST(CAST(round($1, 0) AS BIGINT) AS VARCHAR), 10, ' ')", _VARCHAR),
+    "STR": _str,
     "ISNUMERIC": text("CAST(TRY_CAST($1 AS DOUBLE) IS NOT NULL AS INTEGER)", INT),
     "ISDATE": text("CAST(\"$tsql\".try_timestamp(CAST($1 AS VARCHAR)) IS NOT NULL AS INTEGER)",
                    INT),
@@ -338,7 +387,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "JSON_VALUE": text("(json_extract_string($1, $2))", _TEXT),
     "JSON_QUERY": text("CAST(json_extract($1, $2) AS VARCHAR)", SqlType("nvarchar", MAX)),
     # numbers
-    "ABS": _numeric("abs($1)"), "CEILING": _numeric("ceil($1)"), "FLOOR": _numeric("floor($1)"),
+    "ABS": _numeric("abs($1)"), "CEILING": _whole("ceil"), "FLOOR": _whole("floor"),
     "SIGN": _numeric("sign($1)"), "ROUND": _round, "POWER": _numeric("power($1, $2)"),
     "SQRT": text("sqrt($1)", FLOAT), "SQUARE": text("$1 * CAST($1 AS DOUBLE)", FLOAT),
     "EXP": text("exp($1)", FLOAT), "LOG10": text("log10($1)", FLOAT),

@@ -17,6 +17,8 @@ _MACROS = (
     " '%b %d, %Y'])) END",
     'to_timestamp(x) AS CASE WHEN x IS NULL THEN NULL ELSE coalesce("$tsql".try_timestamp(x),'
     " CAST(error('{241}') AS TIMESTAMP)) END",
+    # to a multiple of so many microseconds
+    "round_time(x, unit) AS make_timestamp(CAST(round(epoch_us(x) / unit) * unit AS BIGINT))",
     "divide(a, b) AS a / CASE WHEN b = 0 THEN CAST(error('{8134}') AS DOUBLE) ELSE b END",
     "modulo(a, b) AS a % CASE WHEN b = 0 THEN CAST(error('{8134}') AS BIGINT) ELSE b END",
 )

@@ -1,7 +1,7 @@
 """Small changes of one node: T-SQL's operators, clauses and table functions in DuckDB's words.
 
 Each takes a bound node (children done, their T-SQL types in meta["sql_type"]) and gives the node
-that stands in its place.  The walk that calls them is in binding.py.
+that stands in its place.  The walk that calls them is in binder.py.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ def arithmetic(
         return duckdb_cast(template(f"$1 {sign} $2", first, days), left), left
     left = right if isinstance(first, exp.Null) else left  # NULL takes the other side's type
     right = left if isinstance(second, exp.Null) else right
+    left, right = _exact_literal(first, left, right), _exact_literal(second, right, left)
     type = typing_rules.arithmetic(sign, left, right)
     texts = [t is not None and (t.is_text or t.is_binary) for t in (left, right)]
     if sign == "+" and (all(texts) or (any(texts) and None in (left, right))):
@@ -126,7 +127,7 @@ def arithmetic(
         if type is not None and (type.is_integer or type.name == "bit"):
             return template("$1 // $2", first, second), type
         divided = template('"$tsql".divide($1, $2)', first, second)
-        return (duckdb_cast(divided, type) if type is not None else divided), type
+        return (_quotient(divided, type) if type is not None else divided), type
     if sign == "%":
         return template('"$tsql".modulo($1, $2)', first, second), type
     found = template(f"$1 {sign} $2", first, second)
@@ -140,6 +141,28 @@ def arithmetic(
                 template(f"CAST($1 AS BIGINT) {sign} CAST($2 AS BIGINT)", first, second), type
             ), type
     return found, type
+
+
+def _exact_literal(
+    value: exp.Expression, type: SqlType | None, other: SqlType | None
+) -> SqlType | None:
+    """An int literal beside a decimal is a decimal of as many digits as it has."""
+    while isinstance(value, exp.Paren | exp.Neg):
+        value = value.this
+    exact = other is not None and other.name == "decimal"
+    if exact and type == INT and isinstance(value, exp.Literal):
+        return SqlType("decimal", None, max(len(value.name), 1), 0)
+    return type
+
+
+def _quotient(value: exp.Expression, type: SqlType) -> exp.Expression:
+    """A quotient in its type; a decimal's is cut, not rounded (2 / 3.0 is 0.666666)."""
+    if type.name != "decimal":
+        return duckdb_cast(value, type)
+    shift = f"1e{type.scale or 0}"
+    # DuckDB divides decimals as doubles: the three more digits take their error away
+    cut = template(f"trunc(CAST($1 * {shift} AS DECIMAL(38,3))) / {shift}", value)
+    return duckdb_cast(cut, type)
 
 
 def comparison(tree: exp.Expression, left: SqlType | None, right: SqlType | None) -> exp.Expression:
@@ -183,6 +206,8 @@ def aggregate_cast(name: str, call: exp.Expression, type: SqlType) -> exp.Expres
     """COUNT, SUM and AVG in T-SQL's types; the average of integers is cut, not rounded."""
     if name == "AVG" and type.is_integer:
         return duckdb_cast(template("trunc($1)", call), type)
+    if name == "AVG":
+        return _quotient(call, type)
     return duckdb_cast(call, type)
 
 
@@ -234,8 +259,16 @@ def within_group(tree: exp.WithinGroup) -> None:
     call, order = tree.this, tree.expression
     if isinstance(call, exp.Cast):
         call = call.this
+    if isinstance(call, exp.Anonymous) and call.name in ("quantile_cont", "quantile_disc"):
+        (ordered,) = order.expressions
+        share = call.expressions[0]
+        if ordered.args.get("desc"):
+            share = template("1 - $1", share)
+        call.set("expressions", [ordered.this.copy(), share.copy()])
+        tree.replace(call)
+        return
     if not (isinstance(call, exp.Anonymous) and call.name == "string_agg"):
-        raise unsupported("WITHIN GROUP of anything but STRING_AGG")
+        raise unsupported("WITHIN GROUP of anything but STRING_AGG and percentiles")
     last = call.expressions[-1]
     last.replace(exp.Order(this=last.copy(), expressions=order.expressions))
     tree.replace(call)

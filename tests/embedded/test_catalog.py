@@ -180,7 +180,8 @@ def test_every_system_view_can_be_read(database, view):
 
 def test_names():
     assert three_parts("[a b].c") == (None, "a b", "c")
-    assert split_name("tempdb..#x") == ["tempdb", "", "#x"]
+    assert split_name("tempdb..#x") == ("tempdb", "", "#x")
+    assert split_name("db..[p]]q]") == ("db", "", "p]q")
     with pytest.raises(SqlError):
         split_name("a; DROP TABLE b")
 

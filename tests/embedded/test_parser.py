@@ -13,7 +13,6 @@ from sqlexec.embedded.tsql.run.evaluation import KNOWN_FUNCTIONS
 from sqlexec.embedded.tsql.syntax import nodes
 from sqlexec.embedded.tsql.syntax.statements import (
     parse_batch,
-    parse_name,
     parse_parameters,
     parse_procedure,
 )
@@ -193,8 +192,6 @@ def test_parameters_and_names() -> None:
         "int", "nvarchar(6)", "decimal(5,3)", "nvarchar(max)", "datetime2(7)",
     ]  # fmt: skip
     assert parse_parameters("") == ()
-    assert parse_name("[sys].sp_tables") == ("sys", "sp_tables")
-    assert parse_name("db..[p]]q]") == ("db", "", "p]q")
 
 
 def test_the_bundle_parses() -> None:

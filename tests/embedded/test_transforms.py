@@ -8,8 +8,8 @@ import pytest
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.scalar import typing_rules
+from sqlexec.embedded.tsql.scalar.patterns import like_regex
 from sqlexec.embedded.tsql.syntax import clauses
-from sqlexec.embedded.tsql.translate.functions import like_regex
 from tests.embedded.relational import Database
 
 

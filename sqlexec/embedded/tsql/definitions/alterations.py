@@ -25,15 +25,12 @@ from sqlexec.embedded.tsql.definitions.storage import (
     drop_storage,
     sequence_name,
 )
-from sqlexec.embedded.tsql.definitions.table_text import (
-    last_part,
-    read_element,
-    read_type,
-)
+from sqlexec.embedded.tsql.definitions.table_text import read_element, read_type
 from sqlexec.embedded.tsql.definitions.targets import find_target
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses, lexer
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
+from sqlexec.embedded.tsql.syntax.names import last_part
 from sqlexec.embedded.tsql.translate.assignment import default_value
 from sqlexec.embedded.tsql.translate.binder import Binder
 from sqlexec.embedded.tsql.translate.dialect import duckdb_text

@@ -12,14 +12,12 @@ from sqlexec.embedded.tsql.definitions.catalog_rows import (
     add_index,
     forget_index,
 )
-from sqlexec.embedded.tsql.definitions.table_text import (
-    key_column,
-    last_part,
-)
+from sqlexec.embedded.tsql.definitions.table_text import key_column
 from sqlexec.embedded.tsql.definitions.targets import find_target
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
+from sqlexec.embedded.tsql.syntax.names import last_part
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session

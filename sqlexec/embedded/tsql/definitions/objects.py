@@ -11,11 +11,10 @@ from sqlexec.embedded.catalog.views import create_views
 from sqlexec.embedded.engine import quote
 from sqlexec.embedded.sqltypes import NVARCHAR_MAX
 from sqlexec.embedded.tsql.definitions.catalog_rows import forget
-from sqlexec.embedded.tsql.definitions.table_text import last_part
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
-from sqlexec.embedded.tsql.syntax.names import three_parts
+from sqlexec.embedded.tsql.syntax.names import last_part, three_parts
 from sqlexec.embedded.tsql.translate.binder import Binder
 from sqlexec.embedded.tsql.translate.dialect import parse
 from sqlexec.embedded.tsql.translate.views import split_view

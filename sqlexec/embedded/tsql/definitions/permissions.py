@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import DatabaseImage, tables
 from sqlexec.embedded.tsql.definitions.principals import find_principal
-from sqlexec.embedded.tsql.definitions.table_text import last_part
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
-from sqlexec.embedded.tsql.syntax.names import three_parts
+from sqlexec.embedded.tsql.syntax.names import last_part, three_parts
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session

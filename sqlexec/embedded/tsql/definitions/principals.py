@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import DatabaseImage, tables
 from sqlexec.embedded.catalog.security import hash_password
-from sqlexec.embedded.tsql.definitions.table_text import last_part
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import lexer
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
+from sqlexec.embedded.tsql.syntax.names import last_part
 
 if TYPE_CHECKING:
     from sqlexec.embedded.catalog import Login

@@ -10,6 +10,7 @@ from sqlexec.embedded.tsql.definitions.storage import Check, ForeignKey, Key, Ta
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.syntax import clauses, lexer
 from sqlexec.embedded.tsql.syntax.clauses import Cutter
+from sqlexec.embedded.tsql.syntax.names import last_part
 
 _CONSTRAINT_WORDS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "INDEX", "PERIOD")
 _COLUMN_WORDS = (
@@ -53,11 +54,6 @@ def new_name(prefix: str, table: str) -> str:
 
 def _constraint_name(cutter: Cutter) -> str:
     return last_part(cutter.name()) if cutter.take("CONSTRAINT") else ""
-
-
-def last_part(name: str) -> str:
-    """The last part of a name, without quotes."""
-    return lexer.tokenize(name)[-2].text
 
 
 def _column(cutter: Cutter, table: str, definition: TableDefinition) -> None:

@@ -28,7 +28,7 @@ from sqlexec.embedded.tsql.procedures.catalog_types import (
     transfer_length,
 )
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
-from sqlexec.embedded.tsql.translate.functions import like_regex
+from sqlexec.embedded.tsql.scalar.patterns import like_regex
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session

@@ -15,9 +15,10 @@ from sqlexec.embedded.tsql.queries.inserts import insert_plan, written
 from sqlexec.embedded.tsql.queries.plans import Plan, Step, bind_steps
 from sqlexec.embedded.tsql.syntax import clauses
 from sqlexec.embedded.tsql.syntax.lexer import quote_name
-from sqlexec.embedded.tsql.translate.binder import Binder, table_name
+from sqlexec.embedded.tsql.translate.binder import Binder
 from sqlexec.embedded.tsql.translate.dialect import duckdb_text
 from sqlexec.embedded.tsql.translate.running import running, values
+from sqlexec.embedded.tsql.translate.sources import table_name
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session

@@ -24,9 +24,9 @@ from sqlexec.embedded.tsql.scalar.conversions import assign
 from sqlexec.embedded.tsql.scalar.text_conversions import text_of
 from sqlexec.embedded.tsql.state import Frame, Session
 from sqlexec.embedded.tsql.syntax import nodes
+from sqlexec.embedded.tsql.syntax.names import split_name
 from sqlexec.embedded.tsql.syntax.statements import (
     parse_batch,
-    parse_name,
     parse_parameters,
     parse_procedure,
 )
@@ -51,7 +51,7 @@ def execute(interpreter: Interpreter, node: nodes.Execute) -> None:
     name = node.name
     if node.variable:
         value = session.frame.variable(node.variable).value
-        name = parse_name("" if value is None else str(value))
+        name = split_name("" if value is None else str(value))
     arguments = [_argument(session, given) for given in node.arguments]
     status = _with_result_sets(
         interpreter, node.result_sets, lambda: call(interpreter, name, arguments, node.result_sets)
@@ -126,7 +126,7 @@ def execute_sql(
 
 def call_by_text(interpreter: Interpreter, name: str, arguments: list[Argument]) -> int:
     """Call a procedure whose name came as text (RPC)."""
-    return call(interpreter, parse_name(name), arguments, None)
+    return call(interpreter, split_name(name.strip().removesuffix(";")), arguments, None)
 
 
 def call(

@@ -10,9 +10,7 @@ any size never passes through DuckDB just to be moved.
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from sqlexec.embedded.sqltypes import INT, SqlType
@@ -22,6 +20,7 @@ from sqlexec.embedded.tsql.scalar.builtins import text
 from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.scalar.functions import BUILTINS, FUNCTIONS, SYSTEM_VARIABLES
 from sqlexec.embedded.tsql.scalar.operators import binary, compare
+from sqlexec.embedded.tsql.scalar.patterns import like_pattern
 from sqlexec.embedded.tsql.scalar.registry import Typed
 from sqlexec.embedded.tsql.scalar.typing_rules import common_type
 from sqlexec.embedded.tsql.state import Session
@@ -107,30 +106,6 @@ def _like(session: Session, node: nodes.Like) -> bool | None:
     if value is None or pattern is None or escape is None:
         return None
     return bool(like_pattern(pattern, escape).fullmatch(value))
-
-
-@lru_cache(maxsize=256)
-def like_pattern(pattern: str, escape: str = "") -> re.Pattern[str]:
-    """LIKE's pattern (% _ [a-z] [^a-z]) as a regular expression."""
-    parts = []
-    i = 0
-    while i < len(pattern):
-        character = pattern[i]
-        i += 1
-        if escape and character == escape and i < len(pattern):
-            parts.append(re.escape(pattern[i]))
-            i += 1
-        elif character == "%":
-            parts.append(".*")
-        elif character == "_":
-            parts.append(".")
-        elif character == "[" and (end := pattern.find("]", i + 1)) >= 0:
-            inner = pattern[i:end].replace("\\", r"\\").replace("[", r"\[")
-            parts.append(f"[{inner}]")
-            i = end + 1
-        else:
-            parts.append(re.escape(character))
-    return re.compile("".join(parts) + " *", re.DOTALL)
 
 
 # --- one rule a node ---------------------------------------------------------------------

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.syntax import lexer
 
 
-def split_name(text: str) -> list[str]:
+@lru_cache(maxsize=512)
+def split_name(text: str) -> tuple[str, ...]:
     """The parts of a name, at most four; an empty part ('tempdb..#t') stays ''.
 
     Raises
@@ -17,7 +20,7 @@ def split_name(text: str) -> list[str]:
     Example
     -------
     >>> split_name("RevoTestDB.[dbo].t"), split_name("tempdb..#x")
-    (['RevoTestDB', 'dbo', 't'], ['tempdb', '', '#x'])
+    (('RevoTestDB', 'dbo', 't'), ('tempdb', '', '#x'))
     """
     parts, expected = [""], True
     for token in lexer.tokenize(text):
@@ -30,7 +33,7 @@ def split_name(text: str) -> list[str]:
             expected = True
         else:
             raise SqlError.of(102, token.text)
-    return parts
+    return tuple(parts)
 
 
 def three_parts(text: str) -> tuple[str | None, str | None, str]:
@@ -38,3 +41,8 @@ def three_parts(text: str) -> tuple[str | None, str | None, str]:
     parts = split_name(text)
     padded = ["", "", "", *parts][-3:]
     return padded[0] or None, padded[1] or None, padded[2]
+
+
+def last_part(name: str) -> str:
+    """The last part of a name, without quotes."""
+    return split_name(name)[-1]

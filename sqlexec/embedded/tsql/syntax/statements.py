@@ -65,17 +65,6 @@ def parse_parameters(declaration: str) -> tuple[nodes.Parameter, ...]:
     return parameters
 
 
-@lru_cache(maxsize=512)
-def parse_name(text: str) -> tuple[str, ...]:
-    """Parse a procedure's or table's name of one to four parts."""
-    reader = StatementReader(text)
-    name = reader.dotted_name()
-    reader.accept(";")
-    if reader.token.kind != lexer.END:
-        raise reader.error()
-    return name
-
-
 class StatementReader(SimpleReader):
     """The grammar of batches, blocks, procedures, and of what is cut out as text."""
 

@@ -15,6 +15,7 @@ from sqlexec.embedded.engine import duckdb_type
 from sqlexec.embedded.sqltypes import BIGINT, DATETIME, FLOAT, INT, MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.scalar import typing_rules
+from sqlexec.embedded.tsql.scalar.patterns import like_regex
 from sqlexec.embedded.tsql.translate.casts import cast
 from sqlexec.embedded.tsql.translate.dialect import duckdb_cast, template
 
@@ -269,31 +270,6 @@ def _aggregate(name: str) -> Translation:
         return call, rule(types[0]) if rule else types[0]
 
     return translate
-
-
-def like_regex(pattern: str, escape: str = "") -> str:
-    """A LIKE pattern as a regular expression for a whole text: % _ [abc] [^a-z].
-
-    Example
-    -------
-    >>> like_regex("a[_]%")
-    'a[_].*'
-    """
-    found, rest = "", pattern
-    while rest:
-        char, rest = rest[0], rest[1:]
-        closing = rest.find("]", 1)
-        if escape and char == escape and rest:
-            found, rest = found + re.escape(rest[0]), rest[1:]
-        elif char == "[" and closing > 0:
-            inside, rest = rest[:closing], rest[closing + 1 :]
-            negated = inside.startswith("^")
-            inside = inside[1:] if negated else inside
-            inside = re.sub(r"([\\\[\]^])", r"\\\1", inside)
-            found += f"[{'^' if negated else ''}{inside}]"
-        else:
-            found += {"%": ".*", "_": "."}.get(char) or re.escape(char)
-    return found
 
 
 def _patindex(values: list[exp.Expression], types: Types) -> Typed:

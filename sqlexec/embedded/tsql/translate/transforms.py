@@ -13,9 +13,9 @@ from sqlglot import exp
 from sqlexec.embedded.sqltypes import BIT, INT, MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
 from sqlexec.embedded.tsql.scalar import typing_rules
+from sqlexec.embedded.tsql.scalar.patterns import like_regex
 from sqlexec.embedded.tsql.translate.casts import cast
 from sqlexec.embedded.tsql.translate.dialect import duckdb_cast, template
-from sqlexec.embedded.tsql.translate.functions import like_regex
 from sqlexec.embedded.tsql.translate.scopes import Output
 
 Types = Sequence["SqlType | None"]

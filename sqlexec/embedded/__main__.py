@@ -77,6 +77,7 @@ class _Registered(TsqlInterpreter):
 
 def main() -> int:
     """Serve until stdin ends."""
+    os.umask(0o077)  # the database's file holds everybody's data
     parent = os.getppid()
     settings = json.loads(sys.stdin.readline())
     try:

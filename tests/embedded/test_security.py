@@ -456,3 +456,15 @@ def test_one_changes_only_the_password_of_his_own_login(scientist):
     refused(scientist, wrong, 18456)
     rename = f"ALTER LOGIN scientist WITH NAME = boss, PASSWORD = 'x' OLD_PASSWORD = '{PASSWORD}'"
     refused(scientist, rename, 15247)
+
+
+def test_mars_is_refused_with_a_reason(server):
+    with pytest.raises(pyodbc.Error, match="does not support MARS"):
+        pyodbc.connect(server.odbc(MARS_Connection="yes"))
+
+
+def test_an_unknown_database_is_a_failed_login(server):
+    with RawClient(server.port) as client:
+        answer = client.login(server.password, database="no_such")
+    assert "Cannot open database".encode("utf-16-le") in answer
+    assert "Login failed for user 'sa'".encode("utf-16-le") in answer

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '328dfc241ec225ca55bd152c7e0b2670c2bac077a4f264d786fb9e8729ae400a';
+    SET @source_sha256 = '01fb966ef49824421064bdaef3b186544d8b2e010549ddbda62eda76f299196a';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -384,1105 +384,1265 @@ def sqlexec_runner():
                 UserWarning,
                 stacklevel=4,
             )
-
-
-    import sys
-
-    def numpy_reducer(kind):
-        """The reducer for objects of exactly this type, None for those that pickle knows best."""
-        numpy = sys.modules["numpy"]  # type: Any
-        if kind is numpy.ndarray or kind.__name__ == "memmap":
-            return reduce_array
-        if issubclass(kind, numpy.dtype):
-            return _reduce_dtype
-        if issubclass(kind, numpy.generic):
-            return _reduce_np_scalar
-        if kind is numpy.ma.MaskedArray:
-            return _reduce_masked
-        if kind is numpy.matrix or kind is numpy.recarray:
-            return _reduce_np_view
-        return None
-
-    def numpy_rebuilders():
-        """The rebuilders by name."""
-        return {
-            "np.array": rebuild_array,
-            "np.objects": _rebuild_objects,
-            "np.strings": _rebuild_np_strings,
-            "np.dtype": _rebuild_dtype,
-            "np.fields": _rebuild_fields,
-            "np.subarray": _rebuild_subarray,
-            "np.scalar": _rebuild_np_scalar,
-            "np.text": _rebuild_np_text,
-            "np.masked": _rebuild_masked,
-            "np.view": _rebuild_np_view,
-        }
-
-    # --- dtypes ------------------------------------------------------------------------------
-
-    def _simple(dtype):
-        """A dtype''s own short name where that says all of it, else the dtype."""
-        import numpy
-
-        if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":
-            name = dtype.str
-            found = numpy.dtype(name)
-            if found == dtype and found.type is dtype.type:
-                return name
-        return dtype
-
-    def _reduce_dtype(writer, dtype):
-        import numpy
-
-        name = _simple(dtype)
-        if isinstance(name, str):
-            return writer.call("np.dtype", name)
-        if dtype.subdtype is not None:
-            return writer.call("np.subarray", *dtype.subdtype)
-        if dtype.names is None or dtype.type not in (numpy.void, numpy.record):
-            return dtype.__reduce_ex__(4)  # one of another package: bfloat16, StringDType
-        fields = [dtype.fields[name] for name in dtype.names]
-        description = {
-            "names": list(dtype.names),
-            "formats": [each[0] for each in fields],
-            "offsets": [each[1] for each in fields],
-            "itemsize": dtype.itemsize,
-        }
-        if any(len(each) > 2 for each in fields):
-            description["titles"] = [each[2] if len(each) > 2 else None for each in fields]
-        is_record = dtype.type is numpy.record
-        return writer.call("np.fields", description, bool(dtype.isalignedstruct), is_record)
-
-    def _rebuild_dtype(reader, name):
-        import numpy
-
-        return numpy.dtype(name)
-
-    def _rebuild_subarray(reader, base, shape):
-        import numpy
-
-        return numpy.dtype((base, shape))
-
-    def _rebuild_fields(reader, description, aligned, is_record):
-        import numpy
-
-        dtype = numpy.dtype(description, align=aligned)
-        return numpy.dtype((numpy.record, dtype)) if is_record else dtype
-
-    # --- arrays ------------------------------------------------------------------------------
-
-    def reduce_array(writer, array):
-        """An array''s dtype, shape, order and memory."""
-        dtype = array.dtype
-        if dtype.hasobject:
-            if type(dtype).__name__ == "StringDType":
-                options = {"coerce": dtype.coerce}
-                if hasattr(dtype, "na_object"):
-                    options["na_object"] = dtype.na_object
-                return writer.call("np.strings", array.astype(object), options)
-            return writer.call("np.objects") + (array.__reduce__()[2],)
-        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        data = writer.put(_memory_of(array, order))
-        return writer.call("np.array", _simple(dtype), array.shape, order, array.flags.writeable, data)
-
-    def _memory_of(array, order):
-        if not array.nbytes:
-            return b""
-        if not (array.flags.c_contiguous or array.flags.f_contiguous):
-            return array.tobytes()
-        flat = (array.T if order == "F" else array).reshape(-1)
-        return memoryview(flat.view("u1"))
-
-    def rebuild_array(
-        reader, dtype, shape, order, writeable, data
-    ):
-        """An array in memory of its own."""
-        import numpy
-
-        dtype = numpy.dtype(dtype)
-        found = numpy.empty(shape, dtype, order)
-        if found.nbytes:
-            flat = (found.T if order == "F" else found).reshape(-1)
-            flat.view("u1")[:] = numpy.frombuffer(reader.get(data), "u1")
-        if not writeable:
-            found.flags.writeable = False
-        return found
-
-    def _rebuild_objects(reader):
-        """An empty array, whose state comes next: so it may contain itself."""
-        import numpy
-
-        return numpy.empty((0,), object)
-
-    def _rebuild_np_strings(reader, array, options):
-        import numpy
-
-        dtypes = getattr(numpy, "dtypes", None)
-        if hasattr(dtypes, "StringDType"):
-            return array.astype(dtypes.StringDType(**options))  # type: ignore[union-attr]
-        lacks_form(reader, "dtype StringDType", "object", "numpy")
-        return array
-
-    def _reduce_masked(writer, array):
-        import numpy
-
-        mask = None if array.mask is numpy.ma.nomask else array.mask
-        arguments = (array.data, mask, array._fill_value, array.hardmask)
-        return writer.call("np.masked", *arguments)
-
-    def _rebuild_masked(reader, data, mask, fill_value, hard):
-        import numpy
-
-        found = numpy.ma.MaskedArray(data, numpy.ma.nomask if mask is None else mask, hard_mask=hard)
-        if fill_value is not None:
-            found.fill_value = fill_value
-        return found
-
-    def _reduce_np_view(writer, array):
-        import numpy
-
-        return writer.call("np.view", type(array).__name__, array.view(numpy.ndarray))
-
-    def _rebuild_np_view(reader, name, array):
-        import numpy
-
-        return array.view(getattr(numpy, name))
-
-    # --- scalars -----------------------------------------------------------------------------
-
-    def _reduce_np_scalar(writer, value):
-        if isinstance(value, str):
-            return writer.call("np.text", str(value))
-        if isinstance(value, bytes):
-            return writer.call("np.text", bytes(value))
-        dtype = value.dtype
-        if dtype.hasobject:
-            return writer.call("np.scalar", dtype, value.item())
-        return writer.call("np.scalar", _simple(dtype), value.tobytes())
-
-    def _rebuild_np_scalar(reader, dtype, data):
-        import numpy
-
-        dtype = numpy.dtype(dtype)
-        if dtype.hasobject or not dtype.itemsize:
-            found = numpy.empty(1, dtype)
-            if dtype.hasobject:
-                found[0] = data
-            return found[0]
-        return numpy.frombuffer(bytearray(data), dtype)[0]
-
-    def _rebuild_np_text(reader, value):
-        import numpy
-
-        return numpy.str_(value) if isinstance(value, str) else numpy.bytes_(value)
-
-
-    import datetime
-
-    def pandas_major():
-        """The first number of pandas'' version."""
-        import pandas
-
-        return int(pandas.__version__.partition(".")[0])
-
-    def reduce_offset(writer, offset):
-        """A DateOffset as its class and arguments."""
-        options = {name: each for name, each in offset.kwds.items() if name != "calendar"}
-        if type(offset).__name__.startswith("Custom"):
-            options.pop("offset", None)
-            options["holidays"] = list(options.get("holidays", ()))
-        kind = type(offset).__name__
-        return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)
-
-    def rebuild_offset(reader, kind, n, normalize, options):
-        """The offset again; ticks (hours, seconds) have no `normalize`."""
-        import pandas
-
-        make = getattr(pandas.offsets, kind)
-        if normalize:
-            options = dict(options, normalize=True)
-        return make(n, **options)
-
-    # --- time zones --------------------------------------------------------------------------
-
-    def describe_pandas_zone(zone):
-        """A zone by its name alone where it is what this pandas makes of the name, as it mostly is.
-
-        So each side has its own: pytz before pandas 3, zoneinfo from then on.
-        """
-        if zone is None:
-            return None
-        described = describe_zone(zone)
-        if zone is datetime.timezone.utc:
-            described = None, "UTC"
-        if isinstance(described, tuple):
-            name = described[1]
-            if type(zone) is type(default_zone(name)):
-                return "default", name
-            if described[0] is None:
-                return zone
-        return described
-
-    def find_pandas_zone(reader, described):
-        """The zone that `describe_pandas_zone` described."""
-        if isinstance(described, tuple) and described[0] == "default":
-            zone = default_zone(described[1])
-            if zone is not None:
-                return zone
-            described = "zoneinfo", described[1]
-        return find_zone(reader, described, True)
-
-    def _zone_of_datetimes(reader, described):
-        """The same for tzinfo of datetimes, which pytz''s zones are wrong for."""
-        if isinstance(described, tuple) and described[0] == "default":
-            described = "zoneinfo", described[1]
-        return find_zone(reader, described)
-
-    _default_zones = {}  # type: Dict[str, Any]
-
-    def default_zone(name):
-        """What this pandas makes of a zone''s name, None if it does not know it."""
-        import pandas
-
-        if name not in _default_zones:
-            try:
-                _default_zones[name] = pandas.Timestamp(0).tz_localize(name).tz
-            except Exception:  # noqa: BLE001 - its type depends on pandas and its package for zones
-                return None
-        return _default_zones[name]
-
-    # --- scalars -----------------------------------------------------------------------------
-
-    def reduce_timestamp(writer, value):
-        """A Timestamp as a datetime64 (UTC) and its zone."""
-        zone = describe_pandas_zone(value.tzinfo)
-        return writer.call("pd.timestamp", _moment(value), zone, getattr(value, "fold", 0))
-
-    def _moment(value):
-        """(number, unit) of a Timestamp or Timedelta; pandas before 2.0 has nanoseconds only."""
-        unit = getattr(value, "unit", None)
-        if unit is None or pandas_major() < 2:
-            return value.value, "ns"
-        return int(value._value), unit
-
-    def rebuild_timestamp(reader, moment, zone, fold):
-        """A Timestamp; a datetime, or datetime64, where this pandas cannot hold it."""
-        import numpy
-        import pandas
-
-        number, unit = moment
-        found = numpy.datetime64(number, unit)
-        if unit != "ns" and pandas_major() < 2:
-            exact = found.astype("M8[ns]")
-            if exact.astype(found.dtype) != found:
-                lacks_form(reader, "Timestamp in %s" % unit, "datetime", "pandas")
-                other = found.astype("M8[us]").item()
-                if not isinstance(other, datetime.datetime) or unit == "ns":
-                    return found
-                if zone is None:
-                    return other
-                utc = other.replace(tzinfo=datetime.timezone.utc)
-                return utc.astimezone(_zone_of_datetimes(reader, zone))
-            lacks_form(reader, "Timestamp in %s" % unit, "one in ns", "pandas")
-            found = exact
-        stamp = pandas.Timestamp(found)
-        if zone is not None:
-            stamp = stamp.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
-        if fold and getattr(stamp, "fold", 1) != fold:
-            stamp = stamp.replace(fold=fold)
-        return stamp
-
-    def reduce_timedelta(writer, value):
-        """A Timedelta as a number and its unit."""
-        return writer.call("pd.timedelta", _moment(value))
-
-    def rebuild_timedelta(reader, moment):
-        """A Timedelta; a timedelta64 where this pandas cannot hold it."""
-        import numpy
-        import pandas
-
-        number, unit = moment
-        found = numpy.timedelta64(number, unit)
-        if unit != "ns" and pandas_major() < 2:
-            exact = found.astype("m8[ns]")
-            got = "one in ns" if exact.astype(found.dtype) == found else "timedelta64"
-            lacks_form(reader, "Timedelta in %s" % unit, got, "pandas")
-            if got == "timedelta64":
-                return found
-            found = exact
-        return pandas.Timedelta(found)
-
-    def reduce_period(writer, value):
-        """A Period as its number and frequency."""
-        return writer.call("pd.period", value.ordinal, value.freq)
-
-    def rebuild_period(reader, ordinal, frequency):
-        """The Period again."""
-        import pandas
-
-        return pandas.Period(ordinal=ordinal, freq=frequency)
-
-    # --- arrays ------------------------------------------------------------------------------
-
-    def native_times(reader, values):
-        """datetime64 or timedelta64 in a unit that this pandas has, or objects where none is exact."""
-        kind = values.dtype.kind
-        if kind not in "mM" or pandas_major() >= 2 or values.dtype.str.endswith("[ns]"):
-            return values
-        exact = values.astype("%s8[ns]" % kind)
-        had = "dtype %s" % values.dtype
-        same = exact.astype(values.dtype).view("i8") == values.view("i8")
-        if same.all():
-            lacks_form(reader, had, str(exact.dtype), "pandas")
-            return exact
-        lacks_form(reader, had, "object", "pandas")
-        return values.astype("%s8[us]" % kind).astype(object)
-
-    def times_of(value):
-        """datetime64 or timedelta64 behind a DatetimeIndex, TimedeltaIndex, or array of pandas."""
-        found = getattr(value, "_data", value)  # an index''s array
-        for name in ("_ndarray", "_data"):  # the first is int64 in pandas 1.1
-            memory = getattr(found, name, None)
-            if getattr(getattr(memory, "dtype", None), "kind", "") in tuple("mM"):
-                return memory
-        return value.asi8.view("M8[ns]" if hasattr(value, "tz") else "m8[ns]")
-
-    def reduce_times(writer, value):
-        """An index or array of datetimes or timedeltas: memory, zone, frequency, name."""
-        is_index = type(value).__name__.endswith("Index")
-        return writer.call(
-            "pd.times",
-            times_of(value),
-            describe_pandas_zone(getattr(value, "tz", None)),
-            getattr(value, "freq", None),
-            is_index,
-            getattr(value, "name", None),
-        )
-
-    def rebuild_times(
-        reader, values, zone, frequency, is_index, name
-    ):
-        """The index, or its array (which before 0.24 is the index)."""
-        import pandas
-
-        kind = values.dtype.kind
-        values = native_times(reader, values)
-        if values.dtype == object:
-            if zone is not None:
-                target = _zone_of_datetimes(reader, zone)
-                utc = datetime.timezone.utc
-                for place, each in enumerate(values):
-                    if isinstance(each, datetime.datetime):
-                        values[place] = each.replace(tzinfo=utc).astimezone(target)
-            return pandas.Index(values, dtype=object, name=name) if is_index else values
-        if kind == "M":
-            found = pandas.DatetimeIndex(values, name=name)
-            if zone is not None:
-                found = found.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
-        else:
-            found = pandas.TimedeltaIndex(values, name=name)
-        if frequency is not None:
-            found.freq = frequency
-        return found if is_index else array_of_index(found)
-
-    def array_of_index(index):
-        """The extension array of an index; before 0.24 the index itself, which served as one."""
-        return getattr(index, "array", index)
-
-    def reduce_periods(writer, value):
-        """An index or array of periods: numbers, frequency, name."""
-        is_index = type(value).__name__.endswith("Index")
-        name = getattr(value, "name", None)
-        return writer.call("pd.periods", value.asi8, value.freq, is_index, name)
-
-    def rebuild_periods(reader, ordinals, frequency, is_index, name):
-        """The index, or its array; objects before 0.24, where only the index existed."""
-        import pandas
-
-        make = pandas.PeriodIndex  # type: Any
-        if hasattr(make, "from_ordinals"):
-            found = make.from_ordinals(ordinals, freq=frequency, name=name)
-        else:
-            found = make(ordinal=ordinals, freq=frequency, name=name)
-        if is_index:
-            return found
-        if hasattr(found, "array"):
-            return found.array
-        lacks_form(reader, "dtype period", "object", "pandas")
-        return found.astype(object).values
-
-
-    import sys
-
-    # --- categorical, interval, sparse -------------------------------------------------------
-
-    def reduce_categorical(writer, value):
-        """Codes and categories, of a Categorical or its index."""
-        is_index = type(value).__name__.endswith("Index")
-        arguments = (value.codes, value.categories, bool(value.ordered))
-        return writer.call("pd.categorical", *(arguments + (is_index, getattr(value, "name", None))))
-
-    def rebuild_categorical(
-        reader, codes, categories, ordered, is_index, name
-    ):
-        """The Categorical or its index again."""
-        import pandas
-
-        found = pandas.Categorical.from_codes(codes, categories, ordered=ordered)
-        return pandas.CategoricalIndex(found, name=name) if is_index else found
-
-    def reduce_intervals(writer, value):
-        """Left and right ends, of an IntervalArray or its index."""
-        is_index = type(value).__name__.endswith("Index")
-        name = getattr(value, "name", None)
-        return writer.call("pd.intervals", value.left, value.right, value.closed, is_index, name)
-
-    def rebuild_intervals(
-        reader, left, right, closed, is_index, name
-    ):
-        """The index, or its array; objects before 0.24, where only the index existed."""
-        import pandas
-
-        found = pandas.IntervalIndex.from_arrays(left, right, closed=closed, name=name)
-        if is_index:
-            return found
-        if hasattr(found, "array"):
-            return found.array
-        lacks_form(reader, "dtype interval", "object", "pandas")
-        return found.astype(object).values
-
-    def reduce_interval(writer, value):
-        """One interval."""
-        return writer.call("pd.interval", value.left, value.right, value.closed)
-
-    def rebuild_interval(reader, left, right, closed):
-        """The interval again."""
-        import pandas
-
-        return pandas.Interval(left, right, closed=closed)
-
-    def reduce_sparse_array(writer, value):
-        """The values that are there, their places, and the one that fills the rest."""
-        places = value.sp_index.to_int_index().indices
-        kind = "integer" if type(value.sp_index).__name__ == "IntIndex" else "block"
-        return writer.call("pd.sparse", len(value), value.sp_values, places, kind, value.fill_value)
-
-    def rebuild_sparse_array(
-        reader, length, values, places, kind, fill
-    ):
-        """The sparse array; a dense one before 0.25, where it was another thing."""
-        import numpy
-        import pandas
-
-        make = getattr(getattr(pandas, "arrays", None), "SparseArray", None)
-        if make is None:
-            lacks_form(reader, "dtype Sparse", "dense", "pandas")
-            dense = numpy.full(length, fill, values.dtype)
-            dense[places] = values
-            return dense
-        from pandas._libs import sparse
-
-        library = sparse  # type: Any
-        index = library.IntIndex(length, places)
-        if kind == "block":
-            index = index.to_block_index()
-        # The public constructor of this kind has changed its name; this one is in all versions.
-        return make._simple_new(values, index, pandas.SparseDtype(values.dtype, fill))
-
-    # --- nullable numbers --------------------------------------------------------------------
-
-    def reduce_nullable(writer, value):
-        """Values and mask of a nullable integer, float or boolean array."""
-        return writer.call("pd.nullable", str(value.dtype), value._data, value._mask)
-
-    def rebuild_nullable(reader, dtype, values, mask):
-        """The array; numpy''s dtype, or float, or objects where this pandas lacks the nullable one."""
-        make = _nullable_class(values)
-        if make is not None:
-            return make(values, mask)
-        return _without_nullable(reader, "dtype %s" % dtype, values, mask)
-
-    def _nullable_class(values):
-        """The class of nullable arrays for such values, None where this pandas has none."""
-        import pandas
-
-        kinds = {"b": "BooleanArray", "f": "FloatingArray"}
-        arrays = getattr(pandas, "arrays", None)
-        return getattr(arrays, kinds.get(values.dtype.kind, "IntegerArray"), None)
-
-    def _without_nullable(reader, had, values, mask):
-        import numpy
-
-        if not mask.any():
-            lacks_form(reader, had, str(values.dtype), "pandas")
-            return values
-        kind = values.dtype.kind
-        exact = kind in "iu" and bool(
-            (values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all()
-        )
-        if exact and kind in "iu":  # 2**63 as a float comes back as another number
-            exact = bool((numpy.abs(values[~mask].astype("f8")) <= 2.0**53).all())
-        if kind == "f" and not numpy.isnan(values[~mask]).any():
-            found, missing = values.copy(), numpy.nan  # type: Any, Any
-        elif exact:
-            found, missing = values.astype("f8"), numpy.nan
-        else:
-            found, missing = values.astype(object), None
-        found[mask] = missing
-        lacks_form(reader, had, str(found.dtype), "pandas")
-        return found
-
-    # --- strings -----------------------------------------------------------------------------
-
-    def reduce_strings(writer, value):
-        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
-        import numpy
-
-        dtype = value.dtype
-        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
-        storage = getattr(dtype, "storage", "python")
-        chunks = getattr(value, "_pa_array", None)
-        if chunks is None and storage == "pyarrow":
-            chunks = value._data
-        if chunks is not None:
-            return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))
-        texts = numpy.asarray(value, dtype=object).copy()
-        texts[numpy.asarray(value.isna())] = None
-        return writer.call("pd.texts", storage, missing, texts.tolist())
-
-    def _parts_of_arrow(chunks):
-        """Offsets, UTF-8 and mask (or None) of Arrow''s strings."""
-        import numpy
-        import pyarrow
-
-        whole = chunks.cast(pyarrow.large_string()).combine_chunks()
-        if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all
-            whole = (
-                pyarrow.concat_arrays(whole.chunks)
-                if whole.num_chunks
-                else pyarrow.array([], whole.type)
-            )
-        _, offsets, data = whole.buffers()
-        count = len(whole)
-        if not count:
-            return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None
-        ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)
-        text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")
-        mask = numpy.asarray(whole.is_null()) if whole.null_count else None
-        return ends - ends[0], text[ends[0] : ends[-1]], mask
-
-    def rebuild_strings(
-        reader, storage, missing, ends, data, mask
-    ):
-        """The strings, by Arrow where both sides keep them there."""
-        if storage == "pyarrow" and string_dtype(storage, missing) is not None:
-            return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)
-        text = data.tobytes().decode("utf-8")
-        places = ends.tolist()
-        if len(text) == len(data):
-            texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]
-        else:
-            raw = data.tobytes()
-            texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]
-        return rebuild_texts(reader, storage, missing, texts, mask)
-
-    def _strings_by_arrow(dtype, ends, data, mask):
-        import numpy
-        import pyarrow
-
-        valid = None
-        if mask is not None:
-            valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))
-        buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]
-        count = len(ends) - 1
-        found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)
-        return dtype.__from_arrow__(pyarrow.chunked_array([found]))
-
-    def rebuild_texts(reader, storage, missing, texts, mask = None):
-        """The strings from a list; objects where this pandas has no such dtype."""
-        import numpy
-        import pandas
-
-        dtype = string_dtype(storage, missing)
-        if dtype is None and storage == "pyarrow":
-            dtype = string_dtype("python", missing)
-            if dtype is not None:
-                lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")
-        found = numpy.empty(len(texts), object)
-        found[:] = texts
-        absent = numpy.array([each is None for each in texts], bool) if mask is None else mask
-        if dtype is not None:
-            found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
-            return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
-        found[absent] = None if missing == "NA" else numpy.nan
-        lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
-        return found
-
-    def string_dtype(storage, missing):
-        """pandas'' dtype for strings of that kind, None where it lacks it."""
-        import numpy
-        import pandas
-
-        if not hasattr(pandas, "StringDtype"):
-            return None
-        try:
-            if missing == "nan":
-                return pandas.StringDtype(storage, na_value=numpy.nan)
-            if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
-                return pandas.StringDtype()
-            return pandas.StringDtype(storage)
-        except (TypeError, ImportError):
-            if missing == "NA" and storage == "python":
-                return pandas.StringDtype()
-            return None
-
-    def reduce_arrow(writer, value):
-        """An array that Arrow keeps: numbers as values and mask, the rest as a stream of Arrow''s."""
-        import numpy
-        import pyarrow
-
-        chunks = getattr(value, "_pa_array", None)
-        if chunks is None:
-            chunks = value._data
-        kind = chunks.type
-        if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):
-            mask = numpy.asarray(chunks.is_null().to_numpy())
-            values = numpy.asarray((chunks.fill_null(0) if chunks.null_count else chunks).to_numpy())
-            return writer.call("pd.arrow_numbers", str(kind), values, mask)
-        table = pyarrow.table({"": chunks})
-        sink = pyarrow.BufferOutputStream()
-        with pyarrow.ipc.new_stream(sink, table.schema) as stream:
-            stream.write_table(table)
-        return writer.call("pd.arrow", str(kind), writer.put(memoryview(sink.getvalue())))
-
-    def _arrow_dtype():
-        """pandas.ArrowDtype, None where it or pyarrow is missing."""
-        import pandas
-
-        try:
-            import pyarrow
-        except ImportError:
-            return None
-        return getattr(pandas, "ArrowDtype", None)
-
-    def rebuild_arrow_numbers(reader, kind, values, mask):
-        """The array again; nullable or numpy''s numbers where Arrow is missing here."""
-        make = _arrow_dtype()
-        if make is None:
-            had = "dtype %s[pyarrow]" % kind
-            nullable = _nullable_class(values)
-            if nullable is None:
-                return _without_nullable(reader, had, values, mask)
-            found = nullable(values, mask)
-            lacks_form(reader, had, str(found.dtype), "pandas with pyarrow")
-            return found
-        import pyarrow
-
-        dtype = make(pyarrow.type_for_alias(kind))
-        column = pyarrow.array(values, type=dtype.pyarrow_dtype, mask=mask if mask.any() else None)
-        return dtype.__from_arrow__(pyarrow.chunked_array([column]))
-
-    def rebuild_arrow(reader, kind, data):
-        """The array again."""
-        make = _arrow_dtype()
-        if make is None:
-            raise ImportError(
-                "a column of dtype %s[pyarrow] needs pyarrow and pandas 1.5 or newer on this side: "
-                "convert it with astype before it is sent" % kind
-            )
-        import pyarrow
-
-        column = pyarrow.ipc.open_stream(bytes(reader.get(data))).read_all().column(0)
-        return make(column.type).__from_arrow__(column)
-
-    def reduce_numpy_array_of_pandas(writer, value):
-        """pandas'' wrapper of a numpy array."""
-        return writer.call("pd.wrapped", value._ndarray)
-
-    def rebuild_numpy_array_of_pandas(reader, values):
-        """The wrapper again, without one before 0.24."""
-        import pandas
-
-        arrays = getattr(pandas, "arrays", None)
-        make = getattr(arrays, "NumpyExtensionArray", None) or getattr(arrays, "PandasArray", None)
-        if make is None:
-            lacks_form(reader, "pandas'' wrapper of an array", "the array", "pandas")
-            return values
-        return make(values)
-
-    # --- dtypes ------------------------------------------------------------------------------
-
-    def reduce_pandas_dtype(writer, dtype):
-        """A dtype as its parts, or by its name where it has none."""
-        kind = type(dtype).__name__
-        if kind == "CategoricalDtype":
-            return writer.call("pd.dtype", kind, (dtype.categories, dtype.ordered))
-        if kind == "DatetimeTZDtype":
-            return writer.call("pd.dtype", "by_example", _one_of(dtype))
-        if kind == "PeriodDtype":
-            return writer.call("pd.dtype", kind, (dtype.freq,))
-        if kind == "IntervalDtype":
-            return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))
-        if kind == "StringDtype":
-            return writer.call("pd.dtype", "by_example", _one_of(dtype))
-        if kind == "SparseDtype":
-            return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))
-        return writer.call("pd.dtype", "by_name", str(dtype))
-
-    def _one_of(dtype):
-        """An empty array of a dtype."""
-        import pandas
-
-        return array_of_index(pandas.Series([], dtype=dtype))
-
-    def rebuild_pandas_dtype(reader, kind, parts):
-        """The dtype again."""
-        import pandas
-
-        if kind == "by_name":
-            found = pandas.api.types.pandas_dtype(parts)
-            if str(found) != parts:
-                raise TypeError("pandas %s has no dtype %s" % (pandas.__version__, parts))
-            return found
-        if kind == "by_example":
-            return parts.dtype
-        where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any
-        make = getattr(where, kind)
-        if kind == "IntervalDtype" and not hasattr(make, "closed"):  # before 1.3
-            lacks_form(reader, "closed of an IntervalDtype", "lost", "pandas")
-            parts = parts[:1]
-        return make(*parts)
-
-
-    import sys
-    import warnings
-
-    def pandas_reducer(kind):
-        """The reducer for objects of exactly this type, None for those that pickle knows best."""
-        reducers = {
-            "DataFrame": _reduce_frame,
-            "Series": _reduce_series,
-            "Index": _reduce_index,
-            "Int64Index": _reduce_index,
-            "UInt64Index": _reduce_index,
-            "Float64Index": _reduce_index,
-            "RangeIndex": _reduce_range,
-            "MultiIndex": _reduce_multi,
-            "DatetimeIndex": reduce_times,
-            "TimedeltaIndex": reduce_times,
-            "DatetimeArray": reduce_times,
-            "TimedeltaArray": reduce_times,
-            "PeriodIndex": reduce_periods,
-            "PeriodArray": reduce_periods,
-            "IntervalIndex": reduce_intervals,
-            "IntervalArray": reduce_intervals,
-            "CategoricalIndex": reduce_categorical,
-            "Categorical": reduce_categorical,
-            "IntegerArray": reduce_nullable,
-            "FloatingArray": reduce_nullable,
-            "BooleanArray": reduce_nullable,
-            "StringArray": reduce_strings,
-            "StringArrayNumpySemantics": reduce_strings,
-            "ArrowStringArray": reduce_strings,
-            "ArrowStringArrayNumpySemantics": reduce_strings,
-            "ArrowExtensionArray": reduce_arrow,
-            "NumpyExtensionArray": reduce_numpy_array_of_pandas,
-            "PandasArray": reduce_numpy_array_of_pandas,
-            "SparseArray": reduce_sparse_array,
-            "Timestamp": reduce_timestamp,
-            "Timedelta": reduce_timedelta,
-            "Period": reduce_period,
-            "Interval": reduce_interval,
-            "NaTType": _reduce_missing,
-            "NAType": _reduce_missing,
-        }
-        if hasattr(kind, "kwds") and hasattr(kind, "normalize"):
-            return reduce_offset
-        if kind.__name__.endswith("Dtype"):
-            return reduce_pandas_dtype
-        return reducers.get(kind.__name__)
-
-    def pandas_rebuilders():
-        """The rebuilders by name."""
-        return {
-            "pd.frame": _rebuild_frame,
-            "pd.series": _rebuild_series,
-            "pd.index": _rebuild_index,
-            "pd.labels": _rebuild_labels,
-            "pd.range": _rebuild_range,
-            "pd.multi": _rebuild_multi,
-            "pd.times": rebuild_times,
-            "pd.periods": rebuild_periods,
-            "pd.intervals": rebuild_intervals,
-            "pd.categorical": rebuild_categorical,
-            "pd.nullable": rebuild_nullable,
-            "pd.strings": rebuild_strings,
-            "pd.texts": rebuild_texts,
-            "pd.arrow": rebuild_arrow,
-            "pd.arrow_numbers": rebuild_arrow_numbers,
-            "pd.wrapped": rebuild_numpy_array_of_pandas,
-            "pd.sparse": rebuild_sparse_array,
-            "pd.timestamp": rebuild_timestamp,
-            "pd.timedelta": rebuild_timedelta,
-            "pd.period": rebuild_period,
-            "pd.interval": rebuild_interval,
-            "pd.missing": _rebuild_missing,
-            "pd.offset": rebuild_offset,
-            "pd.dtype": rebuild_pandas_dtype,
-        }
-
-    # --- frames and series -------------------------------------------------------------------
-
-    def _blocks_of(value):
-        manager = getattr(value, "_mgr", None)
-        return (value._data if manager is None else manager).blocks
-
-    def _memory_of_block(values):
-        """A block''s numpy array, also behind datetimes and wrappers; else its extension array."""
-        import numpy
-
-        kind = type(values).__name__
-        if isinstance(values, numpy.ndarray):
-            return values
-        if kind in ("DatetimeArray", "TimedeltaArray", "DatetimeIndex", "TimedeltaIndex"):
-            return values if getattr(values, "tz", None) is not None else times_of(values)
-        if kind in ("NumpyExtensionArray", "PandasArray"):
-            return values._ndarray
-        return values
-
-    def _reduce_frame(writer, frame):
-        import numpy
-
-        parts = []
-        for block in _blocks_of(frame):
-            values = _memory_of_block(block.values)
-            places = numpy.asarray(block.mgr_locs.as_array)
-            if not isinstance(values, numpy.ndarray) and getattr(values, "ndim", 1) == 2:
-                for row in range(len(places)):  # datetimes with a zone
-                    parts.append((places[row : row + 1], values[row]))
-            else:
-                parts.append((places, values))
-        return writer.call("pd.frame", parts, frame.columns, frame.index, _extras(frame))
-
-    def _rebuild_frame(reader, parts, columns, index, extras):
-        import numpy
-        import pandas
-
-        pieces, order = [], []
-        for places, values in parts:
-            order.append(places)
-            values = _usable(reader, values)
-            if isinstance(values, numpy.ndarray) and values.ndim == 2:
-                piece = _frame_of_block(values, index)
-            else:
-                piece = pandas.Series(values, index=index, name=0, dtype=_dtype_for(values), copy=False)
-            pieces.append(piece)
-        if not pieces:
-            found = pandas.DataFrame(index=index, columns=columns)
-        elif len(pieces) == 1:
-            found = pieces[0].to_frame() if pieces[0].ndim == 1 else pieces[0]
-        else:
-            found = pandas.concat(pieces, axis=1)
-        if pieces:
-            places = numpy.concatenate(order)
-            if (places != numpy.arange(len(places))).any():
-                found = found.take(numpy.argsort(places), axis=1)
-                # `take` remembers whose part it is and would warn of writes to it.
-                if hasattr(found, "_is_copy"):
-                    found._is_copy = None
-            found.columns = columns
-            found.index = index
-        return _with_extras(reader, found, extras)
-
-    def _frame_of_block(values, index):
-        """A frame around the memory of a block, without a copy and without looking for other types."""
-        import pandas
-
-        return pandas.DataFrame(values.T, index=index, dtype=values.dtype, copy=False)
-
-    def _usable(reader, values):
-        """Values of a block for this pandas: writable, and in a unit of time that it has."""
-        import numpy
-
-        if not isinstance(values, numpy.ndarray):
-            return values
-        if not values.flags.writeable:
-            values.flags.writeable = True  # in memory of its own, see rebuild_array
-        return native_times(reader, values)
-
-    def _dtype_for(values):
-        """The dtype to ask for, so that pandas does not look for a better one in objects."""
-        return object if values.dtype == object else None
-
-    def _reduce_series(writer, series):
-        values = _memory_of_block(_blocks_of(series)[0].values)
-        return writer.call("pd.series", values, series.index, series.name, _extras(series))
-
-    def _rebuild_series(reader, values, index, name, extras):
-        import pandas
-
-        values = _usable(reader, values)
-        found = pandas.Series(values, index=index, name=name, dtype=_dtype_for(values), copy=False)
-        return _with_extras(reader, found, extras)
-
-    def _extras(value):
-        """What a frame or series may have beside its data, None for nothing."""
-        kind = type(value)  # asked first: a column can have these names, and old pandas other `flags`
-        attrs = value.attrs if hasattr(kind, "attrs") else None
-        duplicates = value.flags.allows_duplicate_labels if hasattr(kind, "set_flags") else True
-        return (dict(attrs or {}), duplicates) if attrs or not duplicates else None
-
-    def _with_extras(reader, value, extras):
-        if extras is None:
-            return value
-        attrs, duplicates = extras
-        if attrs:
-            if pandas_major() >= 1:
-                value.attrs.update(attrs)
-            else:
-                lacks_form(reader, "attrs of a %s" % type(value).__name__, "lost", "pandas")
-        if not duplicates:
-            if hasattr(type(value), "set_flags"):
-                value.flags.allows_duplicate_labels = False
-            else:
-                lacks_form(reader, "flag allows_duplicate_labels", "lost", "pandas")
-        return value
-
-    # --- indexes -----------------------------------------------------------------------------
-
-    def _reduce_index(writer, index):
-        import numpy
-
-        values = _memory_of_block(index._values)
-        if str(values.dtype) == "str" and isinstance(values.dtype.na_value, float):
-            texts = numpy.asarray(values, dtype=object)
-            return writer.call("pd.labels", texts, index.name, values.dtype.storage)
-        return writer.call("pd.index", values, index.name, pandas_major())
-
-    def _rebuild_index(reader, values, name, major):
-        import numpy
-        import pandas
-
-        if isinstance(values, numpy.ndarray) and values.dtype == object:
-            if major < 3 <= pandas_major() and pandas.api.types.infer_dtype(values) == "string":
-                return pandas.Index(values, name=name, dtype="str")
-            return pandas.Index(values, name=name, dtype=object)
-        dtype = None if isinstance(values, numpy.ndarray) else values.dtype
-        try:
-            found = pandas.Index(values, name=name, dtype=dtype)
-        except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some
-            found = pandas.Index(numpy.asarray(values, dtype=object), name=name)
-        if str(found.dtype) != str(values.dtype):
-            lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
-        return found
-
-    def _rebuild_labels(reader, texts, name, storage):
-        """Labels of dtype `str`; they are objects to a pandas whose default that is."""
-        import pandas
-
-        if pandas_major() < 3:
-            return pandas.Index(texts, name=name, dtype=object)
-        dtype = string_dtype(storage, "nan") or "str"
-        return pandas.Index(texts, name=name, dtype=dtype)
-
-    def _reduce_range(writer, index):
-        if hasattr(type(index), "start"):
-            parts = (index.start, index.stop, index.step)
-        else:
-            parts = (index._start, index._stop, index._step)
-        return writer.call("pd.range", *(parts + (index.name,)))
-
-    def _rebuild_range(reader, start, stop, step, name):
-        import pandas
-
-        return pandas.RangeIndex(start, stop, step, name=name)
-
-    def _reduce_multi(writer, index):
-        codes = index.codes if hasattr(index, "codes") else index.labels
-        codes = [_plain_array(each) for each in codes]
-        return writer.call("pd.multi", list(index.levels), codes, list(index.names))
-
-    def _plain_array(values):
-        """As numpy''s own class: pandas before 0.24 had one of its own for codes."""
-        import numpy
-
-        return numpy.asarray(values).view(numpy.ndarray)
-
-    def _rebuild_multi(reader, levels, codes, names):
-        import pandas
-
-        options = {"codes": codes} if hasattr(pandas.MultiIndex, "codes") else {"labels": codes}
-        return pandas.MultiIndex(levels=levels, names=names, verify_integrity=False, **options)
-
-    # --- missing values ----------------------------------------------------------------------
-
-    def _reduce_missing(writer, value):
-        return writer.call("pd.missing", "NaT" if type(value).__name__ == "NaTType" else "NA")
-
-    def _rebuild_missing(reader, name):
-        import pandas
-
-        if not hasattr(pandas, name):
-            lacks_form(reader, "pandas.NA", "None", "pandas")
-        return getattr(pandas, name, None)
-
-
-    import sys
-
-    _PARTS = {
-        "csr": ("data", "indices", "indptr"),
-        "csc": ("data", "indices", "indptr"),
-        "bsr": ("data", "indices", "indptr"),
-        "dia": ("data", "offsets"),
-        "lil": ("rows", "data"),
-    }
-
-    def scipy_reducer(kind):
-        """The reducer for objects of exactly this type, None for those that pickle knows best."""
-        sparse = sys.modules.get("scipy.sparse")  # type: Any
-        if sparse is None or getattr(sparse, kind.__name__, None) is not kind:
-            return None
-        return (
-            _reduce_sparse
-            if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok")
-            else None
-        )
-
-    def scipy_rebuilders():
-        """The rebuilders by name."""
-        return {"sp.sparse": _rebuild_sparse}
-
-    def _reduce_sparse(writer, matrix):
-        kind = type(matrix).__name__
-        source = matrix.tocoo() if kind[:3] == "dok" else matrix
-        if kind[:3] in _PARTS:
-            parts = tuple(getattr(matrix, name) for name in _PARTS[kind[:3]])
-        else:
-            parts = (source.data,) + tuple(getattr(source, "coords", None) or (source.row, source.col))
-        return writer.call("sp.sparse", kind, matrix.shape, matrix.dtype, parts)
-
-    def _rebuild_sparse(reader, kind, shape, dtype, parts):
-        import scipy.sparse
-
-        if not hasattr(scipy.sparse, kind):
-            older = kind.replace("_array", "_matrix")
-            lacks_form(reader, "scipy.sparse.%s" % kind, older, "scipy")
-            kind = older
-        make = getattr(scipy.sparse, kind)
-        form = kind[:3]
-        if form == "lil":
-            found = make(shape, dtype=dtype)
-            found.rows, found.data = parts
-        elif form == "coo":
-            found = make((parts[0], parts[1:]), shape=shape)
-        elif form == "dok":
-            coo = scipy.sparse.coo_matrix if kind.endswith("matrix") else scipy.sparse.coo_array
-            found = coo((parts[0], parts[1:]), shape=shape).todok()
-        else:
-            found = make(parts, shape=shape)
-            for name, part in zip(_PARTS[form], parts):
-                setattr(found, name, part)  # with the very dtype of its indices
-        return found
+    def _codec_numpy(entry, scope={"lacks_form": lacks_form}):
+        def call(*arguments):
+            if entry not in scope:
+                exec(compile(_codec_numpy_text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _codec_numpy_text = (
+        ''\n''
+        ''\n''
+        ''import sys\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''def numpy_reducer(kind):\n''
+        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
+        ''    numpy = sys.modules["numpy"]  # type: Any\n''
+        ''    if kind is numpy.ndarray or kind.__name__ == "memmap":\n''
+        ''        return reduce_array\n''
+        ''    if issubclass(kind, numpy.dtype):\n''
+        ''        return _reduce_dtype\n''
+        ''    if issubclass(kind, numpy.generic):\n''
+        ''        return _reduce_np_scalar\n''
+        ''    if kind is numpy.ma.MaskedArray:\n''
+        ''        return _reduce_masked\n''
+        ''    if kind is numpy.matrix or kind is numpy.recarray:\n''
+        ''        return _reduce_np_view\n''
+        ''    return None\n''
+        ''\n''
+        ''\n''
+        ''def numpy_rebuilders():\n''
+        ''    """The rebuilders by name."""\n''
+        ''    return {\n''
+        ''        "np.array": rebuild_array,\n''
+        ''        "np.objects": _rebuild_objects,\n''
+        ''        "np.strings": _rebuild_np_strings,\n''
+        ''        "np.dtype": _rebuild_dtype,\n''
+        ''        "np.fields": _rebuild_fields,\n''
+        ''        "np.subarray": _rebuild_subarray,\n''
+        ''        "np.scalar": _rebuild_np_scalar,\n''
+        ''        "np.text": _rebuild_np_text,\n''
+        ''        "np.masked": _rebuild_masked,\n''
+        ''        "np.view": _rebuild_np_view,\n''
+        ''    }\n''
+        ''\n''
+        ''\n''
+        ''# --- dtypes ------------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def _simple(dtype):\n''
+        ''    """A dtype\''s own short name where that says all of it, else the dtype."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":\n''
+        ''        name = dtype.str\n''
+        ''        found = numpy.dtype(name)\n''
+        ''        if found == dtype and found.type is dtype.type:\n''
+        ''            return name\n''
+        ''    return dtype\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_dtype(writer, dtype):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    name = _simple(dtype)\n''
+        ''    if isinstance(name, str):\n''
+        ''        return writer.call("np.dtype", name)\n''
+        ''    if dtype.subdtype is not None:\n''
+        ''        return writer.call("np.subarray", *dtype.subdtype)\n''
+        ''    if dtype.names is None or dtype.type not in (numpy.void, numpy.record):\n''
+        ''        return dtype.__reduce_ex__(4)  # one of another package: bfloat16, StringDType\n''
+        ''    fields = [dtype.fields[name] for name in dtype.names]\n''
+        ''    description = {\n''
+        ''        "names": list(dtype.names),\n''
+        ''        "formats": [each[0] for each in fields],\n''
+        ''        "offsets": [each[1] for each in fields],\n''
+        ''        "itemsize": dtype.itemsize,\n''
+        ''    }\n''
+        ''    if any(len(each) > 2 for each in fields):\n''
+        ''        description["titles"] = [each[2] if len(each) > 2 else None for each in fields]\n''
+        ''    is_record = dtype.type is numpy.record\n''
+        ''    return writer.call("np.fields", description, bool(dtype.isalignedstruct), is_record)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_dtype(reader, name):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.dtype(name)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_subarray(reader, base, shape):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.dtype((base, shape))\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_fields(reader, description, aligned, is_record):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    dtype = numpy.dtype(description, align=aligned)\n''
+        ''    return numpy.dtype((numpy.record, dtype)) if is_record else dtype\n''
+        ''\n''
+        ''\n''
+        ''# --- arrays ------------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def reduce_array(writer, array):\n''
+        ''    """An array\''s dtype, shape, order and memory."""\n''
+        ''    dtype = array.dtype\n''
+        ''    if dtype.hasobject:\n''
+        ''        if type(dtype).__name__ == "StringDType":\n''
+        ''            options = {"coerce": dtype.coerce}\n''
+        ''            if hasattr(dtype, "na_object"):\n''
+        ''                options["na_object"] = dtype.na_object\n''
+        ''            return writer.call("np.strings", array.astype(object), options)\n''
+        ''        return writer.call("np.objects") + (array.__reduce__()[2],)\n''
+        ''    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"\n''
+        ''    data = writer.put(_memory_of(array, order))\n''
+        ''    return writer.call("np.array", _simple(dtype), array.shape, order, array.flags.writeable, data)\n''
+        ''\n''
+        ''\n''
+        ''def _memory_of(array, order):\n''
+        ''    if not array.nbytes:\n''
+        ''        return b""\n''
+        ''    if not (array.flags.c_contiguous or array.flags.f_contiguous):\n''
+        ''        return array.tobytes()\n''
+        ''    flat = (array.T if order == "F" else array).reshape(-1)\n''
+        ''    return memoryview(flat.view("u1"))\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_array(\n''
+        ''    reader, dtype, shape, order, writeable, data\n''
+        ''):\n''
+        ''    """An array in memory of its own."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    dtype = numpy.dtype(dtype)\n''
+        ''    found = numpy.empty(shape, dtype, order)\n''
+        ''    if found.nbytes:\n''
+        ''        flat = (found.T if order == "F" else found).reshape(-1)\n''
+        ''        flat.view("u1")[:] = numpy.frombuffer(reader.get(data), "u1")\n''
+        ''    if not writeable:\n''
+        ''        found.flags.writeable = False\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_objects(reader):\n''
+        ''    """An empty array, whose state comes next: so it may contain itself."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.empty((0,), object)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_np_strings(reader, array, options):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    dtypes = getattr(numpy, "dtypes", None)\n''
+        ''    if hasattr(dtypes, "StringDType"):\n''
+        ''        return array.astype(dtypes.StringDType(**options))  # type: ignore[union-attr]\n''
+        ''    lacks_form(reader, "dtype StringDType", "object", "numpy")\n''
+        ''    return array\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_masked(writer, array):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    mask = None if array.mask is numpy.ma.nomask else array.mask\n''
+        ''    arguments = (array.data, mask, array._fill_value, array.hardmask)\n''
+        ''    return writer.call("np.masked", *arguments)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_masked(reader, data, mask, fill_value, hard):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    found = numpy.ma.MaskedArray(data, numpy.ma.nomask if mask is None else mask, hard_mask=hard)\n''
+        ''    if fill_value is not None:\n''
+        ''        found.fill_value = fill_value\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_np_view(writer, array):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return writer.call("np.view", type(array).__name__, array.view(numpy.ndarray))\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_np_view(reader, name, array):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return array.view(getattr(numpy, name))\n''
+        ''\n''
+        ''\n''
+        ''# --- scalars -----------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_np_scalar(writer, value):\n''
+        ''    if isinstance(value, str):\n''
+        ''        return writer.call("np.text", str(value))\n''
+        ''    if isinstance(value, bytes):\n''
+        ''        return writer.call("np.text", bytes(value))\n''
+        ''    dtype = value.dtype\n''
+        ''    if dtype.hasobject:\n''
+        ''        return writer.call("np.scalar", dtype, value.item())\n''
+        ''    return writer.call("np.scalar", _simple(dtype), value.tobytes())\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_np_scalar(reader, dtype, data):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    dtype = numpy.dtype(dtype)\n''
+        ''    if dtype.hasobject or not dtype.itemsize:\n''
+        ''        found = numpy.empty(1, dtype)\n''
+        ''        if dtype.hasobject:\n''
+        ''            found[0] = data\n''
+        ''        return found[0]\n''
+        ''    return numpy.frombuffer(bytearray(data), dtype)[0]\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_np_text(reader, value):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.str_(value) if isinstance(value, str) else numpy.bytes_(value)\n''
+    )
+    numpy_rebuilders = _codec_numpy("numpy_rebuilders")
+    numpy_reducer = _codec_numpy("numpy_reducer")
+    def _codec_pandas(entry, scope={"describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
+        def call(*arguments):
+            if entry not in scope:
+                exec(compile(_codec_pandas_text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _codec_pandas_text = (
+        ''\n''
+        ''\n''
+        ''import datetime\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''def pandas_major():\n''
+        ''    """The first number of pandas\'' version."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return int(pandas.__version__.partition(".")[0])\n''
+        ''\n''
+        ''\n''
+        ''def reduce_offset(writer, offset):\n''
+        ''    """A DateOffset as its class and arguments."""\n''
+        ''    options = {name: each for name, each in offset.kwds.items() if name != "calendar"}\n''
+        ''    if type(offset).__name__.startswith("Custom"):\n''
+        ''        options.pop("offset", None)\n''
+        ''        options["holidays"] = list(options.get("holidays", ()))\n''
+        ''    kind = type(offset).__name__\n''
+        ''    return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_offset(reader, kind, n, normalize, options):\n''
+        ''    """The offset again; ticks (hours, seconds) have no `normalize`."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    make = getattr(pandas.offsets, kind)\n''
+        ''    if normalize:\n''
+        ''        options = dict(options, normalize=True)\n''
+        ''    return make(n, **options)\n''
+        ''\n''
+        ''\n''
+        ''# --- time zones --------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def describe_pandas_zone(zone):\n''
+        ''    """A zone by its name alone where it is what this pandas makes of the name, as it mostly is.\n''
+        ''\n''
+        ''    So each side has its own: pytz before pandas 3, zoneinfo from then on.\n''
+        ''    """\n''
+        ''    if zone is None:\n''
+        ''        return None\n''
+        ''    described = describe_zone(zone)\n''
+        ''    if zone is datetime.timezone.utc:\n''
+        ''        described = None, "UTC"\n''
+        ''    if isinstance(described, tuple):\n''
+        ''        name = described[1]\n''
+        ''        if type(zone) is type(default_zone(name)):\n''
+        ''            return "default", name\n''
+        ''        if described[0] is None:\n''
+        ''            return zone\n''
+        ''    return described\n''
+        ''\n''
+        ''\n''
+        ''def find_pandas_zone(reader, described):\n''
+        ''    """The zone that `describe_pandas_zone` described."""\n''
+        ''    if isinstance(described, tuple) and described[0] == "default":\n''
+        ''        zone = default_zone(described[1])\n''
+        ''        if zone is not None:\n''
+        ''            return zone\n''
+        ''        described = "zoneinfo", described[1]\n''
+        ''    return find_zone(reader, described, True)\n''
+        ''\n''
+        ''\n''
+        ''def _zone_of_datetimes(reader, described):\n''
+        ''    """The same for tzinfo of datetimes, which pytz\''s zones are wrong for."""\n''
+        ''    if isinstance(described, tuple) and described[0] == "default":\n''
+        ''        described = "zoneinfo", described[1]\n''
+        ''    return find_zone(reader, described)\n''
+        ''\n''
+        ''\n''
+        ''_default_zones = {}  # type: Dict[str, Any]\n''
+        ''\n''
+        ''\n''
+        ''def default_zone(name):\n''
+        ''    """What this pandas makes of a zone\''s name, None if it does not know it."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    if name not in _default_zones:\n''
+        ''        try:\n''
+        ''            _default_zones[name] = pandas.Timestamp(0).tz_localize(name).tz\n''
+        ''        except Exception:  # noqa: BLE001 - its type depends on pandas and its package for zones\n''
+        ''            return None\n''
+        ''    return _default_zones[name]\n''
+        ''\n''
+        ''\n''
+        ''# --- scalars -----------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def reduce_timestamp(writer, value):\n''
+        ''    """A Timestamp as a datetime64 (UTC) and its zone."""\n''
+        ''    zone = describe_pandas_zone(value.tzinfo)\n''
+        ''    return writer.call("pd.timestamp", _moment(value), zone, getattr(value, "fold", 0))\n''
+        ''\n''
+        ''\n''
+        ''def _moment(value):\n''
+        ''    """(number, unit) of a Timestamp or Timedelta; pandas before 2.0 has nanoseconds only."""\n''
+        ''    unit = getattr(value, "unit", None)\n''
+        ''    if unit is None or pandas_major() < 2:\n''
+        ''        return value.value, "ns"\n''
+        ''    return int(value._value), unit\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_timestamp(reader, moment, zone, fold):\n''
+        ''    """A Timestamp; a datetime, or datetime64, where this pandas cannot hold it."""\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    number, unit = moment\n''
+        ''    found = numpy.datetime64(number, unit)\n''
+        ''    if unit != "ns" and pandas_major() < 2:\n''
+        ''        exact = found.astype("M8[ns]")\n''
+        ''        if exact.astype(found.dtype) != found:\n''
+        ''            lacks_form(reader, "Timestamp in %s" % unit, "datetime", "pandas")\n''
+        ''            other = found.astype("M8[us]").item()\n''
+        ''            if not isinstance(other, datetime.datetime) or unit == "ns":\n''
+        ''                return found\n''
+        ''            if zone is None:\n''
+        ''                return other\n''
+        ''            utc = other.replace(tzinfo=datetime.timezone.utc)\n''
+        ''            return utc.astimezone(_zone_of_datetimes(reader, zone))\n''
+        ''        lacks_form(reader, "Timestamp in %s" % unit, "one in ns", "pandas")\n''
+        ''        found = exact\n''
+        ''    stamp = pandas.Timestamp(found)\n''
+        ''    if zone is not None:\n''
+        ''        stamp = stamp.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))\n''
+        ''    if fold and getattr(stamp, "fold", 1) != fold:\n''
+        ''        stamp = stamp.replace(fold=fold)\n''
+        ''    return stamp\n''
+        ''\n''
+        ''\n''
+        ''def reduce_timedelta(writer, value):\n''
+        ''    """A Timedelta as a number and its unit."""\n''
+        ''    return writer.call("pd.timedelta", _moment(value))\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_timedelta(reader, moment):\n''
+        ''    """A Timedelta; a timedelta64 where this pandas cannot hold it."""\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    number, unit = moment\n''
+        ''    found = numpy.timedelta64(number, unit)\n''
+        ''    if unit != "ns" and pandas_major() < 2:\n''
+        ''        exact = found.astype("m8[ns]")\n''
+        ''        got = "one in ns" if exact.astype(found.dtype) == found else "timedelta64"\n''
+        ''        lacks_form(reader, "Timedelta in %s" % unit, got, "pandas")\n''
+        ''        if got == "timedelta64":\n''
+        ''            return found\n''
+        ''        found = exact\n''
+        ''    return pandas.Timedelta(found)\n''
+        ''\n''
+        ''\n''
+        ''def reduce_period(writer, value):\n''
+        ''    """A Period as its number and frequency."""\n''
+        ''    return writer.call("pd.period", value.ordinal, value.freq)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_period(reader, ordinal, frequency):\n''
+        ''    """The Period again."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return pandas.Period(ordinal=ordinal, freq=frequency)\n''
+        ''\n''
+        ''\n''
+        ''# --- arrays ------------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def native_times(reader, values):\n''
+        ''    """datetime64 or timedelta64 in a unit that this pandas has, or objects where none is exact."""\n''
+        ''    kind = values.dtype.kind\n''
+        ''    if kind not in "mM" or pandas_major() >= 2 or values.dtype.str.endswith("[ns]"):\n''
+        ''        return values\n''
+        ''    exact = values.astype("%s8[ns]" % kind)\n''
+        ''    had = "dtype %s" % values.dtype\n''
+        ''    same = exact.astype(values.dtype).view("i8") == values.view("i8")\n''
+        ''    if same.all():\n''
+        ''        lacks_form(reader, had, str(exact.dtype), "pandas")\n''
+        ''        return exact\n''
+        ''    lacks_form(reader, had, "object", "pandas")\n''
+        ''    return values.astype("%s8[us]" % kind).astype(object)\n''
+        ''\n''
+        ''\n''
+        ''def times_of(value):\n''
+        ''    """datetime64 or timedelta64 behind a DatetimeIndex, TimedeltaIndex, or array of pandas."""\n''
+        ''    found = getattr(value, "_data", value)  # an index\''s array\n''
+        ''    for name in ("_ndarray", "_data"):  # the first is int64 in pandas 1.1\n''
+        ''        memory = getattr(found, name, None)\n''
+        ''        if getattr(getattr(memory, "dtype", None), "kind", "") in tuple("mM"):\n''
+        ''            return memory\n''
+        ''    return value.asi8.view("M8[ns]" if hasattr(value, "tz") else "m8[ns]")\n''
+        ''\n''
+        ''\n''
+        ''def reduce_times(writer, value):\n''
+        ''    """An index or array of datetimes or timedeltas: memory, zone, frequency, name."""\n''
+        ''    is_index = type(value).__name__.endswith("Index")\n''
+        ''    return writer.call(\n''
+        ''        "pd.times",\n''
+        ''        times_of(value),\n''
+        ''        describe_pandas_zone(getattr(value, "tz", None)),\n''
+        ''        getattr(value, "freq", None),\n''
+        ''        is_index,\n''
+        ''        getattr(value, "name", None),\n''
+        ''    )\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_times(\n''
+        ''    reader, values, zone, frequency, is_index, name\n''
+        ''):\n''
+        ''    """The index, or its array (which before 0.24 is the index)."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    kind = values.dtype.kind\n''
+        ''    values = native_times(reader, values)\n''
+        ''    if values.dtype == object:\n''
+        ''        if zone is not None:\n''
+        ''            target = _zone_of_datetimes(reader, zone)\n''
+        ''            utc = datetime.timezone.utc\n''
+        ''            for place, each in enumerate(values):\n''
+        ''                if isinstance(each, datetime.datetime):\n''
+        ''                    values[place] = each.replace(tzinfo=utc).astimezone(target)\n''
+        ''        return pandas.Index(values, dtype=object, name=name) if is_index else values\n''
+        ''    if kind == "M":\n''
+        ''        found = pandas.DatetimeIndex(values, name=name)\n''
+        ''        if zone is not None:\n''
+        ''            found = found.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))\n''
+        ''    else:\n''
+        ''        found = pandas.TimedeltaIndex(values, name=name)\n''
+        ''    if frequency is not None:\n''
+        ''        found.freq = frequency\n''
+        ''    return found if is_index else array_of_index(found)\n''
+        ''\n''
+        ''\n''
+        ''def array_of_index(index):\n''
+        ''    """The extension array of an index; before 0.24 the index itself, which served as one."""\n''
+        ''    return getattr(index, "array", index)\n''
+        ''\n''
+        ''\n''
+        ''def reduce_periods(writer, value):\n''
+        ''    """An index or array of periods: numbers, frequency, name."""\n''
+        ''    is_index = type(value).__name__.endswith("Index")\n''
+        ''    name = getattr(value, "name", None)\n''
+        ''    return writer.call("pd.periods", value.asi8, value.freq, is_index, name)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_periods(reader, ordinals, frequency, is_index, name):\n''
+        ''    """The index, or its array; objects before 0.24, where only the index existed."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    make = pandas.PeriodIndex  # type: Any\n''
+        ''    if hasattr(make, "from_ordinals"):\n''
+        ''        found = make.from_ordinals(ordinals, freq=frequency, name=name)\n''
+        ''    else:\n''
+        ''        found = make(ordinal=ordinals, freq=frequency, name=name)\n''
+        ''    if is_index:\n''
+        ''        return found\n''
+        ''    if hasattr(found, "array"):\n''
+        ''        return found.array\n''
+        ''    lacks_form(reader, "dtype period", "object", "pandas")\n''
+        ''    return found.astype(object).values\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''import sys\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''# --- categorical, interval, sparse -------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def reduce_categorical(writer, value):\n''
+        ''    """Codes and categories, of a Categorical or its index."""\n''
+        ''    is_index = type(value).__name__.endswith("Index")\n''
+        ''    arguments = (value.codes, value.categories, bool(value.ordered))\n''
+        ''    return writer.call("pd.categorical", *(arguments + (is_index, getattr(value, "name", None))))\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_categorical(\n''
+        ''    reader, codes, categories, ordered, is_index, name\n''
+        ''):\n''
+        ''    """The Categorical or its index again."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    found = pandas.Categorical.from_codes(codes, categories, ordered=ordered)\n''
+        ''    return pandas.CategoricalIndex(found, name=name) if is_index else found\n''
+        ''\n''
+        ''\n''
+        ''def reduce_intervals(writer, value):\n''
+        ''    """Left and right ends, of an IntervalArray or its index."""\n''
+        ''    is_index = type(value).__name__.endswith("Index")\n''
+        ''    name = getattr(value, "name", None)\n''
+        ''    return writer.call("pd.intervals", value.left, value.right, value.closed, is_index, name)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_intervals(\n''
+        ''    reader, left, right, closed, is_index, name\n''
+        ''):\n''
+        ''    """The index, or its array; objects before 0.24, where only the index existed."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    found = pandas.IntervalIndex.from_arrays(left, right, closed=closed, name=name)\n''
+        ''    if is_index:\n''
+        ''        return found\n''
+        ''    if hasattr(found, "array"):\n''
+        ''        return found.array\n''
+        ''    lacks_form(reader, "dtype interval", "object", "pandas")\n''
+        ''    return found.astype(object).values\n''
+        ''\n''
+        ''\n''
+        ''def reduce_interval(writer, value):\n''
+        ''    """One interval."""\n''
+        ''    return writer.call("pd.interval", value.left, value.right, value.closed)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_interval(reader, left, right, closed):\n''
+        ''    """The interval again."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return pandas.Interval(left, right, closed=closed)\n''
+        ''\n''
+        ''\n''
+        ''def reduce_sparse_array(writer, value):\n''
+        ''    """The values that are there, their places, and the one that fills the rest."""\n''
+        ''    places = value.sp_index.to_int_index().indices\n''
+        ''    kind = "integer" if type(value.sp_index).__name__ == "IntIndex" else "block"\n''
+        ''    return writer.call("pd.sparse", len(value), value.sp_values, places, kind, value.fill_value)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_sparse_array(\n''
+        ''    reader, length, values, places, kind, fill\n''
+        ''):\n''
+        ''    """The sparse array; a dense one before 0.25, where it was another thing."""\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    make = getattr(getattr(pandas, "arrays", None), "SparseArray", None)\n''
+        ''    if make is None:\n''
+        ''        lacks_form(reader, "dtype Sparse", "dense", "pandas")\n''
+        ''        dense = numpy.full(length, fill, values.dtype)\n''
+        ''        dense[places] = values\n''
+        ''        return dense\n''
+        ''    from pandas._libs import sparse\n''
+        ''\n''
+        ''    library = sparse  # type: Any\n''
+        ''    index = library.IntIndex(length, places)\n''
+        ''    if kind == "block":\n''
+        ''        index = index.to_block_index()\n''
+        ''    # The public constructor of this kind has changed its name; this one is in all versions.\n''
+        ''    return make._simple_new(values, index, pandas.SparseDtype(values.dtype, fill))\n''
+        ''\n''
+        ''\n''
+        ''# --- nullable numbers --------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def reduce_nullable(writer, value):\n''
+        ''    """Values and mask of a nullable integer, float or boolean array."""\n''
+        ''    return writer.call("pd.nullable", str(value.dtype), value._data, value._mask)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_nullable(reader, dtype, values, mask):\n''
+        ''    """The array; numpy\''s dtype, or float, or objects where this pandas lacks the nullable one."""\n''
+        ''    make = _nullable_class(values)\n''
+        ''    if make is not None:\n''
+        ''        return make(values, mask)\n''
+        ''    return _without_nullable(reader, "dtype %s" % dtype, values, mask)\n''
+        ''\n''
+        ''\n''
+        ''def _nullable_class(values):\n''
+        ''    """The class of nullable arrays for such values, None where this pandas has none."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    kinds = {"b": "BooleanArray", "f": "FloatingArray"}\n''
+        ''    arrays = getattr(pandas, "arrays", None)\n''
+        ''    return getattr(arrays, kinds.get(values.dtype.kind, "IntegerArray"), None)\n''
+        ''\n''
+        ''\n''
+        ''def _without_nullable(reader, had, values, mask):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    if not mask.any():\n''
+        ''        lacks_form(reader, had, str(values.dtype), "pandas")\n''
+        ''        return values\n''
+        ''    kind = values.dtype.kind\n''
+        ''    exact = kind in "iu" and bool(\n''
+        ''        (values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all()\n''
+        ''    )\n''
+        ''    if exact and kind in "iu":  # 2**63 as a float comes back as another number\n''
+        ''        exact = bool((numpy.abs(values[~mask].astype("f8")) <= 2.0**53).all())\n''
+        ''    if kind == "f" and not numpy.isnan(values[~mask]).any():\n''
+        ''        found, missing = values.copy(), numpy.nan  # type: Any, Any\n''
+        ''    elif exact:\n''
+        ''        found, missing = values.astype("f8"), numpy.nan\n''
+        ''    else:\n''
+        ''        found, missing = values.astype(object), None\n''
+        ''    found[mask] = missing\n''
+        ''    lacks_form(reader, had, str(found.dtype), "pandas")\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''# --- strings -----------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def reduce_strings(writer, value):\n''
+        ''    """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    dtype = value.dtype\n''
+        ''    missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"\n''
+        ''    storage = getattr(dtype, "storage", "python")\n''
+        ''    chunks = getattr(value, "_pa_array", None)\n''
+        ''    if chunks is None and storage == "pyarrow":\n''
+        ''        chunks = value._data\n''
+        ''    if chunks is not None:\n''
+        ''        return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))\n''
+        ''    texts = numpy.asarray(value, dtype=object).copy()\n''
+        ''    texts[numpy.asarray(value.isna())] = None\n''
+        ''    return writer.call("pd.texts", storage, missing, texts.tolist())\n''
+        ''\n''
+        ''\n''
+        ''def _parts_of_arrow(chunks):\n''
+        ''    """Offsets, UTF-8 and mask (or None) of Arrow\''s strings."""\n''
+        ''    import numpy\n''
+        ''    import pyarrow\n''
+        ''\n''
+        ''    whole = chunks.cast(pyarrow.large_string()).combine_chunks()\n''
+        ''    if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all\n''
+        ''        whole = (\n''
+        ''            pyarrow.concat_arrays(whole.chunks)\n''
+        ''            if whole.num_chunks\n''
+        ''            else pyarrow.array([], whole.type)\n''
+        ''        )\n''
+        ''    _, offsets, data = whole.buffers()\n''
+        ''    count = len(whole)\n''
+        ''    if not count:\n''
+        ''        return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None\n''
+        ''    ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)\n''
+        ''    text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")\n''
+        ''    mask = numpy.asarray(whole.is_null()) if whole.null_count else None\n''
+        ''    return ends - ends[0], text[ends[0] : ends[-1]], mask\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_strings(\n''
+        ''    reader, storage, missing, ends, data, mask\n''
+        ''):\n''
+        ''    """The strings, by Arrow where both sides keep them there."""\n''
+        ''    if storage == "pyarrow" and string_dtype(storage, missing) is not None:\n''
+        ''        return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)\n''
+        ''    text = data.tobytes().decode("utf-8")\n''
+        ''    places = ends.tolist()\n''
+        ''    if len(text) == len(data):\n''
+        ''        texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]\n''
+        ''    else:\n''
+        ''        raw = data.tobytes()\n''
+        ''        texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]\n''
+        ''    return rebuild_texts(reader, storage, missing, texts, mask)\n''
+        ''\n''
+        ''\n''
+        ''def _strings_by_arrow(dtype, ends, data, mask):\n''
+        ''    import numpy\n''
+        ''    import pyarrow\n''
+        ''\n''
+        ''    valid = None\n''
+        ''    if mask is not None:\n''
+        ''        valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))\n''
+        ''    buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]\n''
+        ''    count = len(ends) - 1\n''
+        ''    found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)\n''
+        ''    return dtype.__from_arrow__(pyarrow.chunked_array([found]))\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_texts(reader, storage, missing, texts, mask = None):\n''
+        ''    """The strings from a list; objects where this pandas has no such dtype."""\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    dtype = string_dtype(storage, missing)\n''
+        ''    if dtype is None and storage == "pyarrow":\n''
+        ''        dtype = string_dtype("python", missing)\n''
+        ''        if dtype is not None:\n''
+        ''            lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")\n''
+        ''    found = numpy.empty(len(texts), object)\n''
+        ''    found[:] = texts\n''
+        ''    absent = numpy.array([each is None for each in texts], bool) if mask is None else mask\n''
+        ''    if dtype is not None:\n''
+        ''        found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan\n''
+        ''        return dtype.construct_array_type()._from_sequence(found, dtype=dtype)\n''
+        ''    found[absent] = None if missing == "NA" else numpy.nan\n''
+        ''    lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def string_dtype(storage, missing):\n''
+        ''    """pandas\'' dtype for strings of that kind, None where it lacks it."""\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    if not hasattr(pandas, "StringDtype"):\n''
+        ''        return None\n''
+        ''    try:\n''
+        ''        if missing == "nan":\n''
+        ''            return pandas.StringDtype(storage, na_value=numpy.nan)\n''
+        ''        if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):\n''
+        ''            return pandas.StringDtype()\n''
+        ''        return pandas.StringDtype(storage)\n''
+        ''    except (TypeError, ImportError):\n''
+        ''        if missing == "NA" and storage == "python":\n''
+        ''            return pandas.StringDtype()\n''
+        ''        return None\n''
+        ''\n''
+        ''\n''
+        ''def reduce_arrow(writer, value):\n''
+        ''    """An array that Arrow keeps: numbers as values and mask, the rest as a stream of Arrow\''s."""\n''
+        ''    import numpy\n''
+        ''    import pyarrow\n''
+        ''\n''
+        ''    chunks = getattr(value, "_pa_array", None)\n''
+        ''    if chunks is None:\n''
+        ''        chunks = value._data\n''
+        ''    kind = chunks.type\n''
+        ''    if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):\n''
+        ''        mask = numpy.asarray(chunks.is_null().to_numpy())\n''
+        ''        values = numpy.asarray((chunks.fill_null(0) if chunks.null_count else chunks).to_numpy())\n''
+        ''        return writer.call("pd.arrow_numbers", str(kind), values, mask)\n''
+        ''    table = pyarrow.table({"": chunks})\n''
+        ''    sink = pyarrow.BufferOutputStream()\n''
+        ''    with pyarrow.ipc.new_stream(sink, table.schema) as stream:\n''
+        ''        stream.write_table(table)\n''
+        ''    return writer.call("pd.arrow", str(kind), writer.put(memoryview(sink.getvalue())))\n''
+        ''\n''
+        ''\n''
+        ''def _arrow_dtype():\n''
+        ''    """pandas.ArrowDtype, None where it or pyarrow is missing."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    try:\n''
+        ''        import pyarrow\n''
+        ''    except ImportError:\n''
+        ''        return None\n''
+        ''    return getattr(pandas, "ArrowDtype", None)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_arrow_numbers(reader, kind, values, mask):\n''
+        ''    """The array again; nullable or numpy\''s numbers where Arrow is missing here."""\n''
+        ''    make = _arrow_dtype()\n''
+        ''    if make is None:\n''
+        ''        had = "dtype %s[pyarrow]" % kind\n''
+        ''        nullable = _nullable_class(values)\n''
+        ''        if nullable is None:\n''
+        ''            return _without_nullable(reader, had, values, mask)\n''
+        ''        found = nullable(values, mask)\n''
+        ''        lacks_form(reader, had, str(found.dtype), "pandas with pyarrow")\n''
+        ''        return found\n''
+        ''    import pyarrow\n''
+        ''\n''
+        ''    dtype = make(pyarrow.type_for_alias(kind))\n''
+        ''    column = pyarrow.array(values, type=dtype.pyarrow_dtype, mask=mask if mask.any() else None)\n''
+        ''    return dtype.__from_arrow__(pyarrow.chunked_array([column]))\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_arrow(reader, kind, data):\n''
+        ''    """The array again."""\n''
+        ''    make = _arrow_dtype()\n''
+        ''    if make is None:\n''
+        ''        raise ImportError(\n''
+        ''            "a column of dtype %s[pyarrow] needs pyarrow and pandas 1.5 or newer on this side: "\n''
+        ''            "convert it with astype before it is sent" % kind\n''
+        ''        )\n''
+        ''    import pyarrow\n''
+        ''\n''
+        ''    column = pyarrow.ipc.open_stream(bytes(reader.get(data))).read_all().column(0)\n''
+        ''    return make(column.type).__from_arrow__(column)\n''
+        ''\n''
+        ''\n''
+        ''def reduce_numpy_array_of_pandas(writer, value):\n''
+        ''    """pandas\'' wrapper of a numpy array."""\n''
+        ''    return writer.call("pd.wrapped", value._ndarray)\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_numpy_array_of_pandas(reader, values):\n''
+        ''    """The wrapper again, without one before 0.24."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    arrays = getattr(pandas, "arrays", None)\n''
+        ''    make = getattr(arrays, "NumpyExtensionArray", None) or getattr(arrays, "PandasArray", None)\n''
+        ''    if make is None:\n''
+        ''        lacks_form(reader, "pandas\'' wrapper of an array", "the array", "pandas")\n''
+        ''        return values\n''
+        ''    return make(values)\n''
+        ''\n''
+        ''\n''
+        ''# --- dtypes ------------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def reduce_pandas_dtype(writer, dtype):\n''
+        ''    """A dtype as its parts, or by its name where it has none."""\n''
+        ''    kind = type(dtype).__name__\n''
+        ''    if kind == "CategoricalDtype":\n''
+        ''        return writer.call("pd.dtype", kind, (dtype.categories, dtype.ordered))\n''
+        ''    if kind == "DatetimeTZDtype":\n''
+        ''        return writer.call("pd.dtype", "by_example", _one_of(dtype))\n''
+        ''    if kind == "PeriodDtype":\n''
+        ''        return writer.call("pd.dtype", kind, (dtype.freq,))\n''
+        ''    if kind == "IntervalDtype":\n''
+        ''        return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))\n''
+        ''    if kind == "StringDtype":\n''
+        ''        return writer.call("pd.dtype", "by_example", _one_of(dtype))\n''
+        ''    if kind == "SparseDtype":\n''
+        ''        return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))\n''
+        ''    return writer.call("pd.dtype", "by_name", str(dtype))\n''
+        ''\n''
+        ''\n''
+        ''def _one_of(dtype):\n''
+        ''    """An empty array of a dtype."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return array_of_index(pandas.Series([], dtype=dtype))\n''
+        ''\n''
+        ''\n''
+        ''def rebuild_pandas_dtype(reader, kind, parts):\n''
+        ''    """The dtype again."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    if kind == "by_name":\n''
+        ''        found = pandas.api.types.pandas_dtype(parts)\n''
+        ''        if str(found) != parts:\n''
+        ''            raise TypeError("pandas %s has no dtype %s" % (pandas.__version__, parts))\n''
+        ''        return found\n''
+        ''    if kind == "by_example":\n''
+        ''        return parts.dtype\n''
+        ''    where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any\n''
+        ''    make = getattr(where, kind)\n''
+        ''    if kind == "IntervalDtype" and not hasattr(make, "closed"):  # before 1.3\n''
+        ''        lacks_form(reader, "closed of an IntervalDtype", "lost", "pandas")\n''
+        ''        parts = parts[:1]\n''
+        ''    return make(*parts)\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''import sys\n''
+        ''import warnings\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''def pandas_reducer(kind):\n''
+        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
+        ''    reducers = {\n''
+        ''        "DataFrame": _reduce_frame,\n''
+        ''        "Series": _reduce_series,\n''
+        ''        "Index": _reduce_index,\n''
+        ''        "Int64Index": _reduce_index,\n''
+        ''        "UInt64Index": _reduce_index,\n''
+        ''        "Float64Index": _reduce_index,\n''
+        ''        "RangeIndex": _reduce_range,\n''
+        ''        "MultiIndex": _reduce_multi,\n''
+        ''        "DatetimeIndex": reduce_times,\n''
+        ''        "TimedeltaIndex": reduce_times,\n''
+        ''        "DatetimeArray": reduce_times,\n''
+        ''        "TimedeltaArray": reduce_times,\n''
+        ''        "PeriodIndex": reduce_periods,\n''
+        ''        "PeriodArray": reduce_periods,\n''
+        ''        "IntervalIndex": reduce_intervals,\n''
+        ''        "IntervalArray": reduce_intervals,\n''
+        ''        "CategoricalIndex": reduce_categorical,\n''
+        ''        "Categorical": reduce_categorical,\n''
+        ''        "IntegerArray": reduce_nullable,\n''
+        ''        "FloatingArray": reduce_nullable,\n''
+        ''        "BooleanArray": reduce_nullable,\n''
+        ''        "StringArray": reduce_strings,\n''
+        ''        "StringArrayNumpySemantics": reduce_strings,\n''
+        ''        "ArrowStringArray": reduce_strings,\n''
+        ''        "ArrowStringArrayNumpySemantics": reduce_strings,\n''
+        ''        "ArrowExtensionArray": reduce_arrow,\n''
+        ''        "NumpyExtensionArray": reduce_numpy_array_of_pandas,\n''
+        ''        "PandasArray": reduce_numpy_array_of_pandas,\n''
+        ''        "SparseArray": reduce_sparse_array,\n''
+        ''        "Timestamp": reduce_timestamp,\n''
+        ''        "Timedelta": reduce_timedelta,\n''
+        ''        "Period": reduce_period,\n''
+        ''        "Interval": reduce_interval,\n''
+        ''        "NaTType": _reduce_missing,\n''
+        ''        "NAType": _reduce_missing,\n''
+        ''    }\n''
+        ''    if hasattr(kind, "kwds") and hasattr(kind, "normalize"):\n''
+        ''        return reduce_offset\n''
+        ''    if kind.__name__.endswith("Dtype"):\n''
+        ''        return reduce_pandas_dtype\n''
+        ''    return reducers.get(kind.__name__)\n''
+        ''\n''
+        ''\n''
+        ''def pandas_rebuilders():\n''
+        ''    """The rebuilders by name."""\n''
+        ''    return {\n''
+        ''        "pd.frame": _rebuild_frame,\n''
+        ''        "pd.series": _rebuild_series,\n''
+        ''        "pd.index": _rebuild_index,\n''
+        ''        "pd.labels": _rebuild_labels,\n''
+        ''        "pd.range": _rebuild_range,\n''
+        ''        "pd.multi": _rebuild_multi,\n''
+        ''        "pd.times": rebuild_times,\n''
+        ''        "pd.periods": rebuild_periods,\n''
+        ''        "pd.intervals": rebuild_intervals,\n''
+        ''        "pd.categorical": rebuild_categorical,\n''
+        ''        "pd.nullable": rebuild_nullable,\n''
+        ''        "pd.strings": rebuild_strings,\n''
+        ''        "pd.texts": rebuild_texts,\n''
+        ''        "pd.arrow": rebuild_arrow,\n''
+        ''        "pd.arrow_numbers": rebuild_arrow_numbers,\n''
+        ''        "pd.wrapped": rebuild_numpy_array_of_pandas,\n''
+        ''        "pd.sparse": rebuild_sparse_array,\n''
+        ''        "pd.timestamp": rebuild_timestamp,\n''
+        ''        "pd.timedelta": rebuild_timedelta,\n''
+        ''        "pd.period": rebuild_period,\n''
+        ''        "pd.interval": rebuild_interval,\n''
+        ''        "pd.missing": _rebuild_missing,\n''
+        ''        "pd.offset": rebuild_offset,\n''
+        ''        "pd.dtype": rebuild_pandas_dtype,\n''
+        ''    }\n''
+        ''\n''
+        ''\n''
+        ''# --- frames and series -------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def _blocks_of(value):\n''
+        ''    manager = getattr(value, "_mgr", None)\n''
+        ''    return (value._data if manager is None else manager).blocks\n''
+        ''\n''
+        ''\n''
+        ''def _memory_of_block(values):\n''
+        ''    """A block\''s numpy array, also behind datetimes and wrappers; else its extension array."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    kind = type(values).__name__\n''
+        ''    if isinstance(values, numpy.ndarray):\n''
+        ''        return values\n''
+        ''    if kind in ("DatetimeArray", "TimedeltaArray", "DatetimeIndex", "TimedeltaIndex"):\n''
+        ''        return values if getattr(values, "tz", None) is not None else times_of(values)\n''
+        ''    if kind in ("NumpyExtensionArray", "PandasArray"):\n''
+        ''        return values._ndarray\n''
+        ''    return values\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_frame(writer, frame):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    parts = []\n''
+        ''    for block in _blocks_of(frame):\n''
+        ''        values = _memory_of_block(block.values)\n''
+        ''        places = numpy.asarray(block.mgr_locs.as_array)\n''
+        ''        if not isinstance(values, numpy.ndarray) and getattr(values, "ndim", 1) == 2:\n''
+        ''            for row in range(len(places)):  # datetimes with a zone\n''
+        ''                parts.append((places[row : row + 1], values[row]))\n''
+        ''        else:\n''
+        ''            parts.append((places, values))\n''
+        ''    return writer.call("pd.frame", parts, frame.columns, frame.index, _extras(frame))\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_frame(reader, parts, columns, index, extras):\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    pieces, order = [], []\n''
+        ''    for places, values in parts:\n''
+        ''        order.append(places)\n''
+        ''        values = _usable(reader, values)\n''
+        ''        if isinstance(values, numpy.ndarray) and values.ndim == 2:\n''
+        ''            piece = _frame_of_block(values, index)\n''
+        ''        else:\n''
+        ''            piece = pandas.Series(values, index=index, name=0, dtype=_dtype_for(values), copy=False)\n''
+        ''        pieces.append(piece)\n''
+        ''    if not pieces:\n''
+        ''        found = pandas.DataFrame(index=index, columns=columns)\n''
+        ''    elif len(pieces) == 1:\n''
+        ''        found = pieces[0].to_frame() if pieces[0].ndim == 1 else pieces[0]\n''
+        ''    else:\n''
+        ''        found = pandas.concat(pieces, axis=1)\n''
+        ''    if pieces:\n''
+        ''        places = numpy.concatenate(order)\n''
+        ''        if (places != numpy.arange(len(places))).any():\n''
+        ''            found = found.take(numpy.argsort(places), axis=1)\n''
+        ''            # `take` remembers whose part it is and would warn of writes to it.\n''
+        ''            if hasattr(found, "_is_copy"):\n''
+        ''                found._is_copy = None\n''
+        ''        found.columns = columns\n''
+        ''        found.index = index\n''
+        ''    return _with_extras(reader, found, extras)\n''
+        ''\n''
+        ''\n''
+        ''def _frame_of_block(values, index):\n''
+        ''    """A frame around the memory of a block, without a copy and without looking for other types."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return pandas.DataFrame(values.T, index=index, dtype=values.dtype, copy=False)\n''
+        ''\n''
+        ''\n''
+        ''def _usable(reader, values):\n''
+        ''    """Values of a block for this pandas: writable, and in a unit of time that it has."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    if not isinstance(values, numpy.ndarray):\n''
+        ''        return values\n''
+        ''    if not values.flags.writeable:\n''
+        ''        values.flags.writeable = True  # in memory of its own, see rebuild_array\n''
+        ''    return native_times(reader, values)\n''
+        ''\n''
+        ''\n''
+        ''def _dtype_for(values):\n''
+        ''    """The dtype to ask for, so that pandas does not look for a better one in objects."""\n''
+        ''    return object if values.dtype == object else None\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_series(writer, series):\n''
+        ''    values = _memory_of_block(_blocks_of(series)[0].values)\n''
+        ''    return writer.call("pd.series", values, series.index, series.name, _extras(series))\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_series(reader, values, index, name, extras):\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    values = _usable(reader, values)\n''
+        ''    found = pandas.Series(values, index=index, name=name, dtype=_dtype_for(values), copy=False)\n''
+        ''    return _with_extras(reader, found, extras)\n''
+        ''\n''
+        ''\n''
+        ''def _extras(value):\n''
+        ''    """What a frame or series may have beside its data, None for nothing."""\n''
+        ''    kind = type(value)  # asked first: a column can have these names, and old pandas other `flags`\n''
+        ''    attrs = value.attrs if hasattr(kind, "attrs") else None\n''
+        ''    duplicates = value.flags.allows_duplicate_labels if hasattr(kind, "set_flags") else True\n''
+        ''    return (dict(attrs or {}), duplicates) if attrs or not duplicates else None\n''
+        ''\n''
+        ''\n''
+        ''def _with_extras(reader, value, extras):\n''
+        ''    if extras is None:\n''
+        ''        return value\n''
+        ''    attrs, duplicates = extras\n''
+        ''    if attrs:\n''
+        ''        if pandas_major() >= 1:\n''
+        ''            value.attrs.update(attrs)\n''
+        ''        else:\n''
+        ''            lacks_form(reader, "attrs of a %s" % type(value).__name__, "lost", "pandas")\n''
+        ''    if not duplicates:\n''
+        ''        if hasattr(type(value), "set_flags"):\n''
+        ''            value.flags.allows_duplicate_labels = False\n''
+        ''        else:\n''
+        ''            lacks_form(reader, "flag allows_duplicate_labels", "lost", "pandas")\n''
+        ''    return value\n''
+        ''\n''
+        ''\n''
+        ''# --- indexes -----------------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_index(writer, index):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    values = _memory_of_block(index._values)\n''
+        ''    if str(values.dtype) == "str" and isinstance(values.dtype.na_value, float):\n''
+        ''        texts = numpy.asarray(values, dtype=object)\n''
+        ''        return writer.call("pd.labels", texts, index.name, values.dtype.storage)\n''
+        ''    return writer.call("pd.index", values, index.name, pandas_major())\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_index(reader, values, name, major):\n''
+        ''    import numpy\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    if isinstance(values, numpy.ndarray) and values.dtype == object:\n''
+        ''        if major < 3 <= pandas_major() and pandas.api.types.infer_dtype(values) == "string":\n''
+        ''            return pandas.Index(values, name=name, dtype="str")\n''
+        ''        return pandas.Index(values, name=name, dtype=object)\n''
+        ''    dtype = None if isinstance(values, numpy.ndarray) else values.dtype\n''
+        ''    try:\n''
+        ''        found = pandas.Index(values, name=name, dtype=dtype)\n''
+        ''    except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some\n''
+        ''        found = pandas.Index(numpy.asarray(values, dtype=object), name=name)\n''
+        ''    if str(found.dtype) != str(values.dtype):\n''
+        ''        lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_labels(reader, texts, name, storage):\n''
+        ''    """Labels of dtype `str`; they are objects to a pandas whose default that is."""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    if pandas_major() < 3:\n''
+        ''        return pandas.Index(texts, name=name, dtype=object)\n''
+        ''    dtype = string_dtype(storage, "nan") or "str"\n''
+        ''    return pandas.Index(texts, name=name, dtype=dtype)\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_range(writer, index):\n''
+        ''    if hasattr(type(index), "start"):\n''
+        ''        parts = (index.start, index.stop, index.step)\n''
+        ''    else:\n''
+        ''        parts = (index._start, index._stop, index._step)\n''
+        ''    return writer.call("pd.range", *(parts + (index.name,)))\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_range(reader, start, stop, step, name):\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return pandas.RangeIndex(start, stop, step, name=name)\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_multi(writer, index):\n''
+        ''    codes = index.codes if hasattr(index, "codes") else index.labels\n''
+        ''    codes = [_plain_array(each) for each in codes]\n''
+        ''    return writer.call("pd.multi", list(index.levels), codes, list(index.names))\n''
+        ''\n''
+        ''\n''
+        ''def _plain_array(values):\n''
+        ''    """As numpy\''s own class: pandas before 0.24 had one of its own for codes."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.asarray(values).view(numpy.ndarray)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_multi(reader, levels, codes, names):\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    options = {"codes": codes} if hasattr(pandas.MultiIndex, "codes") else {"labels": codes}\n''
+        ''    return pandas.MultiIndex(levels=levels, names=names, verify_integrity=False, **options)\n''
+        ''\n''
+        ''\n''
+        ''# --- missing values ----------------------------------------------------------------------\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_missing(writer, value):\n''
+        ''    return writer.call("pd.missing", "NaT" if type(value).__name__ == "NaTType" else "NA")\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_missing(reader, name):\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    if not hasattr(pandas, name):\n''
+        ''        lacks_form(reader, "pandas.NA", "None", "pandas")\n''
+        ''    return getattr(pandas, name, None)\n''
+    )
+    pandas_rebuilders = _codec_pandas("pandas_rebuilders")
+    pandas_reducer = _codec_pandas("pandas_reducer")
+    def _codec_scipy(entry, scope={"lacks_form": lacks_form}):
+        def call(*arguments):
+            if entry not in scope:
+                exec(compile(_codec_scipy_text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _codec_scipy_text = (
+        ''\n''
+        ''\n''
+        ''import sys\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''_PARTS = {\n''
+        ''    "csr": ("data", "indices", "indptr"),\n''
+        ''    "csc": ("data", "indices", "indptr"),\n''
+        ''    "bsr": ("data", "indices", "indptr"),\n''
+        ''    "dia": ("data", "offsets"),\n''
+        ''    "lil": ("rows", "data"),\n''
+        ''}\n''
+        ''\n''
+        ''\n''
+        ''def scipy_reducer(kind):\n''
+        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
+        ''    sparse = sys.modules.get("scipy.sparse")  # type: Any\n''
+        ''    if sparse is None or getattr(sparse, kind.__name__, None) is not kind:\n''
+        ''        return None\n''
+        ''    return (\n''
+        ''        _reduce_sparse\n''
+        ''        if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok")\n''
+        ''        else None\n''
+        ''    )\n''
+        ''\n''
+        ''\n''
+        ''def scipy_rebuilders():\n''
+        ''    """The rebuilders by name."""\n''
+        ''    return {"sp.sparse": _rebuild_sparse}\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_sparse(writer, matrix):\n''
+        ''    kind = type(matrix).__name__\n''
+        ''    source = matrix.tocoo() if kind[:3] == "dok" else matrix\n''
+        ''    if kind[:3] in _PARTS:\n''
+        ''        parts = tuple(getattr(matrix, name) for name in _PARTS[kind[:3]])\n''
+        ''    else:\n''
+        ''        parts = (source.data,) + tuple(getattr(source, "coords", None) or (source.row, source.col))\n''
+        ''    return writer.call("sp.sparse", kind, matrix.shape, matrix.dtype, parts)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_sparse(reader, kind, shape, dtype, parts):\n''
+        ''    import scipy.sparse\n''
+        ''\n''
+        ''    if not hasattr(scipy.sparse, kind):\n''
+        ''        older = kind.replace("_array", "_matrix")\n''
+        ''        lacks_form(reader, "scipy.sparse.%s" % kind, older, "scipy")\n''
+        ''        kind = older\n''
+        ''    make = getattr(scipy.sparse, kind)\n''
+        ''    form = kind[:3]\n''
+        ''    if form == "lil":\n''
+        ''        found = make(shape, dtype=dtype)\n''
+        ''        found.rows, found.data = parts\n''
+        ''    elif form == "coo":\n''
+        ''        found = make((parts[0], parts[1:]), shape=shape)\n''
+        ''    elif form == "dok":\n''
+        ''        coo = scipy.sparse.coo_matrix if kind.endswith("matrix") else scipy.sparse.coo_array\n''
+        ''        found = coo((parts[0], parts[1:]), shape=shape).todok()\n''
+        ''    else:\n''
+        ''        found = make(parts, shape=shape)\n''
+        ''        for name, part in zip(_PARTS[form], parts):\n''
+        ''            setattr(found, name, part)  # with the very dtype of its indices\n''
+        ''    return found\n''
+    )
+    scipy_rebuilders = _codec_scipy("scipy_rebuilders")
+    scipy_reducer = _codec_scipy("scipy_reducer")
 
 
     import copyreg
@@ -3221,10 +3381,14 @@ def sqlexec_runner():
         return found
     return run_chunk
 try:
-    result, failed_count = sqlexec_runner()(payload, InputDataSet)
+    sqlexec_input = InputDataSet
+except NameError:  # a runtime that sets no name where there is no input query
+    sqlexec_input = None
+try:
+    result, failed_count = sqlexec_runner()(payload, sqlexec_input)
     result_length = len(result)
 finally:
-    del sqlexec_runner
+    del sqlexec_runner, sqlexec_input
 ';
 END;
 GO
@@ -3238,7 +3402,7 @@ CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
     @payload varbinary(max),
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
-    @result_length bigint = NULL OUTPUT
+    @result_length int = NULL OUTPUT
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
@@ -3297,7 +3461,7 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length bigint OUTPUT, @failed_count int OUTPUT',
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT',
             @payload = @payload,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,

@@ -6,7 +6,7 @@ CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
     @payload varbinary(max),
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
-    @result_length bigint = NULL OUTPUT
+    @result_length int = NULL OUTPUT
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
@@ -65,7 +65,7 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length bigint OUTPUT, @failed_count int OUTPUT',
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT',
             @payload = @payload,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,

@@ -1,7 +1,7 @@
 """The command `sqlexec`: thin over what stands below.
 
-Every option has an environment variable.  Exit codes: 0 done, 1 failed, 2 used wrongly.
-Errors are one line on stderr.
+Every option with a value has an environment variable.  Exit codes: 0 done, 1 failed, 2 used
+wrongly.  Errors are one line on stderr.
 """
 
 from __future__ import annotations
@@ -84,16 +84,30 @@ def serve(
         int, typer.Option(envvar="SQLEXEC_PORT", min=0, max=65535, help="0: any that is free.")
     ] = 1433,
     database: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Keep the data here. Default: memory.")
+        Path | None,
+        typer.Option(
+            envvar="SQLEXEC_FILE", metavar="FILE", help="Keep the data here. Default: memory."
+        ),
     ] = None,
     python: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Interpreter of external scripts.")
+        Path | None,
+        typer.Option(
+            envvar="SQLEXEC_PYTHON",
+            metavar="PATH",
+            help="Interpreter of external scripts. Default: the one that runs this.",
+        ),
     ] = None,
     password: Annotated[
         str | None, typer.Option(envvar="SQLEXEC_PASSWORD", help="Of sa. Default: a random one.")
     ] = None,
     launch_delay: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="What a slow launchpad would cost.")
+        float,
+        typer.Option(
+            envvar="SQLEXEC_LAUNCH_DELAY",
+            min=0,
+            metavar="SECONDS",
+            help="What a slow launchpad would cost.",
+        ),
     ] = 0.0,
 ) -> None:
     """Run the embedded stand-in for SQL Server on 127.0.0.1 until Ctrl-C."""

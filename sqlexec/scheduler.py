@@ -95,8 +95,16 @@ class ChunkSizer:
             self._tasks = self._tasks / 2 + tasks
             self._seconds = self._seconds / 2 + max(0.0, task_seconds)
 
-    def size(self, remaining: int | None) -> int:
-        """How many tasks the next chunk should have; `remaining` None if nobody knows."""
+    def size(self, remaining: int | None, running: int = 0) -> int:
+        """How many tasks the next chunk should have.
+
+        Parameters
+        ----------
+        remaining : int or None
+            Tasks that no worker has yet; None if nobody knows.
+        running : int
+            Tasks that other workers have: a share is fair where all end at the same time.
+        """
         most = MOST_TASKS if remaining is None else remaining
         if self._fixed is not None:
             return min(self._fixed, most)
@@ -106,7 +114,7 @@ class ChunkSizer:
         task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
         wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
         if remaining is not None:
-            share = remaining / self._workers
+            share = (remaining + running) / self._workers
             launch = self._launch / task  # in tasks
             wanted = min(wanted, max(share / 2, min(share, LAUNCHES_WORTH * launch), launch))
         return min(max(1, math.ceil(wanted)), self._largest * GROWTH, most)
@@ -176,6 +184,7 @@ class _Crew:
         self._open_worker = open_worker
         self._sizer = sizer
         self._remaining = count
+        self._running = 0  # tasks in calls under way
         self._group = group
         self._held: Task | None = None  # read already, but of another group
         self._lock = threading.Lock()
@@ -243,6 +252,7 @@ class _Crew:
                 seconds = time.perf_counter() - start
                 self._done.put(outcomes)
                 with self._lock:
+                    self._running -= len(chunk)
                     self._sizer.learn(len(outcomes), _span(outcomes), seconds)
                 chunk = self._next_chunk()
         finally:
@@ -263,7 +273,8 @@ class _Crew:
         with self._lock:
             if self._stopping:
                 return []
-            chunk = self._take(self._sizer.size(self._remaining))
+            chunk = self._take(self._sizer.size(self._remaining, self._running))
+            self._running += len(chunk)
             if self._remaining is not None:
                 self._remaining -= len(chunk)
             return chunk

@@ -34,7 +34,8 @@ fi
 sudo=()
 if ((EUID)); then
     if ! command -v sudo >/dev/null; then
-        echo "Missing packages. Run as root: apt-get install ${missing[*]}" >&2
+        echo "Missing packages, and no sudo here to install them." >&2
+        echo "Run as root, then try again: apt-get install ${missing[*]}" >&2
         exit 1
     fi
     sudo=(sudo)

@@ -15,7 +15,13 @@ from typing import Any
 
 from sqlexec import __version__
 from sqlexec.bundle.render import bundle_files, render_install
-from sqlexec.errors import ConfigurationError, ConnectionLost, ServerError, SqlExecError
+from sqlexec.errors import (
+    ConfigurationError,
+    ConnectionLost,
+    PermissionDenied,
+    ServerError,
+    SqlExecError,
+)
 from sqlexec.server.connection import Connection, build_odbc, parse_odbc
 from sqlexec.server.sql_errors import connection_failed, from_driver
 
@@ -102,7 +108,9 @@ def install(connection_string: str, *, database: str | None = None) -> InstallRe
             try:
                 session.execute(batch)
             except ServerError as error:
-                error.args = (f"{name}, batch at line {line}: {error.args[0]}",)
+                denied = isinstance(error, PermissionDenied)
+                advice = " Install as a member of db_owner." if denied else ""
+                error.args = (f"{name}, batch at line {line}: {error.args[0]}{advice}",)
                 raise
             count += 1
         session.commit()

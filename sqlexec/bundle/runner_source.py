@@ -18,11 +18,9 @@ Span = tuple[Position, Position]
 MODULES = (  # each after those that it imports
     "wire",
     "codec_plain",
-    "codec_numpy",
-    "codec_pandas_times",
-    "codec_pandas_arrays",
-    "codec_pandas",
-    "codec_scipy",
+    ("codec_numpy",),
+    ("codec_pandas_times", "codec_pandas_arrays", "codec_pandas"),
+    ("codec_scipy",),
     "values",
     "batch",
     "console",
@@ -33,7 +31,7 @@ MODULES = (  # each after those that it imports
     "data_step",
     "revoscalepy",
     "main",
-)
+)  # those in parentheses are compiled at their first use: few chunks need them
 
 _HEAD = """\
 # sqlexec runner {version}: runs the tasks of one chunk; see sqlexec/runner in the source.
@@ -41,13 +39,28 @@ _HEAD = """\
 result, result_length, failed_count = b"", 0, 0
 def sqlexec_runner():
 """
+_LATER = """\
+def _{name}(entry, scope={{{scope}}}):
+    def call(*arguments):
+        if entry not in scope:
+            exec(compile(_{name}_text, call.__code__.co_filename, "exec"), scope)
+        return scope[entry](*arguments)
+    return call
+_{name}_text = (
+{lines}
+)
+"""
 _TAIL = """\
     return run_chunk
 try:
-    result, failed_count = sqlexec_runner()(payload, InputDataSet)
+    sqlexec_input = InputDataSet
+except NameError:  # a runtime that sets no name where there is no input query
+    sqlexec_input = None
+try:
+    result, failed_count = sqlexec_runner()(payload, sqlexec_input)
     result_length = len(result)
 finally:
-    del sqlexec_runner
+    del sqlexec_runner, sqlexec_input
 """
 
 
@@ -61,8 +74,46 @@ def render() -> str:
     """
     from sqlexec import __version__
 
-    body = "".join(_indent(_trimmed(_read(name))) for name in MODULES)
+    body = "".join(
+        _indent(_trimmed(_read(part)) if isinstance(part, str) else _later(part)) for part in MODULES
+    )
     return _HEAD.format(version=__version__) + body + _TAIL
+
+
+def _later(names: tuple[str, ...]) -> str:
+    """Modules as text, and functions of the same names as theirs that compile it when called.
+
+    The functions are those that modules outside of the group import from its last one.
+    """
+    imports = {name: _imports(_read(name)) for name in _all_modules()}
+    inside = [each for name in names for source, each in imports[name] if source not in names]
+    outside = {
+        each
+        for name in imports.keys() - set(names)
+        for source, each in imports[name]
+        if source == names[-1]
+    }
+    text = "\n".join(_trimmed(_read(name)) for name in names)
+    lines = "\n".join("    " + repr(line) for line in text.splitlines(keepends=True))
+    scope = ", ".join(f'"{name}": {name}' for name in sorted(set(inside)))
+    made = "\n".join(f'{name} = _{names[-1]}("{name}")' for name in sorted(outside))
+    return _LATER.format(name=names[-1], lines=lines, scope=scope) + made + "\n"
+
+
+def _all_modules() -> Iterator[str]:
+    for part in MODULES:
+        yield from (part,) if isinstance(part, str) else part
+
+
+def _imports(source: str) -> list[tuple[str, str]]:
+    """Module and name of each import from another module of the runner, types left out."""
+    return [
+        (str(node.module).rpartition(".")[2], alias.name)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("sqlexec.runner.")
+        for alias in node.names
+        if node.module != "sqlexec.runner.types"
+    ]
 
 
 def _read(name: str) -> str:

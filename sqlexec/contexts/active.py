@@ -25,7 +25,7 @@ def rx_set_compute_context(compute_context: RxComputeContext | str) -> RxCompute
     ----------
     compute_context : RxComputeContext or str
         A context, or an alias: "local", or "sqlserver" (its connection string then comes from
-        the environment variable SQLEXEC_CONNECTION).
+        the environment variable SQLEXEC_CONNECTION); names of the classes do as well.
 
     Returns
     -------
@@ -50,8 +50,9 @@ def resolve(compute_context: RxComputeContext | str | None) -> RxComputeContext:
     if isinstance(compute_context, RxComputeContext):
         return compute_context
     if isinstance(compute_context, str):
-        if compute_context in _ALIASES:
-            return _ALIASES[compute_context]()
+        for alias, kind in _ALIASES.items():
+            if compute_context in (alias, kind.__name__):
+                return kind()
         raise ConfigurationError(
             f"Unknown compute context {compute_context!r}; there are "
             f"{', '.join(map(repr, _ALIASES))}"

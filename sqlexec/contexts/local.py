@@ -46,9 +46,10 @@ class RxLocalSeq(RxComputeContext):
                 raise DependencyMissing(
                     f"packages_to_load names {name!r}, which cannot be imported here: {error}"
                 ) from error
+        stand_in = not _has_revoscalepy()
         for task in plan.tasks:
             outcome = Outcome(task.index, started=time.time(), process_id=os.getpid())
-            with _surroundings(plan, task.index):
+            with _surroundings(plan, task.index, stand_in):
                 try:
                     outcome.value = plan.function(**plan.shared, **task.arguments)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - the outcome tells it
@@ -58,10 +59,11 @@ class RxLocalSeq(RxComputeContext):
 
 
 @contextlib.contextmanager
-def _surroundings(plan: Plan, index: int) -> Iterator[None]:
+def _surroundings(plan: Plan, index: int, stand_in: bool) -> Iterator[None]:
     """What a run finds around it here as in the server, and nothing of it afterwards."""
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_revoscalepy())
+        if stand_in:
+            stack.enter_context(_revoscalepy())
         if plan.local_state:
             stack.enter_context(_globals_with(plan.function, plan.local_state))
         if plan.seed is not None:
@@ -70,12 +72,13 @@ def _surroundings(plan: Plan, index: int) -> Iterator[None]:
         yield
 
 
+def _has_revoscalepy() -> bool:
+    return "revoscalepy" in sys.modules or importlib.util.find_spec("revoscalepy") is not None
+
+
 @contextlib.contextmanager
 def _revoscalepy() -> Iterator[None]:
-    """Let `import revoscalepy` in a function find our names where there is no real one."""
-    if "revoscalepy" in sys.modules or importlib.util.find_spec("revoscalepy"):
-        yield
-        return
+    """Let `import revoscalepy` in a function find our names."""
     sys.modules["revoscalepy"] = sys.modules["sqlexec"]
     try:
         yield

@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 from sqlexec import scheduler
 from sqlexec.contexts.base import RxRemoteComputeContext
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, UnpackError
+from sqlexec.errors import ConfigurationError, ServerError, UnpackError
 from sqlexec.payload import PROTOCOL, Packer, SendOtherwise, unpack
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection, mask
 from sqlexec.server.pool import POOL
+from sqlexec.server.sql_errors import blame_query
 from sqlexec.tasks import Outcome, Task
 
 ENVIRONMENT = "SQLEXEC_CONNECTION"
@@ -208,9 +209,14 @@ class _Worker:
     ) -> tuple[list[tuple[str, str]], list[Outcome]]:
         job = self._job
         payload = job.packer.chunk(tasks, runtime)
-        reply = self._session.execute_chunk(
-            job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
-        )
+        try:
+            reply = self._session.execute_chunk(
+                job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
+            )
+        except ServerError as error:
+            if query:
+                blame_query(error, query)
+            raise
         answer = unpack(reply.result, job.packer.key, job.packer.original)
         runtimes.remember(job.connection, answer.runtime)
         return reply.messages, answer.outcomes

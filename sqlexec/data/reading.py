@@ -14,10 +14,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, DependencyMissing
+from sqlexec.errors import ConfigurationError, DependencyMissing, ServerError
 from sqlexec.runner.revoscalepy import RxSqlServerData as Rows
 from sqlexec.server.connection import Connection
 from sqlexec.server.pool import POOL
+from sqlexec.server.sql_errors import blame_query
 
 if TYPE_CHECKING:
     import pandas
@@ -59,6 +60,9 @@ def read_source(
     session = POOL.take(Connection.of(text))
     try:
         frame = _fetch(session.read(source.query, source.rows_per_read, rows))
+    except ServerError as error:
+        blame_query(error, source.query)
+        raise
     finally:
         POOL.give_back(session)
     declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()

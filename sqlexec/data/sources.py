@@ -121,7 +121,8 @@ class RxSqlServerData:
         return frame
 
     def __repr__(self) -> str:
-        shown = [f"connection_string={mask(self.connection_string)!r}"]
+        masked = self.connection_string and mask(self.connection_string)
+        shown = [f"connection_string={masked!r}"] if masked else []
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
             if each.repr and value != each.default:

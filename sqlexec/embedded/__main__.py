@@ -17,7 +17,7 @@ from sqlexec.embedded.listener import Listener
 from sqlexec.embedded.session import Host, Interpreter
 from sqlexec.embedded.tds.certificate import make_certificate, tls_contexts
 from sqlexec.embedded.tds.requests import Login
-from sqlexec.embedded.tsql.interpreter import Interpreter as TsqlInterpreter
+from sqlexec.embedded.tsql.run.interpreter import Interpreter as TsqlInterpreter
 from sqlexec.embedded.tsql.state import Instance, Session
 
 _POLL = 1.0  # seconds between looks at the parent
@@ -77,6 +77,7 @@ class _Registered(TsqlInterpreter):
 
 def main() -> int:
     """Serve until stdin ends."""
+    os.umask(0o077)  # the database's file holds everybody's data
     parent = os.getppid()
     settings = json.loads(sys.stdin.readline())
     try:

@@ -233,8 +233,17 @@ def serve(
     password: str | None = None,
     launch_delay: float = 0.0,
 ) -> None:
-    """Run an embedded server until Ctrl-C; prints how to connect.  Parameters as above."""
+    """Run an embedded server until Ctrl-C; parameters as above.
+
+    stdout gets the connection string alone, so that scripts may read it; stderr the rest.
+    """
     with EmbeddedServer(python, database, port, password, launch_delay) as server:
+        kept = f"in {database}" if database else "in memory, gone when it ends"
+        print(
+            f"A stand-in for SQL Server listens on 127.0.0.1, port {server.port}; data {kept}; "
+            "Ctrl-C ends it. An ODBC connection string:",
+            file=sys.stderr,
+        )
         print(server.connection_string, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.wait()

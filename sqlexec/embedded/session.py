@@ -105,6 +105,7 @@ class ClientConnection:
         self._requests: queue.SimpleQueue[requests.Request | ProtocolError | None] = (
             queue.SimpleQueue()
         )
+        self._multiplexed = False  # the client asks for MARS
         self._state = threading.Condition()  # guards the next three
         self._busy = False  # the worker has a request
         self._attention = False  # the client has cancelled it
@@ -145,11 +146,12 @@ class ClientConnection:
         self._interpreter.session.cancel()
         self._requests.put(None)
 
-    def _refuse(self, error: SqlError) -> None:
+    def _refuse(self, *errors: SqlError) -> None:
         """Tell the client why its connection ends, as far as it still listens."""
         try:
             self._stream.set_deadline(2.0)
-            self._writer.write(tokens.error(error, self._host.name))
+            for error in errors:
+                self._writer.write(tokens.error(error, self._host.name))
             self._writer.write(tokens.done(tokens.DONE_ERROR))
             self._writer.end()
         except OSError:
@@ -178,6 +180,8 @@ class ClientConnection:
         if login_only:
             self._stream.stop_tls()
         try:
+            if self._multiplexed:  # said here, where every driver shows the text
+                raise unsupported("MARS: connect without MARS_Connection=yes")
             if login.integrated:
                 raise SqlError(
                     18452,
@@ -187,7 +191,8 @@ class ClientConnection:
                 )
             self._interpreter = self._host.open_session(login, self._session_id)
         except SqlError as error:
-            self._refuse(error)
+            more = [SqlError.of(18456, login.user)] if error.number == 4060 else []
+            self._refuse(error, *more)
             return False
         self._interpreter.session.disconnect = self.close
         try:
@@ -211,13 +216,14 @@ class ClientConnection:
         answer = requests.answered_encryption(asked[0])
         if strict:  # TLS is there already
             answer = requests.ENCRYPT_NOT_SUPPORTED
+        self._multiplexed = options.get(requests.MARS) == b"\x01"
         major, minor, build = tokens.VERSION
         answered = {
             requests.VERSION: bytes([major, minor]) + build.to_bytes(2, "big") + bytes(2),
             requests.ENCRYPTION: bytes([answer]),
             requests.INSTANCE: b"\x00",
             requests.THREAD_ID: b"",
-            requests.MARS: b"\x00",
+            requests.MARS: bytes([self._multiplexed]),
             requests.TRACE_ID: b"",
         }
         self._writer.write(requests.build_prelogin(answered))

@@ -21,7 +21,9 @@ _known: dict[str, tuple[object, bool]] = {}  # module name -> (its __file__ then
 def user_modules() -> list[ModuleType]:
     """The user's own modules among sys.modules, parents before their submodules."""
     found = []
-    for name, module in list(sys.modules.items()):
+    # A copy is made in one step; list(items()) may run the garbage collector half-way, and with
+    # it another thread, that imports a module.
+    for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None)
         known = _known.get(name)
         if known is None or known[0] is not file:

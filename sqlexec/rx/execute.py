@@ -14,7 +14,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from sqlexec.contexts.active import resolve
 from sqlexec.contexts.base import RxComputeContext
@@ -210,8 +210,15 @@ def _closable(outcomes: Iterator[Outcome]) -> Any:
 def _print(outcome: Outcome) -> None:
     for stream, text in outcome.console:
         target = sys.stderr if stream == "stderr" else sys.stdout
-        target.write(text)
-        target.flush()
+        with _tqdm_aside(target):
+            target.write(text)
+            target.flush()
+
+
+def _tqdm_aside(target: IO[str]) -> contextlib.AbstractContextManager[None]:
+    """Take the progress bars of tqdm, if the user has any, off the terminal meanwhile."""
+    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    return tqdm.external_write_mode(file=target) if tqdm else contextlib.nullcontext()
 
 
 def _warn_again(category: str, text: str, filename: str, line: int) -> None:

@@ -15,6 +15,7 @@ import sys
 import warnings
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlexec.drivers import find_driver
@@ -49,6 +50,8 @@ _SYNONYMS = {
 }
 _YES_OR_NO = {"Encrypt", "Trusted_Connection", "TrustServerCertificate"}
 _SPOKEN = {"true": "yes", "false": "no", "sspi": "yes"}
+_LOOPBACK = (".", "(local)", "127.0.0.1", "localhost")
+_OURS = ("sqlexec", "dataclasses")  # modules whose lines are not the user's
 _SECRET = "***"  # noqa: S105 - what stands in a password's place
 
 _PAIR = re.compile(
@@ -118,8 +121,20 @@ class Connection:
         """Whether both name the same server and database (as far as text can tell)."""
         return _place(self) == _place(other)
 
+    @property
+    def driver(self) -> str:
+        """Name or path of the driver, '' where a DSN decides."""
+        return parse_odbc(self.odbc).get("Driver", "")
+
     def __str__(self) -> str:
-        return self.masked
+        """Where and who, in a few words: db1,1433 (database flights, user ann)."""
+        user = parse_odbc(self.odbc).get("UID", "")
+        told = [
+            f"{word} {value}"
+            for word, value in (("database", self.database), ("user", user))
+            if value
+        ]
+        return (self.server or f"DSN {self.dsn}") + (f" ({', '.join(told)})" if told else "")
 
 
 def mask(text: str | _Url | None) -> str:
@@ -269,10 +284,18 @@ def _driver(wanted: str | None) -> str:
         )
     found = find_driver()
     warnings.warn(
-        f"The ODBC driver {wanted!r} is not on this machine; using {found} in its place.",
-        stacklevel=2,
+        f"The ODBC driver {wanted!r} is not on this machine; {Path(found).name} takes its place.",
+        stacklevel=_outside(),
     )
     return found
+
+
+def _outside() -> int:
+    """The stacklevel, for its caller, of the user's own line."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OURS:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _server_name(server: str) -> str:
@@ -284,7 +307,8 @@ def _server_name(server: str) -> str:
 
 
 def _place(connection: Connection) -> tuple[str, str, str]:
-    server = connection.server.lower().removeprefix("tcp:")
+    host, comma, port = connection.server.lower().removeprefix("tcp:").partition(",")
+    server = ("localhost" if host in _LOOPBACK else host) + comma + port.strip()
     return server, connection.database.lower(), connection.dsn.lower()
 
 

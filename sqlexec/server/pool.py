@@ -17,7 +17,7 @@ from sqlexec.server.connection import Connection
 from sqlexec.server.session import Session
 
 MAX_IDLE = 16  # sessions kept for all connection strings together
-TRUSTED_SECONDS = 5.0  # idle for less than this: used again without asking
+TRUSTED_SECONDS = 1.0  # idle for less than this: used again without asking
 KEPT_SECONDS = 300.0  # idle for longer than this: closed
 
 
@@ -34,7 +34,6 @@ class SessionPool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: deque[tuple[float, Session]] = deque()  # the longest idle first
-        self._process = os.getpid()
 
     def take(self, connection: Connection) -> Session:
         """A warm session, or a new one. Raises ConnectionFailed."""
@@ -62,14 +61,15 @@ class SessionPool:
         for session in closing:
             session.close()
 
+    def forget(self) -> None:
+        """Leave all idle sessions to the parent of this forked process."""
+        self._lock = threading.Lock()  # another thread may have held it when the process forked
+        for _, session in self._idle:
+            session.forget()
+        self._idle.clear()
+
     def _pop(self, connection: Connection) -> tuple[float, Session] | None:
         with self._lock:
-            if self._process != os.getpid():
-                # Forked: both processes would speak on one socket. Not closed either, since
-                # that would say goodbye on the parent's connection.
-                _ABANDONED.extend(session for _, session in self._idle)
-                self._idle.clear()
-                self._process = os.getpid()
             for place in range(len(self._idle) - 1, -1, -1):
                 if self._idle[place][1].connection == connection:
                     found = self._idle[place]
@@ -88,19 +88,7 @@ class SessionPool:
             session.close()
 
 
-_ABANDONED: list[Session] = []
 POOL = SessionPool()
-
-
-@atexit.register
-def _close_at_exit() -> None:
-    if POOL._process == os.getpid():
-        POOL.close()
-
-
-def _renew_lock() -> None:
-    POOL._lock = threading.Lock()  # another thread may have held it when the process forked
-
-
+atexit.register(POOL.close)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=POOL.forget)

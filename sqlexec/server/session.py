@@ -8,6 +8,7 @@ since only T-SQL tells an error's number, severity, state, procedure and line ap
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import math
 import re
 import threading
@@ -24,7 +25,7 @@ LOGIN_TIMEOUT_SECONDS = 15
 
 _EXECUTE_CHUNK = """\
 SET NOCOUNT ON;
-DECLARE @result varbinary(max), @result_length bigint;
+DECLARE @result varbinary(max), @result_length int;
 BEGIN TRY
   EXECUTE sqlexec.execute_chunk @protocol = ?, @job_id = ?, @chunk_number = ?, @task_count = ?,
     @payload = ?, @input_query = ?, @result = @result OUTPUT,
@@ -219,6 +220,16 @@ class Session:
                 self._closed = True
                 with contextlib.suppress(self._errors):
                     self._odbc.close()
+
+    def forget(self) -> None:
+        """Let a forked process leave the connection to its parent.
+
+        Even freeing the driver's objects would say goodbye to the server on the socket that both
+        share, so they get a reference that nobody gives back.
+        """
+        self.broken = self._closed = True
+        for each in (self._cursor, self._odbc):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
 
     def _first_row(self) -> tuple[Any, list[tuple[str, str]]]:
         """The first row of the batch, and the console messages before and after it."""

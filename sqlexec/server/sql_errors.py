@@ -8,6 +8,7 @@ an exception of pyodbc (`from_driver`), whose form is
 from __future__ import annotations
 
 import re
+import textwrap
 
 from sqlexec.errors import (
     BundleNotInstalled,
@@ -22,6 +23,7 @@ from sqlexec.errors import (
     TransientServerError,
 )
 from sqlexec.server.connection import Connection
+from sqlexec.server.reach import why_unreachable
 
 INSTALL = (
     "A DBA installs it with `sqlexec install CONNECTION`, or runs sql/install.sql "
@@ -31,9 +33,12 @@ INSTALL = (
 # Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
 _TRANSIENT = {39011, 39012, 39025, 39108, 39110, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
+_OF_SCRIPTS = {39004, 39019}  # raised in a script, or by its runtime
+_SHOWN = 300  # characters of a query
 _DENIED = {229, 230, 262, 297, 300, 916, 15247, 39007}
 _ADVICE = {
     916: "Ask its owner for a user in this database.",
+    39012: "Its process died: a crash in C code, os._exit, or not enough memory.",
     39017: "CAST the column in the query to a type that Python takes: float, nvarchar, datetime.",
     39020: "A DBA installs Machine Learning Services with Python on this instance.",
     39021: "The server's Python cannot start; a DBA finds why in its ExtensibilityLog folder.",
@@ -81,7 +86,7 @@ def server_error(
         kind = ExternalScriptsDisabled
     elif number in _DENIED:
         kind = PermissionDenied
-        if number == 229 and "sqlexec" in message:
+        if number == 229 and "EXECUTE permission" in message and "sqlexec" in message:
             advice = "A DBA runs: ALTER ROLE sqlexec_user ADD MEMBER [your user];"
         elif number == 229 and "EXTERNAL SCRIPT" in message:
             advice = "A DBA runs: GRANT EXECUTE ANY EXTERNAL SCRIPT TO [your user];"
@@ -97,6 +102,13 @@ def server_error(
     )
 
 
+def blame_query(error: ServerError, query: str) -> None:
+    """Add a data source's query to the text of an error that it may have caused."""
+    if type(error) in (ServerError, PermissionDenied) and error.number not in _OF_SCRIPTS:
+        shown = textwrap.shorten(query, _SHOWN, placeholder=" ...")
+        error.args = (f"{error.args[0]} The data source's query: {shown}", *error.args[1:])
+
+
 def from_driver(error: Exception) -> SqlExecError:
     """The error of the tree for an exception that pyodbc raised in the middle of a session."""
     sqlstate, text = _parts(error)
@@ -110,7 +122,8 @@ def from_driver(error: Exception) -> SqlExecError:
     if sqlstate in _BROKEN or _CUT.search(text):
         return ConnectionLost(
             f"The server or the network went away while a call was under way ({_plain(text)}). "
-            "Whether the call had an effect is not known."
+            "Whether the call had an effect is not known: see that the server runs, and call again "
+            "if the function may run twice."
         )
     return ServerError(f"{_plain(text)} (SQLSTATE {sqlstate})")
 
@@ -132,19 +145,20 @@ def connection_failed(error: Exception, connection: Connection) -> ConnectionFai
     elif re.search(r"can't open lib|file not found", text, re.I):
         advice = (
             "The ODBC driver's library, or one that it needs (libltdl7, libkrb5, OpenSSL), is "
-            "missing on this machine."
+            f"missing on this machine: {connection.driver}."
         )
     elif sqlstate == "IM002":
         advice = "There is no such DSN or driver here; `odbcinst -q -s` lists the DSNs."
-    elif sqlstate in ("08001", "HYT00", "HYT01"):
-        advice = (
-            "Check that the server runs, that Server=host,port is right and that no firewall "
-            "is between."
-        )
-    where = connection.masked
-    failed = ConnectionFailed(f"No connection to {where}: {' '.join(reasons)} {advice}".strip())
+    elif sqlstate in ("08001", "HYT00", "HYT01") and connection.server:
+        advice = why_unreachable(connection.server)
+    reason = " ".join(map(_sentence, reasons))
+    failed = ConnectionFailed(f"No connection to {connection}: {reason} {advice}".strip())
     failed.number = numbers[0] if numbers else 0
     return failed
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."
 
 
 def _parts(error: Exception) -> tuple[str, str]:

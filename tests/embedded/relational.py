@@ -8,7 +8,8 @@ from typing import Any, cast
 from sqlexec.embedded.catalog import Catalog
 from sqlexec.embedded.engine import Engine
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import definitions, queries
+from sqlexec.embedded.tsql.definitions import definitions
+from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.state import Frame, Instance, Session, Variable
 
 _DEFINITIONS = ("CREATE", "ALTER", "DROP", "GRANT", "DENY", "REVOKE")

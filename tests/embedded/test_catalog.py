@@ -3,11 +3,11 @@
 import pytest
 
 from sqlexec.embedded.catalog.modules import read_parameters
-from sqlexec.embedded.catalog.names import split_name, three_parts
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.view_texts import VIEWS
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.syntax.names import split_name, three_parts
 from tests.embedded.relational import Database
 
 
@@ -180,7 +180,8 @@ def test_every_system_view_can_be_read(database, view):
 
 def test_names():
     assert three_parts("[a b].c") == (None, "a b", "c")
-    assert split_name("tempdb..#x") == ["tempdb", "", "#x"]
+    assert split_name("tempdb..#x") == ("tempdb", "", "#x")
+    assert split_name("db..[p]]q]") == ("db", "", "p]q")
     with pytest.raises(SqlError):
         split_name("a; DROP TABLE b")
 

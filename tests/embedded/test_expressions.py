@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql.builtins import format_message
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.expressions import evaluate, like_pattern, test
+from sqlexec.embedded.tsql.run.evaluation import evaluate, test
+from sqlexec.embedded.tsql.scalar.builtins import format_message
+from sqlexec.embedded.tsql.scalar.patterns import like_pattern
 from sqlexec.embedded.tsql.state import Frame, Variable
-from sqlexec.embedded.tsql.syntax import ExpressionReader
+from sqlexec.embedded.tsql.syntax.expressions import ExpressionReader
 
 test.__test__ = False  # type: ignore[attr-defined]
 

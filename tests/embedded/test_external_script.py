@@ -12,7 +12,7 @@ from sqlexec.embedded.catalog import Catalog
 from sqlexec.embedded.engine import Engine
 from sqlexec.embedded.launchpad import Launchpad
 from sqlexec.embedded.results import Capture
-from sqlexec.embedded.tsql.interpreter import Interpreter
+from sqlexec.embedded.tsql.run.interpreter import Interpreter
 from sqlexec.embedded.tsql.state import Instance, Session
 
 

@@ -12,7 +12,7 @@ from sqlexec.embedded.catalog import Catalog
 from sqlexec.embedded.engine import Engine
 from sqlexec.embedded.results import Argument, Capture
 from sqlexec.embedded.sqltypes import INT, SqlType
-from sqlexec.embedded.tsql.interpreter import Interpreter
+from sqlexec.embedded.tsql.run.interpreter import Interpreter
 from sqlexec.embedded.tsql.state import Instance, Session
 
 NVARCHAR = SqlType("nvarchar", 50)

@@ -7,8 +7,9 @@ import pytest
 
 from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import queries
+from sqlexec.embedded.tsql.definitions import definitions
 from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.queries import queries, writing
 from sqlexec.embedded.tsql.state import Variable
 from tests.embedded.relational import Database
 
@@ -139,14 +140,14 @@ def test_select_into_and_temporary_tables(database):
 
 
 def test_table_variables_and_output_into(database):
-    table = queries.create_table_variable(database.sa, "(id int, name varchar(5))")
+    table = definitions.create_table_variable(database.sa, "(id int, name varchar(5))")
     database.sa.frame.tables["@t"] = table
     database.run("INSERT INTO t (name) OUTPUT inserted.id, inserted.name INTO @t VALUES ('m')")
     assert database.run("SELECT id, name FROM @t AS q") == [(25, "m")]
     database.run("DELETE FROM t OUTPUT deleted.id INTO @t (id) WHERE id = 10")
     assert database.run("SELECT COUNT(*) FROM @t") == [(2,)]
     assert database.run("SELECT t.name FROM t JOIN @t AS v ON v.id = t.id") == [("m",)]
-    queries.drop_table_variable(database.sa, table)
+    definitions.drop_table_variable(database.sa, table)
 
 
 def test_assignment(database):
@@ -226,7 +227,7 @@ def test_open_reader(database):
 def test_insert_rows(database):
     result = ResultSet([Column("a", SqlType.parse("nvarchar(5)")), Column("b", SqlType("int"))],
                        rows=[("x", 5), ("y", 6)])  # fmt: skip
-    assert queries.insert_rows(database.sa, "INTO t (name, price)", [result]) == 2
+    assert writing.insert_rows(database.sa, "INTO t (name, price)", [result]) == 2
     assert database.run("SELECT name, price FROM t WHERE price > 4 ORDER BY name") == [
         ("x", Decimal("5.0000")), ("y", Decimal("6.0000")),
     ]  # fmt: skip

@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import clauses, typing_rules
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.translations import like_regex
+from sqlexec.embedded.tsql.scalar import typing_rules
+from sqlexec.embedded.tsql.scalar.patterns import like_regex
+from sqlexec.embedded.tsql.syntax import clauses
 from tests.embedded.relational import Database
 
 
@@ -89,7 +90,7 @@ def database():
         ("YEAR(d)", 2024, "int"),
         ("EOMONTH('20240210')", dt.date(2024, 2, 29), "date"),
         ("ROUND(x, 0)", Decimal("3.00"), "decimal(10,2)"),
-        ("FLOOR(x)", Decimal("2.00"), "decimal(10,2)"),
+        ("FLOOR(x)", Decimal("2.00"), "decimal(10,0)"),
         ("HASHBYTES('MD5', 'a')", bytes.fromhex("0cc175b9c0f1b6a831c399e269772661"),
          "varbinary(8000)"),
         ("v COLLATE Latin1_General_CI_AS", "abc ", "varchar(10)"),

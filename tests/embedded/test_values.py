@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql.arithmetic import binary, compare
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.values import convert, literal_type
+from sqlexec.embedded.tsql.scalar.conversions import convert
+from sqlexec.embedded.tsql.scalar.facts import literal_type
+from sqlexec.embedded.tsql.scalar.operators import binary, compare
 
 UUID = uuid.UUID("6F9619FF-8B86-D011-B42D-00C04FC964FF")
 MOMENT = dt.datetime(2024, 2, 29, 13, 4, 5, 678901)

@@ -10,7 +10,7 @@ import uuid
 
 import pytest
 
-from sqlexec import RxInSqlServer, RxSqlServerData, rx_exec
+from sqlexec import RxInSqlServer, RxSqlServerData, rx_data_step, rx_exec
 from sqlexec.errors import (
     BundleNotInstalled,
     BundleVersionMismatch,
@@ -101,6 +101,25 @@ def test_no_permission(stranger, execute, flights):
     assert one(connection_string) == [1]
     with pytest.raises(PermissionDenied, match="SELECT permission"):
         one(connection_string, lambda data: 1, data=RxSqlServerData(table=flights))
+
+
+def test_a_select_that_fails(connection_string):
+    query = "SELECT nowhere.a FROM dbo.nowhere AS nowhere"
+    message = r"nowhere'\. The data source's query: SELECT nowhere\.a FROM dbo\.nowhere"
+    source = RxSqlServerData(connection_string, sql_query=query)
+    with pytest.raises(ServerError, match=message) as caught:
+        one(connection_string, lambda data: 1, data=source)
+    assert caught.value.number == 208
+    with pytest.raises(ServerError, match=message) as caught:
+        rx_data_step(source)
+    assert caught.value.number == 208
+
+
+def test_the_query_is_not_blamed_for_what_it_did_not_do(connection_string):
+    source = RxSqlServerData(connection_string, sql_query="SELECT 1 AS one")
+    with pytest.raises(ServerError) as caught:
+        one(connection_string, lambda data: os._exit(3), data=source)
+    assert "SELECT" not in str(caught.value)
 
 
 def test_column_type_that_python_does_not_take(connection_string):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -32,13 +35,17 @@ def interpreter(version: str) -> str:
 
 @lru_cache(maxsize=1)
 def script() -> str:
-    return (
+    """A file that runs a payload; as an argument it would be longer than Linux takes."""
+    path = Path(tempfile.mkdtemp()) / "answer.py"
+    atexit.register(shutil.rmtree, path.parent)
+    path.write_text(
         "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
         "before = set(sys.modules['__main__'].__dict__)\n"
         f"exec(compile({render()!r}, 'runner', 'exec'))\n"
         "assert vars(sys.modules['__main__']) is globals()\n"
         "sys.stdout.buffer.write(result)"
     )
+    return str(path)
 
 
 def runtime_of(version: str) -> dict[str, Any]:
@@ -52,7 +59,7 @@ def answer(version: str, packer: Packer, payload: bytes) -> Reply:
     if version == HERE:
         return unpack(run_chunk(payload)[0], packer.key, packer.original)
     done = subprocess.run(
-        [interpreter(version), "-I", "-c", script()],
+        [interpreter(version), "-I", script()],
         input=payload,
         stdout=subprocess.PIPE,
         check=True,

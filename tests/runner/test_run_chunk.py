@@ -8,6 +8,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -275,20 +276,21 @@ def uses_global() -> object:
     return LOCK
 
 
-def test_cloudpickle_travels_where_the_server_lacks_it() -> None:
+def test_cloudpickle_travels_where_the_server_lacks_it(tmp_path: Path) -> None:
     """In an interpreter without site-packages, so without cloudpickle."""
     from sqlexec.bundle.runner_source import render
 
     packer = Packer(lambda x: [y + x for y in (0, 1)])
     script = (
-        "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
-        "exec(compile(sys.argv[1], 'runner', 'exec'))\n"
+        "import sys\npayload = sys.stdin.buffer.read()\n"
+        "exec(compile(open(sys.argv[1]).read(), 'runner', 'exec'))\n"
         "assert 'sqlexec_runner' not in globals()\n"
         "assert result_length == len(result) and failed_count == 0\n"
         "sys.stdout.buffer.write(result)"
     )
+    (tmp_path / "runner.py").write_text(render())
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script, render()],
+        [sys.executable, "-I", "-S", "-c", script, str(tmp_path / "runner.py")],
         input=packer.chunk([Task(0, {"x": 4})]),
         stdout=subprocess.PIPE,
         check=True,
@@ -304,11 +306,12 @@ def test_the_script_works_as_the_body_of_a_function() -> None:
 
     body = "".join("    " + line for line in render().splitlines(True))
     scope: dict[str, Any] = {}
-    text = f"def transform(payload, InputDataSet):\n{body}\n    return result"
-    exec(compile(text, "t", "exec"), scope)
     packer = Packer(lambda: 5)
-    result = scope["transform"](packer.chunk([Task(0)]), None)
-    assert unpack(result, packer.key).outcomes[0].value == 5
+    for parameters, inputs in (("payload", ()), ("payload, InputDataSet", (FLIGHTS,))):
+        text = f"def transform({parameters}):\n{body}\n    return result"
+        exec(compile(text, "t", "exec"), scope)
+        result = scope["transform"](packer.chunk([Task(0)]), *inputs)
+        assert unpack(result, packer.key).outcomes[0].value == 5
 
 
 FLIGHTS = pd.DataFrame({"delay": [5.0, None, -3.0], "carrier": ["AA", "UA", "AA"]})

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from sqlexec import __version__, cli
 from sqlexec.bundle import render_install
@@ -17,7 +19,7 @@ from sqlexec.cli import main
 
 @pytest.fixture(autouse=True)
 def _no_connection_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CONNECTION", "DATABASE", "PORT", "PASSWORD"):
+    for name in ("CONNECTION", "DATABASE", "FILE", "LAUNCH_DELAY", "PASSWORD", "PORT", "PYTHON"):
         monkeypatch.delenv(f"SQLEXEC_{name}", raising=False)
 
 
@@ -88,3 +90,12 @@ def test_module_is_the_command(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (ended.returncode, ended.stdout) == (0, f"sqlexec {__version__}\n")
+
+
+def test_every_option_with_a_value_has_an_environment_variable() -> None:
+    commands: Any = typer.main.get_command(cli.app)
+    for name, command in commands.commands.items():
+        for option in command.params:
+            if getattr(option, "is_flag", False):
+                continue
+            assert str(option.envvar).startswith("SQLEXEC_"), (name, option.name)

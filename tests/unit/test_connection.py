@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
 
 import pyodbc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sqlexec import RxInSqlServer
 from sqlexec.drivers import find_driver
 from sqlexec.errors import (
     BundleNotInstalled,
@@ -23,8 +25,10 @@ from sqlexec.errors import (
     ServerError,
     TransientServerError,
 )
+from sqlexec.plan import make_plan
 from sqlexec.server.connection import Connection, build_odbc, mask, parse_odbc
 from sqlexec.server.pool import SessionPool
+from sqlexec.server.reach import why_unreachable
 from sqlexec.server.session import Session
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
 
@@ -152,6 +156,7 @@ def test_same_place():
     assert here.same_place(Connection.of("Server=db1;Database=F;UID=c;PWD=d"))
     assert not here.same_place(Connection.of("Server=db1;Database=g;UID=a;PWD=b"))
     assert not here.same_place(Connection.of("flights"))
+    assert Connection.of("Server=.").same_place(Connection.of("Server=127.0.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -215,23 +220,52 @@ def test_errors_of_the_driver(state, text, kind):
         ("08001", "[08001] [Microsoft][ODBC Driver 18 for SQL Server]SSL Provider: "
          "certificate verify failed:self-signed certificate (-1) (SQLDriverConnect)",
          0, "TrustServerCertificate=yes"),
-        ("HYT00", "[HYT00] [Microsoft]Login timeout expired (0) (SQLDriverConnect)", 0, "firewall"),
+        ("HYT00", "[HYT00] [Microsoft]Login timeout expired (0) (SQLDriverConnect)", 0,
+         "Nothing listens at 127.0.0.1, port 1"),
         ("01000", "[01000] [unixODBC][Driver Manager]Can't open lib '/x.so' : file not found (0)",
          0, "libltdl7"),
     ],
 )  # fmt: skip
 def test_errors_of_connecting(state, text, number, advice):
-    error = connection_failed(pyodbc.Error(state, text), Connection.of("Server=a;PWD=s3cret"))
+    where = Connection.of("Server=127.0.0.1,1;Database=d;UID=ann;PWD=s3cret")
+    error = connection_failed(pyodbc.Error(state, text), where)
     assert isinstance(error, ConnectionFailed)
     assert error.number == number
     assert advice in str(error)
+    assert str(error).startswith("No connection to 127.0.0.1,1 (database d, user ann): ")
     assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ("no.such.host.invalid", "'no.such.host.invalid' is not known here"),
+        ("tcp:127.0.0.1,1", "Nothing listens at 127.0.0.1, port 1"),
+        ("db1\\sql2019", "SQL Server Browser"),
+        ("db1,port", "'port' is no port"),
+    ],
+)
+def test_why_a_server_is_not_reached(server, told):
+    assert told in why_unreachable(server)
+
+
+def test_a_program_that_is_no_sql_server():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert "did not complete a login" in why_unreachable(f"127.0.0.1,{port}")
+
+
+def test_a_driver_in_anothers_place_is_told_at_the_users_line():
+    wanted = "ODBC Driver 5 for SQL Server"
+    with pytest.warns(UserWarning, match=wanted) as caught:
+        RxInSqlServer(f"Driver={{{wanted}}};Server=db1").carry_out(make_plan(lambda: 1))
+    assert caught[0].filename == __file__
 
 
 def test_a_server_that_is_not_there(monkeypatch):
     monkeypatch.setattr("sqlexec.server.session.LOGIN_TIMEOUT_SECONDS", 2)
     text = "Server=tcp:127.0.0.1,1;UID=a;PWD=s3cret"
-    with pytest.raises(ConnectionFailed, match="Check that the server runs") as caught:
+    with pytest.raises(ConnectionFailed, match="check the port and that the server runs") as caught:
         Session(Connection.of(text))
     assert "s3cret" not in str(caught.value)
 

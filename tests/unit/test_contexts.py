@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import random
+import sys
 import threading
 import warnings
 
 import numpy
 import pytest
+from tqdm import tqdm
 
 import sqlexec
 from sqlexec import (
@@ -88,6 +90,7 @@ def test_active_context():
     cc = RxInSqlServer(NOWHERE)
     assert rx_set_compute_context(cc) == RxLocalSeq()
     assert rx_set_compute_context("local") == cc
+    assert rx_set_compute_context("RxLocalSeq") == RxLocalSeq()
     with cc as entered:
         assert rx_get_compute_context() is entered
     assert rx_get_compute_context() == RxLocalSeq()
@@ -201,6 +204,29 @@ def test_packages_to_load():
     assert rx_exec(add, x=1, packages_to_load="json") == [1]
     with pytest.raises(DependencyMissing, match="no_such_package"):
         rx_exec(add, x=1, packages_to_load=["no_such_package"])
+
+
+class Talker(RxLocalSeq):
+    """A context whose runs wrote something elsewhere."""
+
+    def carry_out(self, plan):
+        for outcome in super().carry_out(plan):
+            outcome.console = [("stdout", f"line {outcome.index}\n")]
+            yield outcome
+
+
+def test_console_lines_stand_beside_a_progress_bar(capsys):
+    with tqdm(total=3, file=sys.stderr, mininterval=0, ncols=60) as bar:
+        rx_exec(
+            add,
+            x=[1, 2, 3],
+            compute_context=Talker(),
+            console_output=True,
+            callback=lambda _: bar.update(),
+        )
+    out, err = capsys.readouterr()
+    assert out == "line 0\nline 1\nline 2\n"
+    assert err.count("\r" + " " * 50) == 3  # the bar is taken off for each line, and comes again
 
 
 # --- what RxInSqlServer refuses before it connects ------------------------------------------

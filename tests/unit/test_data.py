@@ -71,6 +71,7 @@ def test_the_repr_hides_the_password():
     ):
         assert "s3cret" not in repr(source)
         assert "table='t'" in repr(source)
+    assert repr(RxSqlServerData(table="t")) == "RxSqlServerData(table='t')"
 
 
 def test_options_for_the_reading_side():

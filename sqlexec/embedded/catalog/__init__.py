@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import tables
 from sqlexec.embedded.catalog.modules import read_parameters
-from sqlexec.embedded.catalog.names import three_parts
 from sqlexec.embedded.catalog.security import (
     Principal,
     allowed,
@@ -38,7 +37,8 @@ from sqlexec.embedded.catalog.snapshot import (
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.views import create_views
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.macros import create_macros
+from sqlexec.embedded.tsql.syntax.names import three_parts
+from sqlexec.embedded.tsql.translate.macros import create_macros
 
 if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection, Engine
@@ -185,6 +185,8 @@ class Catalog:
             number = 1
         else:
             number = image.users.get(principal.sid, 2)
+            if not principal.sid and image.name == principal.database:  # EXECUTE AS USER
+                number = principal.user_id
         user = image.names[number]
         found = Principal(
             principal.login,
@@ -296,6 +298,8 @@ class Catalog:
         who = snapshot.logins.get((login or session.principal.login).lower())
         if found is None or found.type != "R" or who is None:
             return None
+        if login is None and who.sid != session.principal.sid:  # EXECUTE AS USER
+            return found.name == "public"
         return found.name == "public" or found.id in snapshot.server_members.get(who.id, set())
 
     # --- objects --------------------------------------------------------------------------

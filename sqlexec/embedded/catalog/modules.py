@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql import lexer
-from sqlexec.embedded.tsql.lexer import Token
+from sqlexec.embedded.tsql.syntax import lexer
+from sqlexec.embedded.tsql.syntax.lexer import Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def server_permission(snapshot: Snapshot, principal: Principal, permission: str)
     login = snapshot.logins.get(principal.login.lower())
     if principal.sysadmin:
         return True
-    if login is None:
+    if login is None or login.sid != principal.sid:  # the latter under EXECUTE AS USER
         return False
     holders = {login.id, 2} | snapshot.server_members.get(login.id, set())
     states = {

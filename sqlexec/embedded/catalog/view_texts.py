@@ -228,7 +228,8 @@ VIEWS: dict[str, str] = {
     " WHERE t.database_id = {id} AND t.type IN ('U', 'V')",
     "INFORMATION_SCHEMA.VIEWS": "SELECT '{name}' AS \"TABLE_CATALOG\", "
     + _TABLE_OF
-    + ', t.definition AS "VIEW_DEFINITION", \'NONE\' AS "CHECK_OPTION", \'NO\' AS "IS_UPDATABLE"'
+    + ', left(t.definition, 4000) AS "VIEW_DEFINITION", \'NONE\' AS "CHECK_OPTION",'
+    " 'NO' AS \"IS_UPDATABLE\""
     " FROM {c}.objects AS t JOIN {c}.schemas AS s ON s.database_id = t.database_id AND"
     " s.schema_id = t.schema_id WHERE t.database_id = {id} AND t.type = 'V'",
     "INFORMATION_SCHEMA.COLUMNS": "SELECT '{name}' AS \"TABLE_CATALOG\", "
@@ -269,9 +270,9 @@ VIEWS: dict[str, str] = {
     "INFORMATION_SCHEMA.ROUTINES": "SELECT '{name}' AS \"SPECIFIC_CATALOG\", s.name AS"
     ' "SPECIFIC_SCHEMA", t.name AS "SPECIFIC_NAME", \'{name}\' AS "ROUTINE_CATALOG", s.name AS'
     ' "ROUTINE_SCHEMA", t.name AS "ROUTINE_NAME", \'PROCEDURE\' AS "ROUTINE_TYPE",'
-    ' t.definition AS "ROUTINE_DEFINITION" FROM {c}.objects AS t JOIN {c}.schemas AS s ON'
-    " s.database_id = t.database_id AND s.schema_id = t.schema_id WHERE t.database_id = {id}"
-    " AND t.type = 'P'",
+    ' left(t.definition, 4000) AS "ROUTINE_DEFINITION" FROM {c}.objects AS t'
+    " JOIN {c}.schemas AS s ON s.database_id = t.database_id AND s.schema_id = t.schema_id"
+    " WHERE t.database_id = {id} AND t.type = 'P'",
     "INFORMATION_SCHEMA.PARAMETERS": "SELECT '{name}' AS \"SPECIFIC_CATALOG\", s.name AS"
     ' "SPECIFIC_SCHEMA", t.name AS "SPECIFIC_NAME", x.parameter_id AS "ORDINAL_POSITION",'
     " CASE WHEN x.is_output THEN 'INOUT' ELSE 'IN' END AS \"PARAMETER_MODE\", x.name AS"

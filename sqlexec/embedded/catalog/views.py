@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection
 
 
+_WIDTHS_OF_TYPE = {
+    "database_principals": 1,
+    "server_principals": 1,
+    "sql_logins": 1,
+    "database_permissions": 4,
+    "server_permissions": 4,
+}
+
+
 def create_views(connection: Connection, database_id: int, database: str) -> None:
     """Make the system views of a database (they are temporary to no one: part of the file)."""
     for name, text in VIEWS.items():
@@ -56,12 +65,12 @@ def column_type(view: str, column: str, fallback: SqlType) -> SqlType:
     if not fallback.is_text:
         return fallback
     lowered = column.lower()
-    if lowered == "type" and view.lower() not in ("database_principals", "server_principals"):
-        return SqlType("char", 2)
     if lowered == "type":
-        return SqlType("char", 1)
+        return SqlType("char", _WIDTHS_OF_TYPE.get(view.lower(), 2))
     if lowered in ("definition", "value"):
         return SqlType("nvarchar", -1)
+    if lowered.endswith("_definition"):  # INFORMATION_SCHEMA: the first 4000 characters
+        return SqlType("nvarchar", 4000)
     if lowered.endswith("_desc"):
         return SqlType("nvarchar", 60)
     if lowered in ("table_type", "is_nullable", "yes_no"):

@@ -96,15 +96,13 @@ class Launchpad:
             stdout, stderr, outbox, inbox = (files.enter_context(SharedFile()) for _ in range(4))
             message = encode_request(request, inbox)
             descriptors = [file.descriptor for file in (stdout, stderr, outbox, inbox)]
-            satellite, zygote = self._launch(message, descriptors)
-            try:
-                with _cancelling(session, satellite.kill):
-                    result = self._await(request, satellite, zygote, outbox)
-            finally:
-                satellite.kill()
-                satellite.close()
-                zygote.refill_soon()
-            result.process_id = satellite.process_id
+            for attempt in range(_ATTEMPTS):
+                try:
+                    result = self._run_once(request, session, message, descriptors, outbox)
+                    break
+                except ConnectionResetError:  # it died before it had read its script
+                    if attempt == _ATTEMPTS - 1:
+                        raise self._cannot_launch("its processes die while they are idle") from None
             result.stdout = _console(stdout)
             result.stderr = _console(stderr)
         return result
@@ -130,6 +128,25 @@ class Launchpad:
             self._failures -= fails
         if fails:
             raise SqlError.of(39025)
+
+    def _run_once(
+        self,
+        request: ScriptRequest,
+        session: Session | None,
+        message: dict[str, object],
+        descriptors: list[int],
+        outbox: SharedFile,
+    ) -> ScriptResult:
+        satellite, zygote = self._launch(message, descriptors)
+        try:
+            with _cancelling(session, satellite.kill):
+                result = self._await(request, session, satellite, zygote, outbox)
+        finally:
+            satellite.kill()
+            satellite.close()
+            zygote.refill_soon()
+        result.process_id = satellite.process_id
+        return result
 
     def _launch(
         self, message: dict[str, object], descriptors: list[int]
@@ -157,14 +174,23 @@ class Launchpad:
             return self._zygote
 
     def _await(
-        self, request: ScriptRequest, satellite: Satellite, zygote: Zygote, outbox: SharedFile
+        self,
+        request: ScriptRequest,
+        session: Session | None,
+        satellite: Satellite,
+        zygote: Zygote,
+        outbox: SharedFile,
     ) -> ScriptResult:
+        """The satellite's result; ConnectionResetError if it has certainly not begun."""
         try:
             reply = satellite.receive()
             result = decode_reply(request, reply, outbox, cut=self._quirks.cut_output)
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
             satellite.kill()  # it may have closed its socket and run on
             satellite.ended.wait()
+            cancelled = session is not None and session.cancelled.is_set()
+            if isinstance(error, ConnectionResetError) and zygote.version and not cancelled:
+                raise  # it left the request unread (Linux tells)
             if zygote.version is None or satellite.failure:
                 raise self._cannot_launch(satellite.failure or zygote.log()) from None
             return ScriptResult(died=satellite.how_it_ended())
@@ -176,6 +202,7 @@ class Launchpad:
         return result
 
     def _cannot_launch(self, reason: str) -> SqlError:
+        reason = reason or "the process was killed"
         print(f"sqlexec: {self.python} cannot run external scripts: {reason}", file=sys.stderr)
         return SqlError.of(39021, "Python", str(uuid.uuid4()).upper(), "Python")
 

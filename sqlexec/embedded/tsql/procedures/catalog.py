@@ -12,9 +12,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import DatabaseObject, TableColumn
+from sqlexec.embedded.catalog.modules import read_parameters
+from sqlexec.embedded.catalog.tables import SCHEMA
 from sqlexec.embedded.catalog.types import COLLATION, describe
 from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import SqlType
+from sqlexec.embedded.tsql.definitions.targets import find_target
 from sqlexec.embedded.tsql.procedures.catalog_types import (
     TYPE_INFO,
     column_size,
@@ -25,6 +28,7 @@ from sqlexec.embedded.tsql.procedures.catalog_types import (
     transfer_length,
 )
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
+from sqlexec.embedded.tsql.scalar.patterns import like_regex
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
@@ -57,8 +61,6 @@ def _matches(pattern: object, name: str, *, patterns: bool = True) -> bool:
     """ODBC's patterns: % and _, [_] for a plain one; None or '' is everything."""
     if pattern is None:
         return True
-    from sqlexec.embedded.tsql.translations import like_regex
-
     text = str(pattern)
     if not patterns:
         return text.lower() == name.lower()
@@ -237,8 +239,6 @@ _FKEYS = (
     " sysname = NULL",
 )
 def sp_fkeys(call: Call) -> int:
-    from sqlexec.embedded.catalog.tables import SCHEMA
-
     v, session = call.values, call.session
     qualifier = v["pktable_qualifier"] or v["fktable_qualifier"]
     image = session.instance.catalog.image(session, str(qualifier) if qualifier else None)
@@ -382,8 +382,6 @@ _SPROC_DECLARATION = (
 
 
 def _sproc_columns(call: Call) -> int:
-    from sqlexec.embedded.catalog.modules import read_parameters
-
     v = call.values
     name = str(v["procedure_name"] or "%").split(";")[0]
     version = int(str(v["odbcver"] or 2))
@@ -440,8 +438,6 @@ system_procedure("sp_datatype_info_100", _TYPE_DECLARATION)(_type_info)
 @system_procedure("sp_tablecollations_100", "@object nvarchar(4000)")
 def sp_tablecollations_100(call: Call) -> int:
     """colid, name, tds_collation, collation: what bulk copy asks before it writes."""
-    from sqlexec.embedded.tsql.targets import find_target
-
     target = find_target(call.session, str(call.values["object"]))
     collation = bytes.fromhex("0904d00034")  # as the login answer tells it (MS-TDS 2.2.5.1.2)
     columns = [

@@ -19,13 +19,13 @@ from sqlexec.embedded.launchpad.messages import parameter_kind
 from sqlexec.embedded.results import Argument, Column, Message, ResultSet
 from sqlexec.embedded.sqltypes import BIGINT, BIT, FLOAT, NVARCHAR_MAX, VARBINARY_MAX, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
-from sqlexec.embedded.tsql.expressions import assign
-from sqlexec.embedded.tsql.nodes import Parameter
-from sqlexec.embedded.tsql.parser import parse_parameters
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
+from sqlexec.embedded.tsql.queries import queries
+from sqlexec.embedded.tsql.scalar.conversions import assign, convert
 from sqlexec.embedded.tsql.signals import Cancelled
 from sqlexec.embedded.tsql.state import Session, Variable
-from sqlexec.embedded.tsql.values import convert
+from sqlexec.embedded.tsql.syntax.nodes import Parameter
+from sqlexec.embedded.tsql.syntax.statements import parse_parameters
 
 NAME = "sp_execute_external_script"
 PERMISSION = "EXECUTE ANY EXTERNAL SCRIPT"
@@ -144,8 +144,6 @@ def _script_parameter(parameter: Parameter, argument: Argument) -> ScriptParamet
 
 def _open_input(session: Session, query: str, request: ScriptRequest) -> None:
     """Start @input_data_1; it may use the parameters, and it runs with the caller's rights."""
-    from sqlexec.embedded.tsql import queries
-
     variables = {
         f"@{parameter.name.lower()}": Variable(parameter.type, parameter.value)
         for parameter in request.parameters

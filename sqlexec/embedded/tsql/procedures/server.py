@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlexec.embedded.results import Column, Message, ResultSet
 from sqlexec.embedded.sqltypes import INT, SYSNAME, SqlType
 from sqlexec.embedded.tsql.errors import SqlError, unsupported
@@ -140,8 +142,6 @@ def sp_getapplock(call: Call) -> int:
     before = session.options
     timeout = call.values["locktimeout"]
     if isinstance(timeout, int):
-        from dataclasses import replace
-
         session.options = replace(before, lock_timeout=-1.0 if timeout < 0 else timeout / 1000)
     try:
         name = f"applock {session.database} {call.values['resource']}"

@@ -16,17 +16,17 @@ from sqlexec.embedded.catalog import TableColumn
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import BIT, INT, MAX, SYSNAME, SqlType
-from sqlexec.embedded.tsql import lexer, nodes
-from sqlexec.embedded.tsql.dialect import parse
 from sqlexec.embedded.tsql.errors import SqlError
-from sqlexec.embedded.tsql.parser import (
+from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
+from sqlexec.embedded.tsql.state import Session
+from sqlexec.embedded.tsql.syntax import lexer, nodes
+from sqlexec.embedded.tsql.syntax.statements import (
     parse_batch,
     parse_parameters,
     parse_procedure,
     variable_type,
 )
-from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
-from sqlexec.embedded.tsql.state import Session
+from sqlexec.embedded.tsql.translate.dialect import parse
 
 _TINYINT, _SMALLINT = SqlType("tinyint"), SqlType("smallint")
 _COLUMNS = [

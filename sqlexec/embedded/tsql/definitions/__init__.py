@@ -1,0 +1,1 @@
+"""CREATE, ALTER, DROP, GRANT: what changes the catalog and the tables behind it."""

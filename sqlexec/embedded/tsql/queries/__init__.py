@@ -1,0 +1,1 @@
+"""SELECT, INSERT, UPDATE, DELETE: made into plans once, run over DuckDB."""

@@ -1,0 +1,1 @@
+"""The interpreter: statements one after the other, calls, errors, transactions."""

@@ -1,0 +1,1 @@
+"""Values of T-SQL in Python: types, conversions, operators, functions."""

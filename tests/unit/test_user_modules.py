@@ -1,0 +1,32 @@
+"""The user's own modules are found while other threads import some."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import types
+
+from sqlexec.payload.modules import user_modules
+
+
+def test_modules_that_come_while_they_are_listed():
+    """The garbage collector runs at any allocation, and lets other threads go on."""
+    numbers = itertools.count()
+
+    def imports(phase, info):
+        if phase == "start":
+            name = f"come_meanwhile_{next(numbers)}"
+            sys.modules[name] = types.ModuleType(name)
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(imports)
+    gc.set_threshold(1)
+    try:
+        found = user_modules()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(imports)
+        for name in [each for each in sys.modules if each.startswith("come_meanwhile_")]:
+            del sys.modules[name]
+    assert sys.modules[__name__] in found

@@ -36,7 +36,17 @@ def wait_until(true, what):
 
 def gone(process):
     """Ended; an orphan may wait for ever for an init that buries it."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def kill(processes, also=()):
+    """Kill some and wait until they are gone, and others that go with them."""
+    for process in processes:
+        process.kill()
+    wait_until(lambda: all(map(gone, [*processes, *also])), "the end of the processes")
 
 
 def zygote_of(server):
@@ -59,10 +69,10 @@ def test_processes_that_die_while_they_are_idle_are_not_noticed(own_server):
     server, connection_string = own_server
     cc = RxInSqlServer(connection_string)
     assert rx_exec(double, x=[1, 2], compute_context=cc) == [2, 4]
-    for satellite in zygote_of(server).children():
-        satellite.kill()
+    kill(zygote_of(server).children())
     assert rx_exec(double, x=[1, 2], compute_context=cc) == [2, 4]
-    zygote_of(server).kill()
+    zygote = zygote_of(server)
+    kill([zygote], also=zygote.children())
     assert rx_exec(double, x=[1, 2], compute_context=cc) == [2, 4]
 
 
@@ -89,12 +99,12 @@ def test_all_processes_end_with_a_killed_server(own_server, tmp_path):
         while True:
             pass
 
-    def kill():
+    def kill_when_running():
         wait_until(tmp_path.joinpath("running").exists, "the start of the script")
         os.kill(server.process_id, signal.SIGKILL)
 
     zygote = zygote_of(server)
-    killer = threading.Thread(target=kill, daemon=True)
+    killer = threading.Thread(target=kill_when_running, daemon=True)
     killer.start()
     with pytest.raises(ConnectionLost, match="see that the server runs, and call again"):
         rx_exec(stuck, path=tmp_path, compute_context=RxInSqlServer(connection_string))

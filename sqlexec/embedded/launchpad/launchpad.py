@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _MAX_CONSOLE = 1 << 28  # bytes of stdout or stderr that are kept
 _WORTH_COMPILING = 0.002  # seconds of compile time from which on the code is kept
-_ATTEMPTS = 3
 
 
 class Launchpad:
@@ -72,6 +71,7 @@ class Launchpad:
             raise ConfigurationError(f"There is no Python interpreter {self.python}.")
         self._quirks = quirks or Quirks()
         self._pool = max(2, os.cpu_count() or 1) if pool is None else pool
+        self._attempts = self._pool + 2  # all idle ones may be dead, and so the zygote
         self._mutex = threading.Lock()
         self._failures = self._quirks.launch_failures
         self._closed = False
@@ -96,12 +96,12 @@ class Launchpad:
             stdout, stderr, outbox, inbox = (files.enter_context(SharedFile()) for _ in range(4))
             message = encode_request(request, inbox)
             descriptors = [file.descriptor for file in (stdout, stderr, outbox, inbox)]
-            for attempt in range(_ATTEMPTS):
+            for attempt in range(self._attempts):
                 try:
                     result = self._run_once(request, session, message, descriptors, outbox)
                     break
                 except ConnectionResetError:  # it died before it had read its script
-                    if attempt == _ATTEMPTS - 1:
+                    if attempt == self._attempts - 1:
                         raise self._cannot_launch("its processes die while they are idle") from None
             result.stdout = _console(stdout)
             result.stderr = _console(stderr)
@@ -152,7 +152,7 @@ class Launchpad:
         self, message: dict[str, object], descriptors: list[int]
     ) -> tuple[Satellite, Zygote]:
         """Give the script to a satellite; to another one if that has died while it was idle."""
-        for _attempt in range(_ATTEMPTS):
+        for _attempt in range(self._attempts):
             zygote = self._running_zygote()
             satellite = zygote.take()
             try:

@@ -75,7 +75,8 @@ def render() -> str:
     from sqlexec import __version__
 
     body = "".join(
-        _indent(_trimmed(_read(part)) if isinstance(part, str) else _later(part)) for part in MODULES
+        _indent(_trimmed(_read(part)) if isinstance(part, str) else _later(part))
+        for part in MODULES
     )
     return _HEAD.format(version=__version__) + body + _TAIL
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -31,7 +30,7 @@ from sqlalchemy import create_engine
 
 from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec
 from sqlexec.embedded import EmbeddedServer
-from tests.benchmarks.memory import PeakOfTree
+from tests.benchmarks.memory import PeakOfTree, own_peak
 
 MEGABYTE = 1024 * 1024
 RESULT_SIZE = 256 * MEGABYTE
@@ -151,15 +150,19 @@ def result(place: Place) -> list[Row]:
 
         ours, theirs = in_turns(returned, fetched, rounds=5)
     what = "256 MB result"
-    return [row(what, ours, theirs, "pyodbc fetch of varbinary(max)", limit=2.0), *memory(place)]
+    return [row(what, ours, theirs, "pyodbc fetch of varbinary(max)", limit=2.0), *memory()]
 
 
-def memory(place: Place) -> list[Row]:
-    """Peaks of a client made for it and of the server with its satellites, in sizes of result."""
+def memory() -> list[Row]:
+    """Peaks of a client and of a server with its satellites, both made for it, in result sizes."""
     client = [sys.executable, "-m", "tests.benchmarks.bench", "--client", "memory"]
-    environment = {**os.environ, "SQLEXEC_CONNECTION": place.connection_string}
-    with PeakOfTree(place.server_process_id) as peak:
-        ended = subprocess.run(client, env=environment, check=True, capture_output=True, text=True)
+    with EmbeddedServer() as server:
+        place = Place.on(server)
+        environment = {**os.environ, "SQLEXEC_CONNECTION": place.connection_string}
+        with PeakOfTree(place.server_process_id) as peak:
+            ended = subprocess.run(
+                client, env=environment, check=True, capture_output=True, text=True
+            )
     size = RESULT_SIZE / MEGABYTE
     return [
         Row(f"  its peak memory, {side}", f"{used:.0f} MB", f"{size:.0f} MB result", used / size, 3)
@@ -271,8 +274,7 @@ def client_memory() -> None:
     cc = RxInSqlServer(connection_string=os.environ["SQLEXEC_CONNECTION"])
     (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
     assert len(content) == RESULT_SIZE
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEGABYTE)
+    print(own_peak() / MEGABYTE)
 
 
 def report(measured: list[Row]) -> Table:

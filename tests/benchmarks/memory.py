@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,15 @@ class PeakOfTree:
         while not self._ended.wait(PERIOD):
             tree = [self._process, *self._process.children(recursive=True)]
             self.bytes = max(self.bytes, sum(map(_memory, tree)))
+
+
+def own_peak() -> int:
+    """The most bytes that this process has held at once."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would be the parent's where that was larger: exec keeps it
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _memory(process: psutil.Process) -> int:

@@ -34,7 +34,7 @@ from sqlexec.payload.modules import find_user_module, is_users_file, user_module
 from sqlexec.payload.syntax import check_syntax
 from sqlexec.runner import functions as wire
 from sqlexec.runner.types import Buffer
-from sqlexec.runner.values import dump
+from sqlexec.runner.values import WIRE, dump
 
 _GLOBAL = frozenset(
     ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
@@ -221,6 +221,8 @@ class _Pickler(pickle.Pickler):
         module = function.__module__ or ""
         if module.partition(".")[0] == "sqlexec" and "<locals>" not in function.__qualname__:
             return NotImplemented  # the runner has a stand-in of that name
+        if module == WIRE:
+            return NotImplemented  # the name in which the codec's rebuilders are called
         if module in self._bundle.whole and "<" not in function.__qualname__:
             return wire.user_name, (module, function.__qualname__)
         users = is_users_file(function.__code__.co_filename)

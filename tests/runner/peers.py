@@ -138,13 +138,15 @@ class Peer:
 @cache
 def peer(name: str) -> Peer:
     """The running interpreter of that name; skips the test where there is none."""
-    found = Peer(_environment(*PEERS[name]))
+    found = Peer(environment(name))
     if PEERS[name][1]:
         found.make("import numpy, pandas; value = 0")
     return found
 
 
-def _environment(minor: str, requirements: list[str]) -> Path:
+def environment(name: str) -> Path:
+    """The interpreter of that name, made where needed; skips the test where it cannot be."""
+    minor, requirements = PEERS[name]
     base = _interpreter(minor)
     if base is None:
         pytest.skip(f"no Python {minor} on this machine")

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '01fb966ef49824421064bdaef3b186544d8b2e010549ddbda62eda76f299196a';
+    SET @source_sha256 = '7d32008658b7c8e5fe2ca07a0ec4574fc9274d5f3a30e8fe17b46415307abfe2';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -2236,6 +2236,22 @@ def sqlexec_runner():
             numpy.random.seed(words)
 
 
+    def globals_of(function):
+        """Globals of the function behind partials, bound methods, decorators, callable objects.
+
+        What is written in C has none that anyone could see: a dict of its own.
+        """
+        for name in ("func", "__func__", "__wrapped__"):
+            if not hasattr(function, "__globals__") and hasattr(function, name):
+                return globals_of(getattr(function, name))
+        if isinstance(function, type):
+            function = getattr(function, "__init__", None)
+        elif not hasattr(function, "__globals__"):
+            function = type(function).__call__
+        found = getattr(function, "__globals__", {})  # type: Dict[str, Any]
+        return found
+
+
     import importlib.machinery
     import json
     import sys
@@ -3225,7 +3241,7 @@ def sqlexec_runner():
                 _import_package(name)
             function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
             if local_state:
-                _globals_of(function).update(local_state)
+                globals_of(function).update(local_state)
             if self._input is not None:
                 shared[self._input["argument"]] = RxSqlServerData.of_frame(
                     self._input_data, self._input["options"]
@@ -3369,16 +3385,6 @@ def sqlexec_runner():
             raise ImportError(
                 "packages_to_load names %r, which the server''s Python cannot import: %s" % (name, error)
             )
-
-    def _globals_of(function):
-        """The globals of the function behind partials, bound methods and decorators."""
-        for name in ("func", "__func__", "__wrapped__"):
-            if not hasattr(function, "__globals__") and hasattr(function, name):
-                return _globals_of(getattr(function, name))
-        if not hasattr(function, "__globals__") and not isinstance(function, type):
-            return _globals_of(type(function).__call__)
-        found = function.__globals__  # type: Dict[str, Any]
-        return found
     return run_chunk
 try:
     sqlexec_input = InputDataSet

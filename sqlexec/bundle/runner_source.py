@@ -26,6 +26,7 @@ MODULES = (  # each after those that it imports
     "console",
     "failures",
     "randomness",
+    "scope",
     "pickler",
     "functions",
     "data_step",

@@ -18,6 +18,7 @@ from sqlexec.errors import DependencyMissing
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.runner.randomness import seed_run
+from sqlexec.runner.scope import globals_of
 from sqlexec.tasks import Outcome
 
 _ABSENT = object()
@@ -89,7 +90,7 @@ def _revoscalepy() -> Iterator[None]:
 @contextlib.contextmanager
 def _globals_with(function: Callable[..., Any], state: Mapping[str, object]) -> Iterator[None]:
     """Variables as globals of the function's module, helper functions there see them too."""
-    scope = _globals_of(function)
+    scope = globals_of(function)
     before = {name: scope.get(name, _ABSENT) for name in state}
     scope.update(state)
     try:
@@ -100,19 +101,6 @@ def _globals_with(function: Callable[..., Any], state: Mapping[str, object]) -> 
                 scope.pop(name, None)
             else:
                 scope[name] = value
-
-
-def _globals_of(function: Any) -> dict[str, Any]:
-    """Globals of the function behind partials, bound methods, decorators, callable objects."""
-    for name in ("func", "__func__", "__wrapped__"):
-        if not hasattr(function, "__globals__") and hasattr(function, name):
-            return _globals_of(getattr(function, name))
-    if isinstance(function, type):
-        function = getattr(function, "__init__", None)
-    elif not hasattr(function, "__globals__"):
-        function = type(function).__call__
-    # What is written in C has no globals that anyone could see.
-    return getattr(function, "__globals__", {})
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ from sqlexec.runner.revoscalepy import (
     install_stand_in,
     remove_stand_in,
 )
+from sqlexec.runner.scope import globals_of
 from sqlexec.runner.types import Buffer, Lines, WarningKey
 from sqlexec.runner.values import dump, load
 from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_frame, take
@@ -142,7 +143,7 @@ class _Chunk:
             _import_package(name)
         function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
         if local_state:
-            _globals_of(function).update(local_state)
+            globals_of(function).update(local_state)
         if self._input is not None:
             shared[self._input["argument"]] = RxSqlServerData.of_frame(
                 self._input_data, self._input["options"]
@@ -292,14 +293,3 @@ def _import_package(name: str) -> None:
         raise ImportError(
             "packages_to_load names %r, which the server's Python cannot import: %s" % (name, error)
         )
-
-
-def _globals_of(function: Any) -> Dict[str, Any]:
-    """The globals of the function behind partials, bound methods and decorators."""
-    for name in ("func", "__func__", "__wrapped__"):
-        if not hasattr(function, "__globals__") and hasattr(function, name):
-            return _globals_of(getattr(function, name))
-    if not hasattr(function, "__globals__") and not isinstance(function, type):
-        return _globals_of(type(function).__call__)
-    found = function.__globals__  # type: Dict[str, Any]
-    return found

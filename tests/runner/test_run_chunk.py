@@ -66,6 +66,10 @@ def test_local_state_is_seen_by_the_function_and_its_helpers() -> None:
     assert value(functools.partial(helper), local_state={"STATE": 8}) == 8
 
 
+def test_local_state_is_no_matter_to_what_is_written_in_c() -> None:
+    assert value(pow, shared={"base": 2, "exp": 3}, local_state={"STATE": 7}) == 8
+
+
 class Own(Exception):
     def __init__(self, code: int, *, hint: str) -> None:
         super().__init__(code)

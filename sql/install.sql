@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '7d32008658b7c8e5fe2ca07a0ec4574fc9274d5f3a30e8fe17b46415307abfe2';
+    SET @source_sha256 = '97cff4f94c87a147575a9af1ca4358130de915e4f6a6b962ebed6cd441199480';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -96,8 +96,9 @@ def sqlexec_runner():
 
     _MAGIC = b"sqlx"
     _START = struct.Struct("<4sHH")
-    _SEALED = _START.size + 32  # where what follows the seal begins
-    _BODY = _SEALED + 4  # where the header begins
+    _SEALED = _START.size + 32  # where what the seal covers goes on
+    _LENGTH = _SEALED + 32  # where the header''s length is
+    _HEADER = _LENGTH + 4
 
     class FrameError(Exception):
         """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
@@ -107,32 +108,44 @@ def sqlexec_runner():
     ):
         """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
         text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-        length = struct.pack("<I", len(text))
+        digest = hashlib.sha256()
+        for part in body:
+            digest.update(part)
         start = _START.pack(_MAGIC, WIRE_VERSION, kind)
-        seal = _seal([start, length, text] + list(body), key)
-        return b"".join([start, seal, length, text] + list(body))
+        rest = digest.digest() + struct.pack("<I", len(text)) + text
+        return b"".join([start, _seal(start, rest, key), rest] + list(body))
 
     def split_frame(data, kind, key = b""):
         """Check a frame''s seal and give its header and a view of its body; FrameError if it fails."""
         view = memoryview(data)
-        if len(view) < _BODY:
+        header, start = _checked_header(view, kind, key)
+        body = view[start:]
+        if hashlib.sha256(body).digest() != view[_SEALED:_LENGTH]:
+            raise FrameError("its body was cut or changed")
+        return header, body
+
+    def read_header(data, kind, key = b""):
+        """Check the seal and give the header of a frame, or of the first part of one."""
+        return _checked_header(memoryview(data), kind, key)[0]
+
+    def _checked_header(view, kind, key):
+        """The header, and where the body begins."""
+        if len(view) < _HEADER:
             raise FrameError("it has %d bytes, fewer than a frame''s first part" % len(view))
         magic, version, found = _START.unpack_from(view)
-        (header_length,) = struct.unpack_from("<I", view, _SEALED)
         if magic != _MAGIC:
             raise FrameError("it does not begin as a frame does")
         if version != WIRE_VERSION:
             raise FrameError("it has format version %d, this side reads %d" % (version, WIRE_VERSION))
         if found != kind:
             raise FrameError("it is of kind %d, not %d" % (found, kind))
-        seal = _seal([view[: _START.size], view[_SEALED:]], key)
+        end = _HEADER + struct.unpack_from("<I", view, _LENGTH)[0]
+        if end > len(view):
+            raise FrameError("its header is longer than it is itself: it was cut, or changed")
+        seal = _seal(view[: _START.size], view[_SEALED:end], key)
         if not hmac.compare_digest(bytes(view[_START.size : _SEALED]), seal):
             raise FrameError("its seal does not fit: it was cut, changed, or made with another key")
-        body = _BODY + header_length
-        if body > len(view):
-            raise FrameError("its header is longer than it is itself")
-        header = json.loads(bytes(view[_BODY:body]).decode("ascii"))
-        return header, view[body:]
+        return json.loads(bytes(view[_HEADER:end]).decode("ascii")), end
 
     def take(body, lengths, offset):
         """Cut pieces of these lengths off the body from `offset` on; also gives the new offset."""
@@ -144,10 +157,10 @@ def sqlexec_runner():
             offset += length
         return pieces, offset
 
-    def _seal(parts, key):
+    def _seal(start, rest, key):
         digest = hmac.new(key, digestmod=hashlib.sha256) if key else hashlib.sha256()  # type: Any
-        for part in parts:
-            digest.update(part)
+        digest.update(start)
+        digest.update(rest)
         seal = digest.digest()  # type: bytes
         return seal
 

@@ -1,12 +1,14 @@
 """The frame of every payload and result: a seal, a header, and bytes.
 
-    magic "sqlx" | version u16 | kind u16 | seal 32 bytes | header length u32 | header | body
+    magic "sqlx" | version u16 | kind u16 | seal 32 bytes
+    | SHA-256 of the body 32 bytes | header length u32 | header | body
 
 Integers are little-endian.  The header is ASCII JSON.  The body is the concatenation of the
 pickles and buffers that the header lists with their lengths.  The seal is the HMAC-SHA256 of
-all else under the job's key (results), or its SHA-256 (requests, where it only
-finds cut or changed bytes: whoever may send a request may run Python in the server anyway).
-It is checked before a single byte of the body is unpickled.
+all but the seal and the body under the job's key (results), or its SHA-256 (requests, where it
+only finds cut or changed bytes: whoever may send a request may run Python in the server anyway).
+It is checked, and then the body's hash, before a single byte of the body is unpickled.  The
+header can be read and trusted without the body.
 """
 
 import hashlib
@@ -23,8 +25,9 @@ RESULT = 2
 
 _MAGIC = b"sqlx"
 _START = struct.Struct("<4sHH")
-_SEALED = _START.size + 32  # where what follows the seal begins
-_BODY = _SEALED + 4  # where the header begins
+_SEALED = _START.size + 32  # where what the seal covers goes on
+_LENGTH = _SEALED + 32  # where the header's length is
+_HEADER = _LENGTH + 4
 
 
 class FrameError(Exception):
@@ -36,33 +39,47 @@ def join_frame(
 ) -> bytes:
     """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-    length = struct.pack("<I", len(text))
+    digest = hashlib.sha256()
+    for part in body:
+        digest.update(part)
     start = _START.pack(_MAGIC, WIRE_VERSION, kind)
-    seal = _seal([start, length, text] + list(body), key)
-    return b"".join([start, seal, length, text] + list(body))
+    rest = digest.digest() + struct.pack("<I", len(text)) + text
+    return b"".join([start, _seal(start, rest, key), rest] + list(body))
 
 
 def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Dict[str, Any], memoryview]:
     """Check a frame's seal and give its header and a view of its body; FrameError if it fails."""
     view = memoryview(data)
-    if len(view) < _BODY:
+    header, start = _checked_header(view, kind, key)
+    body = view[start:]
+    if hashlib.sha256(body).digest() != view[_SEALED:_LENGTH]:
+        raise FrameError("its body was cut or changed")
+    return header, body
+
+
+def read_header(data: Buffer, kind: int, key: bytes = b"") -> Dict[str, Any]:
+    """Check the seal and give the header of a frame, or of the first part of one."""
+    return _checked_header(memoryview(data), kind, key)[0]
+
+
+def _checked_header(view: memoryview, kind: int, key: bytes) -> Tuple[Dict[str, Any], int]:
+    """The header, and where the body begins."""
+    if len(view) < _HEADER:
         raise FrameError("it has %d bytes, fewer than a frame's first part" % len(view))
     magic, version, found = _START.unpack_from(view)
-    (header_length,) = struct.unpack_from("<I", view, _SEALED)
     if magic != _MAGIC:
         raise FrameError("it does not begin as a frame does")
     if version != WIRE_VERSION:
         raise FrameError("it has format version %d, this side reads %d" % (version, WIRE_VERSION))
     if found != kind:
         raise FrameError("it is of kind %d, not %d" % (found, kind))
-    seal = _seal([view[: _START.size], view[_SEALED:]], key)
+    end = _HEADER + struct.unpack_from("<I", view, _LENGTH)[0]
+    if end > len(view):
+        raise FrameError("its header is longer than it is itself: it was cut, or changed")
+    seal = _seal(view[: _START.size], view[_SEALED:end], key)
     if not hmac.compare_digest(bytes(view[_START.size : _SEALED]), seal):
         raise FrameError("its seal does not fit: it was cut, changed, or made with another key")
-    body = _BODY + header_length
-    if body > len(view):
-        raise FrameError("its header is longer than it is itself")
-    header = json.loads(bytes(view[_BODY:body]).decode("ascii"))
-    return header, view[body:]
+    return json.loads(bytes(view[_HEADER:end]).decode("ascii")), end
 
 
 def take(body: memoryview, lengths: Sequence[int], offset: int) -> Tuple[List[memoryview], int]:
@@ -76,10 +93,10 @@ def take(body: memoryview, lengths: Sequence[int], offset: int) -> Tuple[List[me
     return pieces, offset
 
 
-def _seal(parts: Sequence[Buffer], key: bytes) -> bytes:
+def _seal(start: Buffer, rest: Buffer, key: bytes) -> bytes:
     digest = hmac.new(key, digestmod=hashlib.sha256) if key else hashlib.sha256()  # type: Any
-    for part in parts:
-        digest.update(part)
+    digest.update(start)
+    digest.update(rest)
     seal = digest.digest()  # type: bytes
     return seal
 

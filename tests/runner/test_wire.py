@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_frame, take
+from sqlexec.runner.wire import (
+    REQUEST,
+    RESULT,
+    FrameError,
+    join_frame,
+    read_header,
+    split_frame,
+    take,
+)
 
 KEY = b"k" * 32
 
@@ -28,11 +36,29 @@ def test_no_changed_byte_passes(data: st.DataObject) -> None:
         split_frame(bytes(frame), RESULT, KEY)
 
 
-@given(st.integers(0, 60))
+@given(st.integers(0, 100))
 def test_no_cut_frame_passes(length: int) -> None:
     frame = join_frame(RESULT, {"a": 1}, [b"body"], KEY)
     with pytest.raises(FrameError):
         split_frame(frame[: min(length, len(frame) - 1)], RESULT, KEY)
+
+
+def test_the_header_is_read_without_the_body() -> None:
+    frame = join_frame(RESULT, {"a": 1}, [b"body" * 100], KEY)
+    assert read_header(frame[:-400], RESULT, KEY) == {"a": 1}
+    with pytest.raises(FrameError, match="cut"):
+        read_header(frame[:-401], RESULT, KEY)
+    with pytest.raises(FrameError, match="body was cut"):
+        split_frame(frame[:-1], RESULT, KEY)
+
+
+@given(st.data())
+def test_no_changed_byte_of_a_header_passes(data: st.DataObject) -> None:
+    frame = bytearray(join_frame(RESULT, {"a": 1}, [], KEY))
+    place = data.draw(st.integers(0, len(frame) - 1))
+    frame[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(FrameError):
+        read_header(bytes(frame), RESULT, KEY)
 
 
 @given(st.binary(max_size=300))

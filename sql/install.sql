@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '97cff4f94c87a147575a9af1ca4358130de915e4f6a6b962ebed6cd441199480';
+    SET @source_sha256 = 'cc3832e10b429db8f78f118289a8042eb608c3835894fd41c968dce2409d595f';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
 result, result_length, failed_count = b"", 0, 0
@@ -2328,23 +2328,287 @@ def sqlexec_runner():
     import __future__
 
     import ast
-    import collections
+    import types
+
+    _OUTER = "sqlexec_free"
+
+    def definition_code(
+        segment,
+        path,
+        free,
+        flags = -1,
+        imported = (),
+    ):
+        """Compile a definition; gives a function''s code, or that of a function which defines it.
+
+        `flags` are those of the `__future__`; by default annotations are kept as text, since what
+        they name may not exist here.  `imported` are names that the module imports: to them Python
+        3.11 and later compile calls in another way.
+        """
+        kind, file, line, text = segment
+        body = _parse(kind, line, text)
+        node = body[0]  # type: Any
+        name = "<lambda>" if kind == "lambda" else node.name
+        tree, scopes = _wrapper(path, [each for each in free if each != "__class__"], line)
+        if kind == "def":
+            node.decorator_list = []
+        if not scopes and kind != "lambda" and name not in free:
+            body = _placed("global %s" % name, line).body + body
+        if kind in ("class", "statement"):
+            body = body + _placed("def f():\n return %s" % name, line).body[0].body
+        innermost = tree.body[0]
+        while isinstance(innermost.body[-1], (ast.FunctionDef, ast.ClassDef)):
+            innermost = innermost.body[-1]
+        innermost.body = body
+        if imported:
+            tree.body = _placed("import %s" % ", ".join(imported), line).body + tree.body
+        if flags < 0:
+            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+            if not flags:
+                strip_annotations(tree)
+        code = compile(tree, file, "exec", flags, True)
+        for scope in [_OUTER] + scopes + ([] if kind in ("class", "statement") else [name]):
+            code = _inner_code(code, scope)
+        return code
+
+    def _parse(kind, line, text):
+        """The statements of a segment, at their own lines and columns."""
+        if kind == "lambda":
+            tree, before = ast.parse("(\n" + text + "\n)"), 1
+        elif text[:1] in (" ", "\t"):
+            tree, before = ast.parse("if 1:\n" + text), 1
+        else:
+            tree, before = ast.parse(text), 0
+        ast.increment_lineno(tree, line - 1 - before)
+        found = tree.body  # type: Any
+        return list(found[0].body if before and kind != "lambda" else found)
+
+    def _wrapper(path, free, line):
+        """The functions and classes around a definition, and their names from outer to inner."""
+        lines = ["def %s(%s):" % (_OUTER, ", ".join(free))]
+        scopes = []  # type: List[str]
+        steps = path.split(".")
+        for place, name in enumerate(steps[:-1]):
+            if not name.isidentifier():
+                continue  # "<locals>", or a lambda, which gives no scope that counts
+            indent = " " * (len(scopes) + 1)
+            if not scopes and name not in free:
+                lines.append("%sglobal %s" % (indent, name))
+            is_function = steps[place + 1] == "<locals>"
+            lines.append("%s%s:" % (indent, "def %s()" % name if is_function else "class %s" % name))
+            scopes.append(name)
+        lines.append(" " * (len(scopes) + 1) + "pass")
+        return _placed("\n".join(lines), line), scopes
+
+    def _placed(text, line):
+        """Parsed code, all of it at one line."""
+        tree = ast.parse(text)
+        for node in ast.walk(tree):
+            for name in ("lineno", "end_lineno"):
+                if hasattr(node, name):
+                    setattr(node, name, line)
+        return tree
+
+    def _inner_code(code, name):
+        """The last code of that name in another one: those of default values come before it."""
+        found = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+        for each in reversed(found):
+            if each.co_name == name:
+                return each
+        for each in reversed(found):
+            if each.co_name.startswith("<generic parameters"):
+                return _inner_code(each, name)
+        raise LookupError("no code of the name %s" % name)
+
+    def strip_annotations(tree):
+        """For Python 3.5 and 3.6, which evaluate all of them."""
+        for node in ast.walk(tree):  # type: Any
+            if isinstance(node, ast.arg):
+                node.annotation = None
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                node.returns = None
+            elif type(node).__name__ == "AnnAssign":
+                node.annotation = ast.copy_location(ast.Str("typing.Any"), node.annotation)  # type: ignore[attr-defined,unused-ignore]
+
+
+    import __future__
+
+    import ast
     import importlib
     import importlib.machinery
     import json
     import linecache
-    import pickle
     import sys
     import types
     import zlib
 
-    _OUTER = "sqlexec_free"
-    _MADE = {}  # type: Dict[int, Any]  # objects of this chunk by the number the client gave them
     _MODULES = {}  # type: Dict[int, types.ModuleType]  # likewise, namespaces
     _BEFORE = []  # type: List[Tuple[Dict[str, Any], str, Any]]  # dict, key, what stood there
 
+    def install_modules(pieces):
+        """Make the user''s modules importable that came whole; `pieces` is [] or their sources."""
+        if pieces:
+            sources = json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii"))
+            sys.meta_path.insert(0, _ModuleFinder(sources))
+            for name in sources:
+                _replace(sys.modules, name, None)
+
+    def clear_namespaces():
+        """Leave nothing of the chunk''s modules behind."""
+        finders = [each for each in sys.meta_path if type(each).__name__ == "_ModuleFinder"]
+        for finder in finders:
+            sys.meta_path.remove(finder)
+        while _BEFORE:
+            place, key, value = _BEFORE.pop()
+            if value is None:
+                place.pop(key, None)
+            else:
+                place[key] = value
+        _MODULES.clear()
+
+    def user_namespace(
+        number, name, file, package, kind
+    ):
+        """The namespace of one of the user''s modules ("module"), or of code without one ("free").
+
+        That of a module that came "whole" is its own.
+        """
+        if kind == "whole":
+            return importlib.import_module(name).__dict__
+        if number not in _MODULES:
+            module = types.ModuleType(name)
+            module.__dict__["__builtins__"] = __builtins__
+            if file is not None:
+                module.__file__ = file
+            module.__dict__["__package__"] = package
+            _MODULES[number] = module
+            if kind == "module":
+                _stand_in_for(name.rpartition(".")[0])
+                _replace(sys.modules, name, module)
+        return _MODULES[number].__dict__
+
+    def user_module(name):
+        """One of the user''s modules that came whole."""
+        return importlib.import_module(name)
+
+    def user_name(name, attribute):
+        """A name of one of the user''s modules that came whole."""
+        value = importlib.import_module(name)  # type: Any
+        for each in attribute.split("."):
+            value = getattr(value, each)
+        return value
+
+    def remember_lines(segment):
+        """Let tracebacks show the user''s text."""
+        _, file, line, text = segment
+        if not any(place is linecache.cache and key == file for place, key, _ in _BEFORE):
+            _replace(linecache.cache, file, (0, None, [], file))
+        entry = linecache.cache[file]  # type: Any
+        lines = entry[2]
+        new = text.splitlines(True)
+        lines.extend(["\n"] * (line - 1 + len(new) - len(lines)))
+        lines[line - 1 : line - 1 + len(new)] = [each.rstrip("\n") + "\n" for each in new]
+
+    def _replace(place, key, value):
+        """Set an item, until remove_definitions."""
+        _BEFORE.append((place, key, place.get(key)))
+        if value is None:
+            place.pop(key, None)
+        else:
+            place[key] = value
+
+    def _stand_in_for(package):
+        """Packages around a user''s module: empty ones do, where the real ones did not come."""
+        if not package or package in sys.modules:
+            return
+        _stand_in_for(package.rpartition(".")[0])
+        finders = [each for each in sys.meta_path if isinstance(each, _ModuleFinder)]
+        if not any(each.find_spec(package) for each in finders):
+            module = types.ModuleType(package)  # type: Any
+            module.__path__ = []
+            _replace(sys.modules, package, module)
+
+    class _ModuleFinder:
+        """Finder and loader of the user''s modules that came whole: name -> (file, source, package?)."""
+
+        def __init__(self, sources):
+            self._sources = sources
+
+        def find_spec(self, name, path = None, target = None):
+            """A spec for the modules that are here."""
+            if name not in self._sources:
+                return None
+            loader = self  # type: Any
+            file, _, is_package = self._sources[name]
+            return importlib.machinery.ModuleSpec(name, loader, origin=file, is_package=is_package)
+
+        def create_module(self, spec):
+            """None: an ordinary module."""
+
+        def exec_module(self, module):
+            """Run the module''s source."""
+            file, source, _ = self._sources[module.__name__]
+            module.__file__ = file
+            remember_lines(("module", file, 1, source))
+            tree = ast.parse(source)
+            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+            if not flags:
+                tree.body = [each for each in tree.body if getattr(each, "module", 0) != "__future__"]
+                strip_annotations(tree)
+            exec(compile(tree, file, "exec", flags, True), module.__dict__)
+
+
+    import importlib
+    import sys
+
     class MissingPackage(ImportError):
         """A package that the function imports on the client is not there on the server."""
+
+    def import_package(name, version = None, submodules = ()):
+        """An installed module, with those of its submodules that are used; says who lacks it."""
+        try:
+            module = importlib.import_module(name)
+            for each in submodules:
+                importlib.import_module(each)
+            return module
+        except ImportError as error:
+            raise MissingPackage(
+                "the function needs the package %r (%sof the client), which the server''s Python %d.%d "
+                "cannot import: %s. Install it on the server, or do without it in the function"
+                % (
+                    name.split(".", 1)[0],
+                    "version %s " % version if version else "",
+                    sys.version_info[0],
+                    sys.version_info[1],
+                    error,
+                )
+            )
+
+    def import_name(module, name, version = None):
+        """A name of an installed module: what `from module import name` gives."""
+        value = import_package(module, version)
+        try:
+            for each in name.split("."):
+                value = getattr(value, each)
+        except AttributeError:
+            found = getattr(sys.modules.get(module.split(".", 1)[0]), "__version__", None)
+            raise MissingPackage(
+                "the function needs %r of module %r (%son the client), which the server''s %s lacks"
+                % (
+                    name,
+                    module,
+                    "version %s " % version if version else "",
+                    "version %s" % found if found else "Python %d.%d" % tuple(sys.version_info[:2]),
+                )
+            )
+        return value
+
+
+    import collections
+    import pickle
+    import types
+
+    _MADE = {}  # type: Dict[int, Any]  # objects of this chunk by the number the client gave them
 
     def definition_names():
         """What the client''s pickles call for, by name."""
@@ -2363,27 +2627,10 @@ def sqlexec_runner():
         )  # type: Any
         return {each.__name__: each for each in names}
 
-    def install_modules(pieces):
-        """Make the user''s modules importable that came whole; `pieces` is [] or their sources."""
-        if pieces:
-            sources = json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii"))
-            sys.meta_path.insert(0, _ModuleFinder(sources))
-            for name in sources:
-                _replace(sys.modules, name, None)
-
     def remove_definitions():
         """Leave nothing of the chunk''s definitions behind."""
-        finders = [each for each in sys.meta_path if type(each).__name__ == "_ModuleFinder"]
-        for finder in finders:
-            sys.meta_path.remove(finder)
-        while _BEFORE:
-            place, key, value = _BEFORE.pop()
-            if value is None:
-                place.pop(key, None)
-            else:
-                place[key] = value
+        clear_namespaces()
         _MADE.clear()
-        _MODULES.clear()
 
     def define(
         number,
@@ -2403,7 +2650,7 @@ def sqlexec_runner():
             return _MADE[number]
         for name, value in needed.items():
             space.setdefault(name, value)
-        _remember_lines(segment)
+        remember_lines(segment)
         code = definition_code(segment, path, free)
         by_name = dict(zip(free, cells))
         closure = tuple(
@@ -2441,38 +2688,6 @@ def sqlexec_runner():
         del cell
         closure = holder.__closure__  # type: Any
         return closure[0]
-
-    def user_namespace(
-        number, name, file, package, kind
-    ):
-        """The namespace of one of the user''s modules ("module"), or of code without one ("free").
-
-        That of a module that came "whole" is its own.
-        """
-        if kind == "whole":
-            return importlib.import_module(name).__dict__
-        if number not in _MODULES:
-            module = types.ModuleType(name)
-            module.__dict__["__builtins__"] = __builtins__
-            if file is not None:
-                module.__file__ = file
-            module.__dict__["__package__"] = package
-            _MODULES[number] = module
-            if kind == "module":
-                _stand_in_for(name.rpartition(".")[0])
-                _replace(sys.modules, name, module)
-        return _MODULES[number].__dict__
-
-    def user_module(name):
-        """One of the user''s modules that came whole."""
-        return importlib.import_module(name)
-
-    def user_name(name, attribute):
-        """A name of one of the user''s modules that came whole."""
-        value = importlib.import_module(name)  # type: Any
-        for each in attribute.split("."):
-            value = getattr(value, each)
-        return value
 
     def known(number):
         """What an earlier pickle of this chunk has defined."""
@@ -2550,143 +2765,6 @@ def sqlexec_runner():
             _MADE[number] = made
         return _MADE[number]
 
-    def import_package(name, version = None, submodules = ()):
-        """An installed module, with those of its submodules that are used; says who lacks it."""
-        try:
-            module = importlib.import_module(name)
-            for each in submodules:
-                importlib.import_module(each)
-            return module
-        except ImportError as error:
-            raise MissingPackage(
-                "the function needs the package %r (%sof the client), which the server''s Python %d.%d "
-                "cannot import: %s. Install it on the server, or do without it in the function"
-                % (
-                    name.split(".", 1)[0],
-                    "version %s " % version if version else "",
-                    sys.version_info[0],
-                    sys.version_info[1],
-                    error,
-                )
-            )
-
-    def import_name(module, name, version = None):
-        """A name of an installed module: what `from module import name` gives."""
-        value = import_package(module, version)
-        try:
-            for each in name.split("."):
-                value = getattr(value, each)
-        except AttributeError:
-            found = getattr(sys.modules.get(module.split(".", 1)[0]), "__version__", None)
-            raise MissingPackage(
-                "the function needs %r of module %r (%son the client), which the server''s %s lacks"
-                % (
-                    name,
-                    module,
-                    "version %s " % version if version else "",
-                    "version %s" % found if found else "Python %d.%d" % tuple(sys.version_info[:2]),
-                )
-            )
-        return value
-
-    def definition_code(
-        segment,
-        path,
-        free,
-        flags = -1,
-        imported = (),
-    ):
-        """Compile a definition; gives a function''s code, or that of a function which defines it.
-
-        `flags` are those of the `__future__`; by default annotations are kept as text, since what
-        they name may not exist here.  `imported` are names that the module imports: to them Python
-        3.11 and later compile calls in another way.
-        """
-        kind, file, line, text = segment
-        body = _parse(kind, line, text)
-        node = body[0]  # type: Any
-        name = "<lambda>" if kind == "lambda" else node.name
-        tree, scopes = _wrapper(path, [each for each in free if each != "__class__"], line)
-        if kind == "def":
-            node.decorator_list = []
-        if not scopes and kind != "lambda" and name not in free:
-            body = _placed("global %s" % name, line).body + body
-        if kind in ("class", "statement"):
-            body = body + _placed("def f():\n return %s" % name, line).body[0].body
-        innermost = tree.body[0]
-        while isinstance(innermost.body[-1], (ast.FunctionDef, ast.ClassDef)):
-            innermost = innermost.body[-1]
-        innermost.body = body
-        if imported:
-            tree.body = _placed("import %s" % ", ".join(imported), line).body + tree.body
-        if flags < 0:
-            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
-            if not flags:
-                _strip_annotations(tree)
-        code = compile(tree, file, "exec", flags, True)
-        for scope in [_OUTER] + scopes + ([] if kind in ("class", "statement") else [name]):
-            code = _inner_code(code, scope)
-        return code
-
-    def _parse(kind, line, text):
-        """The statements of a segment, at their own lines and columns."""
-        if kind == "lambda":
-            tree, before = ast.parse("(\n" + text + "\n)"), 1
-        elif text[:1] in (" ", "\t"):
-            tree, before = ast.parse("if 1:\n" + text), 1
-        else:
-            tree, before = ast.parse(text), 0
-        ast.increment_lineno(tree, line - 1 - before)
-        found = tree.body  # type: Any
-        return list(found[0].body if before and kind != "lambda" else found)
-
-    def _wrapper(path, free, line):
-        """The functions and classes around a definition, and their names from outer to inner."""
-        lines = ["def %s(%s):" % (_OUTER, ", ".join(free))]
-        scopes = []  # type: List[str]
-        steps = path.split(".")
-        for place, name in enumerate(steps[:-1]):
-            if not name.isidentifier():
-                continue  # "<locals>", or a lambda, which gives no scope that counts
-            indent = " " * (len(scopes) + 1)
-            if not scopes and name not in free:
-                lines.append("%sglobal %s" % (indent, name))
-            is_function = steps[place + 1] == "<locals>"
-            lines.append("%s%s:" % (indent, "def %s()" % name if is_function else "class %s" % name))
-            scopes.append(name)
-        lines.append(" " * (len(scopes) + 1) + "pass")
-        return _placed("\n".join(lines), line), scopes
-
-    def _placed(text, line):
-        """Parsed code, all of it at one line."""
-        tree = ast.parse(text)
-        for node in ast.walk(tree):
-            for name in ("lineno", "end_lineno"):
-                if hasattr(node, name):
-                    setattr(node, name, line)
-        return tree
-
-    def _inner_code(code, name):
-        """The last code of that name in another one: those of default values come before it."""
-        found = [each for each in code.co_consts if isinstance(each, types.CodeType)]
-        for each in reversed(found):
-            if each.co_name == name:
-                return each
-        for each in reversed(found):
-            if each.co_name.startswith("<generic parameters"):
-                return _inner_code(each, name)
-        raise LookupError("no code of the name %s" % name)
-
-    def _strip_annotations(tree):
-        """For Python 3.5 and 3.6, which evaluate all of them."""
-        for node in ast.walk(tree):  # type: Any
-            if isinstance(node, ast.arg):
-                node.annotation = None
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                node.returns = None
-            elif type(node).__name__ == "AnnAssign":
-                node.annotation = ast.copy_location(ast.Str("typing.Any"), node.annotation)  # type: ignore[attr-defined,unused-ignore]
-
     def _fill(cell, value):
         """Set a cell''s contents; Python 3.6 has no attribute for that."""
 
@@ -2697,65 +2775,6 @@ def sqlexec_runner():
             inner = value
 
         types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
-
-    def _remember_lines(segment):
-        """Let tracebacks show the user''s text."""
-        _, file, line, text = segment
-        if not any(place is linecache.cache and key == file for place, key, _ in _BEFORE):
-            _replace(linecache.cache, file, (0, None, [], file))
-        entry = linecache.cache[file]  # type: Any
-        lines = entry[2]
-        new = text.splitlines(True)
-        lines.extend(["\n"] * (line - 1 + len(new) - len(lines)))
-        lines[line - 1 : line - 1 + len(new)] = [each.rstrip("\n") + "\n" for each in new]
-
-    def _replace(place, key, value):
-        """Set an item, until remove_definitions."""
-        _BEFORE.append((place, key, place.get(key)))
-        if value is None:
-            place.pop(key, None)
-        else:
-            place[key] = value
-
-    def _stand_in_for(package):
-        """Packages around a user''s module: empty ones do, where the real ones did not come."""
-        if not package or package in sys.modules:
-            return
-        _stand_in_for(package.rpartition(".")[0])
-        finders = [each for each in sys.meta_path if isinstance(each, _ModuleFinder)]
-        if not any(each.find_spec(package) for each in finders):
-            module = types.ModuleType(package)  # type: Any
-            module.__path__ = []
-            _replace(sys.modules, package, module)
-
-    class _ModuleFinder:
-        """Finder and loader of the user''s modules that came whole: name -> (file, source, package?)."""
-
-        def __init__(self, sources):
-            self._sources = sources
-
-        def find_spec(self, name, path = None, target = None):
-            """A spec for the modules that are here."""
-            if name not in self._sources:
-                return None
-            loader = self  # type: Any
-            file, _, is_package = self._sources[name]
-            return importlib.machinery.ModuleSpec(name, loader, origin=file, is_package=is_package)
-
-        def create_module(self, spec):
-            """None: an ordinary module."""
-
-        def exec_module(self, module):
-            """Run the module''s source."""
-            file, source, _ = self._sources[module.__name__]
-            module.__file__ = file
-            _remember_lines(("module", file, 1, source))
-            tree = ast.parse(source)
-            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
-            if not flags:
-                tree.body = [each for each in tree.body if getattr(each, "module", 0) != "__future__"]
-                _strip_annotations(tree)
-            exec(compile(tree, file, "exec", flags, True), module.__dict__)
 
 
     def step_frame(

@@ -5,7 +5,7 @@ body    [cloudpickle] | [whole modules] | function, shared arguments, local stat
 
 Functions and classes of the user's go as bytecode to a server of the client's minor version, and
 to one that nobody knows yet; it answers where it is another, and gets them by source
-(payload/source.py).
+(payload/source).
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ import cloudpickle
 
 from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
-from sqlexec.payload.source import Numbers, SourceBundle
+from sqlexec.payload.source.bundle import Numbers, SourceBundle
+from sqlexec.payload.source.pickler import dump_by_source
 from sqlexec.runner.batch import Batch, is_plain, sizes
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
@@ -222,7 +223,7 @@ def _dump(
     """Pickle by source or cloudpickle; on failure find which of the named parts is at fault."""
     try:
         if bundle is not None:
-            return bundle.dump(value, first=first)
+            return dump_by_source(bundle, value, first=first)
         with _by_value(user_modules()):
             return dump(value, by_value=True)
     except PackError:

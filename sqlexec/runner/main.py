@@ -20,9 +20,9 @@ from sqlexec.runner.functions import (
     definition_names,
     definitions_pickler,
     has_definitions,
-    install_modules,
     remove_definitions,
 )
+from sqlexec.runner.namespaces import install_modules
 from sqlexec.runner.pickler import has_travelled, install_cloudpickle
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.revoscalepy import (

@@ -12,8 +12,8 @@ from sqlexec import RxInSqlServer, RxSqlServerData, rx_exec
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.errors import RemoteTraceback
 from sqlexec.server.pool import POOL
+from tests.environments import environment
 from tests.integration.conftest import prepared
-from tests.runner.peers import environment
 
 pytestmark = pytest.mark.embedded_only
 

@@ -10,7 +10,7 @@ import pytest
 from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, assert_same
 from tests.runner.peers import PEERS, Peer, PeerError, peer
 
-WITH_PANDAS = [name for name, (_, requirements) in PEERS.items() if requirements]
+WITH_PANDAS = [name for name, requirements in PEERS.items() if requirements]
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def test_cells(monkeypatch: pytest.MonkeyPatch) -> None:
         name = f"/tmp/ipykernel_1/{number}.py"
         linecache.cache[name] = (len(text), None, text.splitlines(True), name)
         exec(compile(text, name, "exec"), vars(main))
-    monkeypatch.setattr("sqlexec.payload.sources.linecache.checkcache", lambda *_: None)
+    monkeypatch.setattr("sqlexec.payload.source.definitions.linecache.checkcache", lambda *_: None)
     assert value("3.8", vars(main)["job"], shared={"x": 2.5}) == 11
 
 

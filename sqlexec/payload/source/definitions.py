@@ -8,8 +8,8 @@ from __future__ import annotations
 import __future__
 
 import ast
-import inspect
 import linecache
+import symtable
 import sys
 import weakref
 from collections.abc import Iterator
@@ -19,7 +19,15 @@ from typing import Any
 
 from sqlexec.errors import PackError
 from sqlexec.payload.modules import is_users_file
-from sqlexec.runner.functions import definition_code
+from sqlexec.payload.source.files import (
+    Node,
+    SourceFile,
+    first_line,
+    is_current,
+    name_of,
+    source_file,
+)
+from sqlexec.runner.definition_code import definition_code
 from sqlexec.runner.types import Segment
 
 _FUTURES = 0
@@ -27,71 +35,6 @@ for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
 
 _ANNOTATIONS = __future__.annotations.compiler_flag
-
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-Node = FunctionNode | ast.ClassDef
-
-
-@dataclass
-class SourceFile:
-    """A parsed text and the definitions in it."""
-
-    name: str
-    lines: list[str]
-    tree: ast.Module
-    definitions: list[tuple[str, Node]] = field(default_factory=list)  # with qualified names
-    imports: dict[str, tuple[str, str]] | None = None  # names of `from x import y`, once asked for
-    _imported: list[str] | None = None
-    _by_line: dict[int, list[tuple[str, Node]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.definitions.extend(_definitions(self.tree, ""))
-        for path, node in self.definitions:
-            self._by_line.setdefault(_first_line(node), []).append((path, node))
-
-    def at(self, line: int) -> list[tuple[str, Node]]:
-        """Definitions that begin in a line."""
-        return self._by_line.get(line, [])
-
-    def imported(self) -> list[str]:
-        """Names that the text itself imports, outside of functions."""
-        if self._imported is None:
-            self._imported = sorted(set(_imported_in(self.tree)))
-        return self._imported
-
-    def segment(self, kind: str, node: ast.expr | ast.stmt) -> Segment:
-        """A node's text, its first line filled up to its column."""
-        first = _first_line(node) if kind in ("class", "statement") else node.lineno
-        last = node.end_lineno or first
-        cut = self.lines[first - 1 : last]
-        cut[-1] = _utf8(cut[-1])[: node.end_col_offset].decode()
-        column = len(_utf8(self.lines[node.lineno - 1])[: node.col_offset].decode())
-        if cut[0][:column].strip():
-            cut[0] = " " * column + cut[0][column:]
-        return kind, self.name, first, "".join(cut)
-
-
-def source_file(name: str, owner: object = None) -> SourceFile | None:
-    """The text of that name as linecache has it, parsed; None where there is none."""
-    lines = linecache.getlines(name, getattr(owner, "__globals__", None))
-    if not lines and isinstance(owner, FunctionType):
-        try:
-            lines = inspect.findsource(owner)[0]  # knows the prompt of Python 3.13
-        except (OSError, TypeError, IndexError):
-            lines = []
-    if not lines:
-        return None
-    known = _PARSED.get(name)
-    if known is None or known.lines is not lines:
-        try:
-            known = SourceFile(name, lines, ast.parse("".join(lines)))
-        except SyntaxError:
-            return None  # edited meanwhile, or no Python at all
-        _PARSED[name] = known
-    return known
-
-
-_PARSED: dict[str, SourceFile] = {}
 
 
 @dataclass
@@ -111,7 +54,7 @@ def definition_of(function: FunctionType) -> Definition:
     """The definition of a function; PackError where it has none, or another one by now."""
     code = function.__code__
     known = _FUNCTIONS.get(id(code))
-    if known is not None and known[0] is code and _is_current(known[1].file):
+    if known is not None and known[0] is code and is_current(known[1].file):
         return known[1]
     found = _find_function(function)
     if len(_FUNCTIONS) > _MOST:
@@ -126,7 +69,7 @@ def _find_function(function: FunctionType) -> Definition:
         file = source_file(code.co_filename, function)
         for path, node in file.at(code.co_firstlineno) if file is not None else ():
             assert file is not None
-            if isinstance(node, ast.ClassDef) or _name_of(node) != code.co_name:
+            if isinstance(node, ast.ClassDef) or name_of(node) != code.co_name:
                 continue
             kind = "lambda" if isinstance(node, ast.Lambda) else "def"
             segment = file.segment(kind, node)
@@ -151,7 +94,7 @@ def _find_function(function: FunctionType) -> Definition:
 def class_definition(cls: type) -> Definition | None:
     """The class statement of a class; None where it was not made by one."""
     known = _CLASSES.get(cls)
-    if known is None or not _is_current(known.file):
+    if known is None or not is_current(known.file):
         known = _find_class(cls)
         if known is not None:
             _CLASSES[cls] = known
@@ -161,10 +104,6 @@ def class_definition(cls: type) -> Definition | None:
 _MOST = 10_000  # definitions that are remembered
 _FUNCTIONS: dict[int, tuple[CodeType, Definition]] = {}  # the code is kept, so is its id
 _CLASSES: weakref.WeakKeyDictionary[type, Definition] = weakref.WeakKeyDictionary()
-
-
-def _is_current(file: SourceFile) -> bool:
-    return linecache.getlines(file.name) is file.lines
 
 
 def _find_class(cls: type) -> Definition | None:
@@ -185,7 +124,7 @@ def _find_class(cls: type) -> Definition | None:
         exact = [
             node
             for node in candidates
-            if _first_line(node) == own
+            if first_line(node) == own
             or any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
         ]
         if exact or (candidates and not lines):
@@ -220,15 +159,14 @@ def functions_in(cls: type) -> Iterator[FunctionType]:
 
 def free_names(file: SourceFile, node: Node) -> list[str]:
     """Names that a definition takes from functions around it."""
-    import symtable
 
     def walk(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         for child in table.get_children():
             yield child
             yield from walk(child)
 
-    name = _name_of(node)
-    lines = (node.lineno, _first_line(node))
+    name = name_of(node)
+    lines = (node.lineno, first_line(node))
     for table in walk(symtable.symtable("".join(file.lines), file.name, "exec")):
         if table.get_name() == name and table.get_lineno() in lines:
             return sorted(each.get_name() for each in table.get_symbols() if each.is_free())
@@ -245,42 +183,6 @@ def _files_of(cls: type, methods: list[FunctionType]) -> Iterator[SourceFile]:
         found = source_file(name, methods[0] if methods else None) if name else None
         if found is not None:
             yield found
-
-
-def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Node]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            path = prefix + _name_of(child)
-            yield path, child
-            # Decorators and defaults are of the scope around, but no definition minds.
-            yield from _definitions(child, path + ".<locals>.")
-        elif isinstance(child, ast.ClassDef):
-            yield prefix + child.name, child
-            yield from _definitions(child, prefix + child.name + ".")
-        else:
-            yield from _definitions(child, prefix)
-
-
-def _imported_in(node: ast.AST) -> Iterator[str]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
-            names = (each.asname or each.name.partition(".")[0] for each in child.names)
-            yield from (each for each in names if each != "*")
-        elif not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
-            yield from _imported_in(child)
-
-
-def _name_of(node: Node) -> str:
-    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
-
-
-def _first_line(node: Any) -> int:
-    decorators = getattr(node, "decorator_list", None)
-    return int(decorators[0].lineno if decorators else node.lineno)
-
-
-def _utf8(line: str) -> bytes:
-    return line.encode("utf-8", "surrogatepass")
 
 
 def _is_rewritten(function: FunctionType) -> bool:

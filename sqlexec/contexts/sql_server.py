@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 
 from sqlexec import scheduler
 from sqlexec.contexts.base import RxRemoteComputeContext
+from sqlexec.contexts.job import Job
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, ServerError, UnpackError
-from sqlexec.payload import PROTOCOL, Packer, SendOtherwise, unpack
+from sqlexec.errors import ConfigurationError, ServerError
+from sqlexec.payload import PROTOCOL, SendOtherwise
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.server import runtimes
@@ -109,65 +110,29 @@ class RxInSqlServer(RxRemoteComputeContext):
                 "wait=False: this version of sqlexec has no jobs that outlive the call. Use "
                 "wait=True, in a thread (concurrent.futures.ThreadPoolExecutor) if need be."
             )
-        job = _Job(self, plan)
+        connection = Connection.of(self.connection_string)
+        job = _ServerJob(plan, connection)
         return scheduler.run(
             job.tasks,
             lambda: _Worker(job),
             workers=self.num_tasks or DEFAULT_NUM_TASKS,
             count=plan.count,
             chunk_size=plan.chunk_size,
-            group=job.query if job.source is None and job.input_argument else None,
+            group=job.group,
             timeout=self.execution_timeout_seconds,
         )
 
 
-class _Job:
-    """What all workers of a job share: the packed function, the data source, numbers."""
+class _ServerJob(Job):
+    """A job for workers over sessions with one server."""
 
-    def __init__(self, context: RxInSqlServer, plan: Plan) -> None:
+    def __init__(self, plan: Plan, connection: Connection) -> None:
         self.id = uuid.uuid4()
-        self.connection = Connection.of(context.connection_string)
+        self.connection = connection
         self.numbers = itertools.count(1)  # of chunks; next() on it is atomic
-        tasks = iter(plan.tasks)
-        first = list(itertools.islice(tasks, 1))
-        self.tasks = itertools.chain(first, tasks)
-        name, source = _input_of(plan.shared, first)
-        self.input_argument = name
-        self.source = source if name in plan.shared else None  # else each task has its own
-        if source is not None:
-            self._check(source)
-        self.packer = Packer(
-            plan.function,
-            {each: value for each, value in plan.shared.items() if each != name},
-            local_state=plan.local_state,
-            packages=plan.packages,
-            seed=plan.seed,
-            input_argument=name,
-            input_options=source.options if source is not None else None,
-            runtime=runtimes.known(self.connection),
-        )
+        super().__init__(plan, runtimes.known(connection))
 
-    def query(self, task: Task) -> str:
-        """The query whose rows a task gets, '' for none."""
-        if self.input_argument is None:
-            return ""
-        source = self.source or task.arguments.get(self.input_argument)
-        if not isinstance(source, RxSqlServerData):
-            raise ConfigurationError(
-                f"Run {task.index} has no data source as its argument {self.input_argument!r}, "
-                "but run 0 has one: all runs or none"
-            )
-        if source is not self.source:
-            self._check(source)
-        return source.query
-
-    def without_source(self, task: Task) -> Task:
-        """The task without the argument that the server fills."""
-        arguments = dict(task.arguments)
-        del arguments[str(self.input_argument)]
-        return Task(task.index, arguments)
-
-    def _check(self, source: RxSqlServerData) -> None:
+    def check(self, source: RxSqlServerData) -> None:
         """A script's rows come from the session that runs it, so from nowhere else."""
         if source.connection_string is None:
             return
@@ -183,32 +148,24 @@ class _Job:
 class _Worker:
     """Runs chunks of a job over one session."""
 
-    def __init__(self, job: _Job) -> None:
+    def __init__(self, job: _ServerJob) -> None:
         self._job = job
         self._session = POOL.take(job.connection)
 
     def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
         """Send a chunk, wait, verify and decode its outcomes."""
-        job = self._job
-        query = job.query(tasks[0])
-        if job.input_argument is not None and job.source is None:
-            tasks = [job.without_source(task) for task in tasks]
+        connection = self._job.connection
         try:
-            messages, outcomes = self._run(tasks, query, runtimes.known(job.connection))
+            return self._run(tasks, runtimes.known(connection))
         except SendOtherwise as answer:
-            runtimes.remember(job.connection, answer.runtime)
-            messages, outcomes = self._run(tasks, query, answer.runtime)
-        if [outcome.index for outcome in outcomes] != [task.index for task in tasks]:
-            raise UnpackError("The server answered for other tasks than those of the chunk.")
-        if messages and outcomes:
-            outcomes[0].console = [*messages, *outcomes[0].console]
-        return outcomes
+            runtimes.remember(connection, answer.runtime)
+            return self._run(tasks, answer.runtime)
 
-    def _run(
-        self, tasks: Sequence[Task], query: str, runtime: Mapping[str, Any] | None
-    ) -> tuple[list[tuple[str, str]], list[Outcome]]:
+    def _run(self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None) -> Sequence[Outcome]:
         job = self._job
-        payload = job.packer.chunk(tasks, runtime)
+        source = job.source(tasks)
+        query = source.query if source is not None else ""
+        payload = job.pack(tasks, runtime)
         try:
             reply = self._session.execute_chunk(
                 job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
@@ -217,9 +174,12 @@ class _Worker:
             if query:
                 blame_query(error, query)
             raise
-        answer = unpack(reply.result, job.packer.key, job.packer.original)
+        answer = job.unpack(reply.result, tasks)
         runtimes.remember(job.connection, answer.runtime)
-        return reply.messages, answer.outcomes
+        if reply.messages and answer.outcomes:
+            first = answer.outcomes[0]
+            first.console = [*reply.messages, *first.console]
+        return answer.outcomes
 
     def cancel(self) -> None:
         """Stop the call that is under way."""
@@ -228,21 +188,3 @@ class _Worker:
     def close(self) -> None:
         """Give the session back."""
         POOL.give_back(self._session)
-
-
-def _input_of(
-    shared: Mapping[str, object], first: Sequence[Task]
-) -> tuple[str | None, RxSqlServerData | None]:
-    """The one argument that is a data source, and that of the first run."""
-    arguments: dict[str, object] = dict(shared)
-    for task in first:
-        arguments.update(task.arguments)
-    found = [
-        (name, value) for name, value in arguments.items() if isinstance(value, RxSqlServerData)
-    ]
-    if len(found) > 1:
-        raise ConfigurationError(
-            f"A run takes one data source, since an external script has one input query; here are "
-            f"{', '.join(name for name, _ in found)}. JOIN or UNION them in one sql_query."
-        )
-    return found[0] if found else (None, None)

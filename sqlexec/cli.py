@@ -109,6 +109,9 @@ def serve(
             help="What a slow launchpad would cost.",
         ),
     ] = 0.0,
+    agent: Annotated[
+        bool, typer.Option(envvar="SQLEXEC_AGENT", help="Whether SQL Server Agent is started.")
+    ] = True,
 ) -> None:
     """Run the embedded stand-in for SQL Server on 127.0.0.1 until Ctrl-C."""
     missing = [name for name in _OF_EMBEDDED if find_spec(name) is None]
@@ -118,7 +121,14 @@ def serve(
         )
     from sqlexec.embedded import serve as run
 
-    run(port=port, database=database, python=python, password=password, launch_delay=launch_delay)
+    run(
+        port=port,
+        database=database,
+        python=python,
+        password=password,
+        launch_delay=launch_delay,
+        agent=agent,
+    )
 
 
 def _required(connection: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -10,7 +11,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from sqlexec.embedded.catalog import Catalog
+from sqlexec.embedded import agent
+from sqlexec.embedded.catalog import Catalog, Principal
 from sqlexec.embedded.engine import Engine
 from sqlexec.embedded.launchpad import Launchpad, Quirks
 from sqlexec.embedded.listener import Listener
@@ -38,12 +40,20 @@ class Service:
         )
         self._launchpad = Launchpad(Path(python) if python else None, quirks)
         self._instance = Instance(self._engine, catalog, self._launchpad)
+        sa = catalog.login("sa")
+        with contextlib.closing(self._session_of(sa, "msdb", 1, "setup")) as interpreter:
+            if catalog.object_id(interpreter.session, "msdb.dbo.sysjobs") is None:
+                agent.install(interpreter)
+        if settings.get("agent", True):
+            self._instance.agent = agent.Agent(self._instance, self._session_of)
         tls, strict_tls = tls_contexts(*make_certificate())
         host = Host(self._instance.name, self._open_session, tls, strict_tls)
         self.listener = Listener(host, settings.get("port", 0))
 
     def close(self) -> None:
         self.listener.stop()
+        if self._instance.agent is not None:
+            self._instance.agent.close()
         self._launchpad.close()
         self._engine.close()
 
@@ -51,15 +61,22 @@ class Service:
         catalog = self._instance.catalog
         principal = catalog.authenticate(login.user, login.password)
         database = login.database or principal.default_database
-        principal = catalog.open_database(principal, database, login=True)
+        names = login.application_name, login.host_name
+        return self._session_of(principal, database, session_id, *names)
+
+    def _session_of(
+        self, principal: Principal, database: str, session_id: int, application: str, host: str = ""
+    ) -> TsqlInterpreter:
+        """A session of a login that is known already, in a database."""
+        principal = self._instance.catalog.open_database(principal, database, login=True)
         session = Session(
             self._instance,
             self._engine.connect(),
             principal,
             principal.database,
             session_id,
-            login.application_name,
-            login.host_name,
+            application,
+            host,
         )
         self._instance.sessions[session_id] = session
         return _Registered(session)

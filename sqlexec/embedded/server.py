@@ -53,6 +53,8 @@ class EmbeddedServer:
         Cut OUTPUT values of scripts at so many bytes, as some runtimes do at 65,535; 0 for never.
     launch_failures : int, default 0
         So many launches fail with 39025 first.
+    agent : bool, default True
+        Whether SQL Server Agent is started; without it sp_start_job fails with 22022.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class EmbeddedServer:
         *,
         cut_output: int = 0,
         launch_failures: int = 0,
+        agent: bool = True,
     ) -> None:
         if password is not None and not password:
             raise ConfigurationError("The password of an embedded server must not be empty.")
@@ -98,6 +101,7 @@ class EmbeddedServer:
             "launch_delay": launch_delay,
             "cut_output": cut_output,
             "launch_failures": launch_failures,
+            "agent": agent,
         }
         self._process: subprocess.Popen[str] | None = None
         self._stderr: IO[bytes] | None = None
@@ -232,12 +236,14 @@ def serve(
     port: int = 0,
     password: str | None = None,
     launch_delay: float = 0.0,
+    *,
+    agent: bool = True,
 ) -> None:
     """Run an embedded server until Ctrl-C; parameters as above.
 
     stdout gets the connection string alone, so that scripts may read it; stderr the rest.
     """
-    with EmbeddedServer(python, database, port, password, launch_delay) as server:
+    with EmbeddedServer(python, database, port, password, launch_delay, agent=agent) as server:
         kept = f"in {database}" if database else "in memory, gone when it ends"
         print(
             f"A stand-in for SQL Server listens on 127.0.0.1, port {server.port}; data {kept}; "

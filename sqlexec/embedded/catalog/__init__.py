@@ -151,6 +151,19 @@ class Catalog:
         stored = found.password_hash if found is not None and usable else None
         if not verify_password(password, stored) or found is None:
             raise SqlError.of(18456, login)
+        return self.login(found.name)
+
+    def login(self, name: str) -> Principal:
+        """An existing login as a principal in master; nobody's password is asked for.
+
+        Raises
+        ------
+        SqlError
+            15007 for no such login.
+        """
+        found = self.snapshot().logins.get(name.lower())
+        if found is None or found.type != "S":
+            raise SqlError.of(15007, name)
         member_of = self.snapshot().server_members.get(found.id, set())
         principal = Principal(
             found.name, "guest", 3 in member_of, found.sid, default_database=found.default_database

@@ -154,6 +154,19 @@ MESSAGES: dict[int, tuple[int, str]] = {
     11553: (16, "EXECUTE statement failed because its WITH RESULT SETS clause specified a "
                 "non-nullable type for column #%s in result set #%s, and the corresponding value "
                 "sent at run time was null."),
+    14243: (10, "Job '%s' started successfully."),
+    14254: (10, "Job '%s' stopped successfully."),
+    14234: (16, "The specified '%s' is invalid (valid values are returned by %s)."),
+    14256: (16, "Cannot start the job \"%s\" (ID %s) because it does not have any job server or "
+                "servers defined. Associate the job with a job server by calling "
+                "sp_add_jobserver."),
+    14261: (16, "The specified %s ('%s') already exists."),
+    14262: (16, "The specified %s ('%s') does not exist."),
+    14266: (16, "The specified '%s' is invalid (valid values are: %s)."),
+    14269: (16, "Job '%s' is already targeted at server '%s'."),
+    14294: (16, "Supply either %s or %s to identify the job."),
+    14515: (16, "Only a member of the sysadmin server role can add a job for a different owner "
+                "with @owner_login_name."),
     15007: (16, "'%s' is not a valid login or you do not have permission."),
     15023: (16, "User, group, or role '%s' already exists in the current database."),
     15025: (16, "The server principal '%s' already exists."),
@@ -161,6 +174,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
                 "permission."),
     15247: (16, "User does not have permission to perform this action."),
     18456: (14, "Login failed for user '%s'."),
+    40517: (16, "The embedded stand-in for SQL Server does not support %s."),
     39001: (16, "Only SELECT statement is supported for input data query to "
                 "'sp_execute_external_script' stored procedure."),
     39004: (16, "A '%s' script error occurred during execution of 'sp_execute_external_script' "

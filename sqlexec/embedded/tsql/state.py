@@ -17,6 +17,7 @@ from sqlexec.embedded.tsql.errors import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlexec.embedded.agent import Agent
     from sqlexec.embedded.catalog import Catalog, Principal, TableColumn
     from sqlexec.embedded.engine import Connection, Engine
     from sqlexec.embedded.launchpad import Launchpad
@@ -88,6 +89,7 @@ class Instance:
     catalog: Catalog
     launchpad: Launchpad
     name: str = "SQLEXEC"
+    agent: Agent | None = None  # None: SQL Server Agent is not started
     sessions: dict[int, Session] = field(default_factory=dict)  # by session id (spid)
     configuration: dict[str, int] = field(
         default_factory=lambda: {"external scripts enabled": 1, "show advanced options": 0}

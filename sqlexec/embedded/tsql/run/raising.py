@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlexec.embedded.results import Message
 from sqlexec.embedded.sqltypes import INT
-from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql.errors import MESSAGES, SqlError, unsupported
 from sqlexec.embedded.tsql.run.evaluation import evaluate
 from sqlexec.embedded.tsql.scalar.builtins import format_message
 from sqlexec.embedded.tsql.scalar.conversions import convert
@@ -34,9 +34,14 @@ def raised(session: Session, node: nodes.RaiseError) -> Message | RaisedError:
     learn.microsoft.com/sql/t-sql/language-elements/raiserror-transact-sql
     """
     template, kind = evaluate(session, node.message)
-    if kind.is_integer:
-        raise unsupported("RAISERROR with a number of sys.messages")
     severity, state = _integer(session, node.severity), _integer(session, node.state)
+    number = 50000
+    if kind.is_integer:
+        number = template if isinstance(template, int) else 0
+        if number not in MESSAGES:
+            raise unsupported(f"RAISERROR with number {number} of sys.messages")
+        own_severity, template = MESSAGES[number]
+        severity = own_severity if severity < 0 else severity
     values = [_substitution(session, argument) for argument in node.arguments]
     text = format_message("" if template is None else str(template), values)[:2047]
     if severity > 18 and not session.principal.sysadmin:
@@ -48,10 +53,10 @@ def raised(session: Session, node: nodes.RaiseError) -> Message | RaisedError:
     state = state if 0 <= state <= 255 else 1
     if severity <= 10:
         return Message(
-            text, 50000, 0 if severity == 10 else max(severity, 0), state,
+            text, number, 0 if severity == 10 else max(severity, 0), state,
             session.frame.procedure, node.line,
         )  # fmt: skip
-    return RaisedError(50000, text, min(severity, 25), state)
+    return RaisedError(number, text, min(severity, 25), state)
 
 
 def _substitution(session: Session, node: nodes.Expression) -> object:

@@ -78,10 +78,11 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'cc3832e10b429db8f78f118289a8042eb608c3835894fd41c968dce2409d595f';
+    SET @source_sha256 = 'dbe79e4147bf87b72eae32962cd337cf2338bf1a4343579682ae4b894639ef2a';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
-# bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
-result, result_length, failed_count = b"", 0, 0
+# bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
+# rows out: OutputDataSet, where the result leaves in rows
+result, result_length, failed_count, probe = b"", 0, 0, b""
 def sqlexec_runner():
 
 
@@ -3163,6 +3164,7 @@ def sqlexec_runner():
     }
 
 
+    import io
     import os
     import platform
     import struct
@@ -3207,7 +3209,11 @@ def sqlexec_runner():
             failure["message"] %= error
             return _result({"failure": failure}, [], key), 1
         except BaseException:  # noqa: BLE001 - the promise of this function
-            return _result({"failure": describe_current(_OWN_FILE)}, [], key), 1
+            return failed_chunk(key), 1
+
+    def failed_chunk(key):
+        """The result of a chunk that the exception under way has ended."""
+        return _result({"failure": describe_current(_OWN_FILE)}, [], key)
 
     def runtime():
         """What this process is, for the client to remember: versions and platform."""
@@ -3223,6 +3229,9 @@ def sqlexec_runner():
             "platform": sys.platform,
             "process_id": os.getpid(),
             "packages": packages,
+            # Microsoft''s open language extension copies OUTPUT values at some 50 ns a byte.  It alone
+            # gives a script its console in memory.
+            "slow_output": type(sys.stdout) is io.StringIO,
         }
 
     class NeedsSource(Exception):
@@ -3417,16 +3426,142 @@ def sqlexec_runner():
             raise ImportError(
                 "packages_to_load names %r, which the server''s Python cannot import: %s" % (name, error)
             )
-    return run_chunk
+
+
+    import os
+    import random
+    import signal
+    import sys
+    import threading
+
+    _SIGNALS = [
+        getattr(signal, name)
+        for name in dir(signal)
+        if name.startswith("SIG") and not name.startswith("SIG_")
+    ]
+
+    class Surroundings:
+        """The process as it is now, for `restore`.
+
+        Names of `__main__`, directory, environment, import path and finders, signal handlers and the
+        alarm, and the state of `random` and of numpy''s global generator.
+        """
+
+        def __init__(self):
+            self._main = sys.modules["__main__"].__dict__
+            self._names = dict(self._main)
+            self._directory = _directory()
+            self._environment = dict(os.environ)
+            lists = [sys.path, sys.meta_path, sys.path_hooks]  # type: List[Any]
+            self._lists = [(each, list(each)) for each in lists]
+            self._handlers = {}  # type: Dict[int, Any]
+            if _in_main_thread():
+                self._handlers = {each: signal.getsignal(each) for each in _SIGNALS}
+            self._random = random.getstate()
+            numpy = _numpy_random()
+            self._numpy = numpy.get_state() if numpy is not None else None
+
+        def restore(self):
+            """Make it so again. What cannot be (a directory that is gone) stays as it is."""
+            for number, handler in self._handlers.items():
+                if handler is not None and signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
+            if self._handlers and hasattr(signal, "alarm"):
+                signal.alarm(0)
+            _restore_items(self._main, self._names)
+            _restore_items(os.environ, self._environment)
+            for place, items in self._lists:
+                place[:] = items
+            if self._directory != _directory():
+                try:
+                    os.chdir(self._directory)
+                except OSError:
+                    pass
+            random.setstate(self._random)
+            if self._numpy is not None:
+                _numpy_random().set_state(self._numpy)
+
+    def _restore_items(place, items):
+        for name in [each for each in place if each not in items]:
+            del place[name]
+        for name, value in items.items():
+            if place.get(name) is not value:
+                place[name] = value
+
+    def _directory():
+        try:
+            return os.getcwd()
+        except OSError:  # it was removed
+            return ""
+
+    def _in_main_thread():
+        return threading.current_thread() is threading.main_thread()
+
+    def _numpy_random():
+        return sys.modules.get("numpy.random")
+
+
+    import binascii
+
+    NEVER_CUT = 65535  # bytes of an OUTPUT value that arrive from every runtime
+    PROBE = 65600  # bytes of the value that shows whether longer ones do
+    PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row''s base64 stands for itself
+
+    def run_script(payload, input_data):
+        """Run a chunk as the script that the server starts.
+
+        Gives the values of the script''s variables: result (b"" where it leaves in rows),
+        result_length, failed_count, probe, and the data frame of rows or None.
+        """
+        header = _header_of(payload)
+        before = Surroundings()
+        try:
+            result, failed = run_chunk(payload, input_data)
+        except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
+            result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
+        finally:
+            before.restore()
+        way = header.get("way_out", "output")
+        rows = None
+        if way != "output" and len(result) > NEVER_CUT:
+            rows = _rows_of(result)
+        probe = bytes(PROBE) if way == "probe" else b""
+        return result if rows is None else b"", len(result), failed, probe, rows
+
+    def _header_of(payload):
+        try:
+            return read_header(payload, REQUEST)
+        except FrameError:  # run_chunk answers it
+            return {}
+
+    def _rows_of(result):
+        """A frame of plain integers and strings; None where there is no pandas."""
+        try:
+            import pandas
+        except ImportError:
+            return None
+
+        view = memoryview(result)
+        texts = [
+            binascii.b2a_base64(view[start : start + PIECE])[:-1].decode("ascii")
+            for start in range(0, len(view), PIECE)
+        ]
+        numbers = pandas.Series(range(len(texts)), dtype="int32")
+        return pandas.DataFrame({"c0": numbers, "c1": pandas.Series(texts, dtype=object)})
+    return run_script
 try:
     sqlexec_input = InputDataSet
 except NameError:  # a runtime that sets no name where there is no input query
     sqlexec_input = None
+sqlexec_rows = None
 try:
-    result, failed_count = sqlexec_runner()(payload, sqlexec_input)
-    result_length = len(result)
+    result, result_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
+        payload, sqlexec_input
+    )
+    if sqlexec_rows is not None:
+        OutputDataSet = sqlexec_rows
 finally:
-    del sqlexec_runner, sqlexec_input
+    del sqlexec_runner, sqlexec_input, sqlexec_rows
 ';
 END;
 GO
@@ -3440,7 +3575,8 @@ CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
     @payload varbinary(max),
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
-    @result_length int = NULL OUTPUT
+    @result_length int = NULL OUTPUT,
+    @probe_length int = NULL OUTPUT
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
@@ -3452,6 +3588,11 @@ Version: 0.1.0
 @input_query    one SELECT, run with the caller's own rights; its rows go to the function.
 @result         made by the runner, signed for the client.
 @result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
+@probe_length   bytes that came of a value of 65,600, where the payload asks how long an OUTPUT
+                value may be here; else 0.
+
+Where the payload says so, a long result comes in rows instead, as base64 text in a result set of
+two columns (number, piece), and @result is empty.
 
 The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
 the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
@@ -3467,6 +3608,7 @@ BEGIN
     DECLARE @own_version nvarchar(32);
     DECLARE @message nvarchar(2048);
     DECLARE @failed_count int;
+    DECLARE @probe varbinary(max);
     DECLARE @error_number int;
     DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
 
@@ -3499,11 +3641,13 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT',
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
-            @failed_count = @failed_count OUTPUT;
+            @failed_count = @failed_count OUTPUT,
+            @probe = @probe OUTPUT;
+        SET @probe_length = DATALENGTH(@probe);
 
         UPDATE sqlexec.chunk_log
         SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,

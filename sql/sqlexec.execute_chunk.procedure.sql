@@ -6,7 +6,8 @@ CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
     @payload varbinary(max),
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
-    @result_length int = NULL OUTPUT
+    @result_length int = NULL OUTPUT,
+    @probe_length int = NULL OUTPUT
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
@@ -18,6 +19,11 @@ Version: {{version}}
 @input_query    one SELECT, run with the caller's own rights; its rows go to the function.
 @result         made by the runner, signed for the client.
 @result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
+@probe_length   bytes that came of a value of 65,600, where the payload asks how long an OUTPUT
+                value may be here; else 0.
+
+Where the payload says so, a long result comes in rows instead, as base64 text in a result set of
+two columns (number, piece), and @result is empty.
 
 The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
 the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
@@ -33,6 +39,7 @@ BEGIN
     DECLARE @own_version nvarchar(32);
     DECLARE @message nvarchar(2048);
     DECLARE @failed_count int;
+    DECLARE @probe varbinary(max);
     DECLARE @error_number int;
     DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
 
@@ -65,11 +72,13 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT',
+            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
-            @failed_count = @failed_count OUTPUT;
+            @failed_count = @failed_count OUTPUT,
+            @probe = @probe OUTPUT;
+        SET @probe_length = DATALENGTH(@probe);
 
         UPDATE sqlexec.chunk_log
         SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,

@@ -132,6 +132,10 @@ class IntegrityError(SqlExecError):
     """Bytes from the other side are cut, changed or signed with another key; not unpickled."""
 
 
+class ResultCut(IntegrityError):
+    """The server's runtime cut a result short on its way out; the tasks ran."""
+
+
 class UnpackError(SqlExecError):
     """Verified bytes cannot be rebuilt here, for example since a package is missing."""
 

@@ -35,12 +35,15 @@ MODULES = (  # each after those that it imports
     "data_step",
     "revoscalepy",
     "main",
+    "surroundings",
+    "way_out",
 )  # those in parentheses are compiled at their first use: few chunks need them
 
 _HEAD = """\
 # sqlexec runner {version}: runs the tasks of one chunk; see sqlexec/runner in the source.
-# bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count
-result, result_length, failed_count = b"", 0, 0
+# bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
+# rows out: OutputDataSet, where the result leaves in rows
+result, result_length, failed_count, probe = b"", 0, 0, b""
 def sqlexec_runner():
 """
 _LATER = """\
@@ -55,16 +58,20 @@ _{name}_text = (
 )
 """
 _TAIL = """\
-    return run_chunk
+    return run_script
 try:
     sqlexec_input = InputDataSet
 except NameError:  # a runtime that sets no name where there is no input query
     sqlexec_input = None
+sqlexec_rows = None
 try:
-    result, failed_count = sqlexec_runner()(payload, sqlexec_input)
-    result_length = len(result)
+    result, result_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
+        payload, sqlexec_input
+    )
+    if sqlexec_rows is not None:
+        OutputDataSet = sqlexec_rows
 finally:
-    del sqlexec_runner, sqlexec_input
+    del sqlexec_runner, sqlexec_input, sqlexec_rows
 """
 
 

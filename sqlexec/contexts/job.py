@@ -75,11 +75,16 @@ class Job:
             return None
         return self._shared_source or self._own_source(tasks[0])
 
-    def pack(self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None = None) -> bytes:
-        """The payload of a chunk, without the data source."""
+    def pack(
+        self,
+        tasks: Sequence[Task],
+        runtime: Mapping[str, Any] | None = None,
+        way_out: str = "output",
+    ) -> bytes:
+        """The payload of a chunk, without the data source; see `Packer.chunk`."""
         if self._input_argument is not None and self._shared_source is None:
             tasks = [self._without_source(task) for task in tasks]
-        return self.packer.chunk(tasks, runtime)
+        return self.packer.chunk(tasks, runtime, way_out)
 
     def unpack(self, result: bytes, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""

@@ -17,7 +17,7 @@ from sqlexec import scheduler
 from sqlexec.contexts.base import RxRemoteComputeContext
 from sqlexec.contexts.job import Job
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, ServerError
+from sqlexec.errors import ConfigurationError, ResultCut, ServerError
 from sqlexec.payload import PROTOCOL, SendOtherwise
 from sqlexec.plan import Plan
 from sqlexec.public import public
@@ -29,6 +29,16 @@ from sqlexec.tasks import Outcome, Task
 
 ENVIRONMENT = "SQLEXEC_CONNECTION"
 DEFAULT_NUM_TASKS = 4  # for num_tasks=0; Launchpad keeps five processes a user warm
+
+_AGAIN = (
+    "The server's runtime cuts OUTPUT values now, which it did not before. The tasks of this call "
+    "ran, and what they returned is lost; from the next call on results come as rows, whole."
+)
+_NO_ROWS = (
+    "The server's runtime cuts OUTPUT values, and its Python has no pandas, by which results could "
+    "come as rows. The tasks ran. Install pandas there, or return less: from a run, or by fewer "
+    "runs a call (task_chunk_size=1)."
+)
 
 
 @public
@@ -165,7 +175,8 @@ class _Worker:
         job = self._job
         source = job.source(tasks)
         query = source.query if source is not None else ""
-        payload = job.pack(tasks, runtime)
+        way_out = runtimes.way_out(job.connection)
+        payload = job.pack(tasks, runtime, way_out)
         try:
             reply = self._session.execute_chunk(
                 job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
@@ -174,6 +185,11 @@ class _Worker:
             if query:
                 blame_query(error, query)
             raise
+        except ResultCut as error:
+            runtimes.learn_whole(job.connection, False)
+            raise ResultCut(f"{error} {_AGAIN if way_out == 'output' else _NO_ROWS}") from None
+        if reply.whole is not None:
+            runtimes.learn_whole(job.connection, reply.whole)
         answer = job.unpack(reply.result, tasks)
         runtimes.remember(job.connection, answer.runtime)
         if reply.messages and answer.outcomes:

@@ -115,7 +115,12 @@ class Packer:
         self._numbers = Numbers()
         self._call(_other_version(runtime))
 
-    def chunk(self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None = None) -> bytes:
+    def chunk(
+        self,
+        tasks: Sequence[Task],
+        runtime: Mapping[str, Any] | None = None,
+        way_out: str = "output",
+    ) -> bytes:
         """Pack tasks into the payload of one call.
 
         Parameters
@@ -125,6 +130,8 @@ class Packer:
             can be changed are pickled one by one.
         runtime : mapping, optional
             What the server's Python is, as its last result told; by default nobody knows.
+        way_out : str, default "output"
+            How a long result shall leave the server: "output", "rows" or "probe".
 
         Raises
         ------
@@ -151,6 +158,7 @@ class Packer:
         header = dict(self._header, cloudpickle=sizes(pickler), indexes=[len(indexes)])
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
         header["transport"] = "bytecode" if version is None else "source"
+        header["way_out"] = way_out
         header["modules"] = sizes(modules)
         header["call"] = sizes(call.pieces)
         body = [*pickler, *modules, *call.pieces, indexes, *batch.close(header)]

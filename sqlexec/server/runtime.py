@@ -31,6 +31,9 @@ class Runtime:
         Versions of the packages that a call has had loaded (numpy, pandas, ...).
     transport : str
         How functions go there: "bytecode" (the same minor version as here) or "source".
+    way_out : str
+        How long results come back: "output" (in a varbinary(max) OUTPUT parameter), or "rows" (as
+        text in a result set) where the server's runtime cuts OUTPUT values or copies them slowly.
     """
 
     python: str
@@ -38,6 +41,7 @@ class Runtime:
     platform: str
     packages: dict[str, str] = field(default_factory=dict)
     transport: str = "bytecode"
+    way_out: str = "output"
 
 
 @public
@@ -74,4 +78,5 @@ def runtime(compute_context: RxInSqlServer) -> Runtime:
         known["platform"],
         dict(known["packages"]),
         transport(known),
+        runtimes.way_out(connection),
     )

@@ -1,4 +1,4 @@
-"""What each server's Python is, as its last result told: the next call is packed for it.
+"""What each server's Python is, as its answers told: the next call is packed for it.
 
 No call asks for it: the first one carries what any runtime needs.
 """
@@ -10,6 +10,7 @@ from typing import Any
 from sqlexec.server.connection import Connection
 
 _RUNTIMES: dict[Connection, dict[str, Any]] = {}  # reads and writes of a dict are atomic
+_WHOLE: dict[Connection, bool] = {}  # does an OUTPUT value of any length arrive whole?
 
 
 def remember(connection: Connection, runtime: dict[str, Any]) -> None:
@@ -22,6 +23,23 @@ def known(connection: Connection) -> dict[str, Any] | None:
     return _RUNTIMES.get(connection)
 
 
+def learn_whole(connection: Connection, whole: bool) -> None:
+    """Keep whether long OUTPUT values arrive whole from that server."""
+    _WHOLE[connection] = whole
+
+
+def way_out(connection: Connection) -> str:
+    """How the next result shall leave that server; see runner/way_out.py.
+
+    "probe" while nobody knows; "rows" where OUTPUT values are cut or slow; else "output".
+    """
+    runtime, whole = _RUNTIMES.get(connection), _WHOLE.get(connection)
+    if runtime is None or whole is None:
+        return "probe"
+    return "output" if whole and not runtime.get("slow_output") else "rows"
+
+
 def forget(connection: Connection) -> None:
     """The server is not what it was."""
     _RUNTIMES.pop(connection, None)
+    _WHOLE.pop(connection, None)

@@ -10,14 +10,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import math
-import re
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from sqlexec.errors import ConnectionLost, IntegrityError, OperationCancelled, SqlExecError
+from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
+from sqlexec.server.answer import Reply, read_answer
 from sqlexec.server.connection import Connection
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
 
@@ -25,36 +24,17 @@ LOGIN_TIMEOUT_SECONDS = 15
 
 _EXECUTE_CHUNK = """\
 SET NOCOUNT ON;
-DECLARE @result varbinary(max), @result_length int;
+DECLARE @result varbinary(max), @result_length int, @probe_length int;
 BEGIN TRY
   EXECUTE sqlexec.execute_chunk @protocol = ?, @job_id = ?, @chunk_number = ?, @task_count = ?,
     @payload = ?, @input_query = ?, @result = @result OUTPUT,
-    @result_length = @result_length OUTPUT;
-  SELECT @result AS result, @result_length AS result_length;
+    @result_length = @result_length OUTPUT, @probe_length = @probe_length OUTPUT;
+  SELECT @result AS result, @result_length AS result_length, @probe_length AS probe_length;
 END TRY
 BEGIN CATCH
   SELECT ERROR_MESSAGE() AS message, ERROR_NUMBER() AS number, ERROR_SEVERITY() AS severity,
     ERROR_STATE() AS state, ERROR_PROCEDURE() AS [procedure], ERROR_LINE() AS line;
 END CATCH;"""
-
-_MESSAGE = re.compile(r"^(\[[^\]]*\]\s*)+")
-_CONSOLE = re.compile(r"^(STDOUT|STDERR) message\(s\) from external script:\s*\n?", re.DOTALL)
-
-
-@dataclass(slots=True)
-class Reply:
-    """What came back from one call.
-
-    Parameters
-    ----------
-    result : bytes
-        The result's envelope, not looked into.
-    messages : list of (stream, text)
-        What the process wrote outside of any task; stream is "stdout" or "stderr".
-    """
-
-    result: bytes
-    messages: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Session:
@@ -120,7 +100,7 @@ class Session:
 
         Raises
         ------
-        IntegrityError
+        ResultCut
             The result is shorter than what the runner gave.
         ServerError
             Or the class below it that fits: no bundle, no permission, scripts disabled, ...
@@ -134,22 +114,7 @@ class Session:
             self._cursor.execute(
                 _EXECUTE_CHUNK, protocol, job_id, chunk_number, task_count, payload, input_query
             )
-            row, messages = self._first_row()
-        if row is None:
-            raise server_error("sqlexec.execute_chunk returned nothing at all.")
-        if len(row) == len(_UNKNOWN):
-            fields = [value or default for value, default in zip(row, _UNKNOWN, strict=True)]
-            raise server_error(*fields)
-        result, length = row
-        if result is None:
-            raise server_error("sqlexec.execute_chunk returned no result (NULL).")
-        if length is not None and length != len(result):
-            raise IntegrityError(
-                f"The function's result has {length:,} bytes, but {len(result):,} arrived: this "
-                "server's runtime cuts what leaves it. Return less from a run, or fewer runs a "
-                "call (task_chunk_size=1)."
-            )
-        return Reply(result, messages)
+            return read_answer(self._cursor)
 
     def execute(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Run a statement of our own and fetch its first set of rows, if there is one."""
@@ -231,17 +196,6 @@ class Session:
         for each in (self._cursor, self._odbc):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
 
-    def _first_row(self) -> tuple[Any, list[tuple[str, str]]]:
-        """The first row of the batch, and the console messages before and after it."""
-        cursor, row, messages = self._cursor, None, []
-        while True:
-            if cursor.messages:
-                messages += _console(cursor.messages)
-            if cursor.description is not None and row is None:
-                row = cursor.fetchone()
-            if not cursor.nextset():
-                return row, messages
-
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
         """A call is under way: errors of the driver become ours, dead sessions are marked."""
@@ -266,16 +220,3 @@ class Session:
             except BaseException:
                 self.broken = True  # interrupted in the middle of an answer
                 raise
-
-
-_UNKNOWN: Sequence[Any] = ("an error without a text", 0, 0, 0, "", 0)
-
-
-def _console(messages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The console texts (39005, 39022) among a statement's informational messages."""
-    found = []
-    for _, text in messages:
-        match = _CONSOLE.match(plain := _MESSAGE.sub("", text))
-        if match:
-            found.append((match[1].lower(), plain[match.end() :]))
-    return found

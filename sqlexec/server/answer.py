@@ -1,0 +1,102 @@
+"""What a call of sqlexec.execute_chunk answers: result sets and messages, to one Reply.
+
+number, piece (base64)               rows of a long result, where it leaves in rows
+result, its length, the probe's      or, instead of both: the fields of an error
+messages, before and after           what the process wrote outside of any task
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlexec.errors import IntegrityError, ResultCut
+from sqlexec.runner.way_out import PROBE
+from sqlexec.server.sql_errors import server_error
+
+_MESSAGE = re.compile(r"^(\[[^\]]*\]\s*)+")
+_CONSOLE = re.compile(r"^(STDOUT|STDERR) message\(s\) from external script:\s*\n?", re.DOTALL)
+_ROWS, _RESULT, _ERROR = 2, 3, 6  # columns of each result set
+_UNKNOWN: Sequence[Any] = ("an error without a text", 0, 0, 0, "", 0)
+
+Messages = list[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back from one call.
+
+    Parameters
+    ----------
+    result : bytes
+        The result's envelope, not looked into.
+    messages : list of (stream, text)
+        What the process wrote outside of any task; stream is "stdout" or "stderr".
+    whole : bool, optional
+        Whether OUTPUT values of any length arrive whole; None where the call did not ask.
+    """
+
+    result: bytes
+    messages: Messages = field(default_factory=list)
+    whole: bool | None = None
+
+
+def read_answer(cursor: Any) -> Reply:
+    """Read all that a call answers.
+
+    Raises
+    ------
+    ResultCut
+        The result is shorter than what the runner gave.
+    IntegrityError
+        Its rows are no text of ours.
+    ServerError
+        Or the class below it that fits the error which the server tells of.
+    """
+    row: Sequence[Any] | None = None
+    rows = b""
+    messages: Messages = []
+    while True:
+        if cursor.messages:
+            messages += _console(cursor.messages)
+        width = len(cursor.description or ())
+        if width == _ROWS:
+            rows = _joined(cursor)
+        elif width in (_RESULT, _ERROR):
+            row = cursor.fetchone()
+        if not cursor.nextset():
+            break
+    if row is None:
+        raise server_error("sqlexec.execute_chunk returned nothing at all.")
+    if len(row) == _ERROR:
+        fields = [value or default for value, default in zip(row, _UNKNOWN, strict=True)]
+        raise server_error(*fields)
+    result, length, probe = row
+    if result is None:
+        raise server_error("sqlexec.execute_chunk returned no result (NULL).")
+    result = result or rows
+    if length is not None and length != len(result):
+        raise ResultCut(f"The result has {length:,} bytes, but {len(result):,} arrived.")
+    return Reply(result, messages, probe == PROBE if probe else None)
+
+
+def _joined(rows: Iterable[Sequence[Any]]) -> bytes:
+    """The result that left as numbered rows of base64, each decoded as it comes."""
+    try:
+        pieces = [(int(number), binascii.a2b_base64(text)) for number, text in rows]
+    except (TypeError, ValueError) as error:
+        raise IntegrityError(f"The rows that came back are no result: {error}.") from None
+    return b"".join(piece for _, piece in sorted(pieces))
+
+
+def _console(messages: Sequence[tuple[str, str]]) -> Messages:
+    """The console texts (39005, 39022) among a statement's informational messages."""
+    found = []
+    for _, text in messages:
+        match = _CONSOLE.match(plain := _MESSAGE.sub("", text))
+        if match:
+            found.append((match[1].lower(), plain[match.end() :]))
+    return found

@@ -15,7 +15,8 @@ PASSWORD = "Aa1!agents"
 
 MAKE = """SET NOCOUNT ON; DECLARE @id uniqueidentifier;
 EXECUTE msdb.dbo.sp_add_job @job_name = ?, @delete_level = ?, @job_id = @id OUTPUT;
-EXECUTE msdb.dbo.sp_add_jobstep @job_id = @id, @step_name = N'one', @command = ?, @database_name = N'Work';
+EXECUTE msdb.dbo.sp_add_jobstep @job_id = @id, @step_name = N'one', @command = ?,
+    @database_name = N'Work';
 EXECUTE msdb.dbo.sp_add_jobserver @job_id = @id;
 EXECUTE msdb.dbo.sp_start_job @job_id = @id, @output_flag = 0;
 SELECT @id AS job_id;"""
@@ -74,8 +75,8 @@ def history(connection, job_id, wanted=1):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         rows = connection.execute(
-            "SELECT h.step_id, h.run_status, h.message, h.sql_message_id FROM msdb.dbo.sysjobhistory"
-            " AS h WHERE h.job_id = ? ORDER BY h.instance_id",
+            "SELECT h.step_id, h.run_status, h.message, h.sql_message_id "
+            "FROM msdb.dbo.sysjobhistory AS h WHERE h.job_id = ? ORDER BY h.instance_id",
             job_id,
         ).fetchall()
         if sum(row.step_id == 0 for row in rows) >= wanted:
@@ -126,7 +127,8 @@ def test_a_job_can_run_again_and_not_twice_at_once(login):
             ann.execute("EXECUTE msdb.dbo.sp_start_job @job_name = N'again'")
             break
         except pyodbc.Error as refused:
-            assert "already running" in str(refused)
+            if "already running" not in str(refused):
+                raise
     history(login(), job, wanted=2)
 
 

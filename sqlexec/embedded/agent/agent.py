@@ -32,6 +32,11 @@ OpenSession = Callable[["Principal", str, int, str], "Interpreter"]
 _FIRST_SESSION_ID = 2000  # beyond those of the listener's clients
 _GRACE = 10.0  # seconds for jobs to end in `close`
 _FAILED, _SUCCEEDED, _CANCELED = 0, 1, 3  # sysjobhistory.run_status
+_OUTCOMES = {
+    _FAILED: "The step failed.",
+    _SUCCEEDED: "The step succeeded.",
+    _CANCELED: "The step was cancelled (stopped) as the result of a stop job request.",
+}
 _QUIT_SUCCEEDED, _QUIT_FAILED, _NEXT_STEP = 1, 2, 3  # sysjobsteps.on_..._action; 4 goes to a step
 _DELETE_WHEN = {1: (_SUCCEEDED,), 2: (_FAILED, _CANCELED), 3: (_SUCCEEDED, _FAILED, _CANCELED)}
 
@@ -187,13 +192,12 @@ class Agent:
         else:
             self._run_batch(run, interpreter, step.command, sink)
         status = _CANCELED if run.stopped else _FAILED if sink.errors else _SUCCEEDED
-        texts = [f"Executed as user: {run.owner.login}."]
-        texts += [message.text for message in sink.messages]
-        texts += [
-            f"{error.message} [SQLSTATE 42000] (Error {error.number})" for error in sink.errors
+        texts = [
+            f"Executed as user: {run.owner.login}.",
+            *(message.text for message in sink.messages),
+            *(f"{each.message} [SQLSTATE 42000] (Error {each.number})" for each in sink.errors),
+            _OUTCOMES[status],
         ]
-        texts.append({_SUCCEEDED: "The step succeeded.", _FAILED: "The step failed."}.get(
-            status, "The step was cancelled (stopped) as the result of a stop job request."))  # fmt: skip
         self._record(run, step.number, step.name, status, " ".join(texts), started, sink, attempt)
         return status
 
@@ -247,7 +251,8 @@ class Agent:
         self._statement(
             "DELETE FROM msdb.dbo.sysjobactivity WHERE job_id = @p0 AND session_id = @p1; "
             "INSERT INTO msdb.dbo.sysjobactivity (session_id, job_id, run_requested_date, "
-            "run_requested_source, start_execution_date) VALUES (@p1, @p0, GETDATE(), @p2, GETDATE());",
+            "run_requested_source, start_execution_date) "
+            "VALUES (@p1, @p0, GETDATE(), @p2, GETDATE());",
             uuid.UUID(run.job_id), self._agent_session, user,
         )  # fmt: skip
 

@@ -17,7 +17,9 @@ _NAMES = {
     "RunFailedWarning": "sqlexec.rx.execute",
     "RxComputeContext": "sqlexec.contexts.base",
     "RxElemArg": "sqlexec.plan",
+    "RxForeachDoPar": "sqlexec.contexts.dopar",
     "RxInSqlServer": "sqlexec.contexts.sql_server",
+    "RxLocalParallel": "sqlexec.contexts.local_parallel",
     "RxLocalSeq": "sqlexec.contexts.local",
     "RxRemoteComputeContext": "sqlexec.contexts.base",
     "RxSqlServerData": "sqlexec.data.sources",
@@ -36,7 +38,9 @@ _NAMES = {
 if TYPE_CHECKING:
     from sqlexec.contexts.active import rx_get_compute_context, rx_set_compute_context
     from sqlexec.contexts.base import RxComputeContext, RxRemoteComputeContext
+    from sqlexec.contexts.dopar import RxForeachDoPar
     from sqlexec.contexts.local import RxLocalSeq
+    from sqlexec.contexts.local_parallel import RxLocalParallel
     from sqlexec.contexts.sql_server import RxInSqlServer
     from sqlexec.data.sources import RxSqlServerData
     from sqlexec.data.step import (
@@ -56,7 +60,9 @@ __all__ = [
     "Runtime",
     "RxComputeContext",
     "RxElemArg",
+    "RxForeachDoPar",
     "RxInSqlServer",
+    "RxLocalParallel",
     "RxLocalSeq",
     "RxRemoteComputeContext",
     "RxSqlServerData",

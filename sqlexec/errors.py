@@ -125,6 +125,15 @@ class TransientServerError(ServerError):
     """The server could not run the script this time (launchpad, limits): worth a retry."""
 
 
+class ProcessDied(ServerError):
+    """The process of an external script ended before it answered.
+
+    `exit_status` is "exit status 3", "signal 11", or "unknown" where the server does not tell.
+    """
+
+    exit_status: str = "unknown"
+
+
 # --- what came back ----------------------------------------------------------------------
 
 

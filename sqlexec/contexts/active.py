@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from sqlexec.contexts.base import ACTIVE, RxComputeContext
+from sqlexec.contexts.dopar import RxForeachDoPar
 from sqlexec.contexts.local import RxLocalSeq
+from sqlexec.contexts.local_parallel import RxLocalParallel
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
 
-_ALIASES: dict[str, type[RxComputeContext]] = {"local": RxLocalSeq, "sqlserver": RxInSqlServer}
+_ALIASES: dict[str, type[RxComputeContext]] = {
+    kind.description: kind for kind in (RxLocalSeq, RxLocalParallel, RxForeachDoPar, RxInSqlServer)
+}
 
 
 @public
@@ -24,8 +28,9 @@ def rx_set_compute_context(compute_context: RxComputeContext | str) -> RxCompute
     Parameters
     ----------
     compute_context : RxComputeContext or str
-        A context, or an alias: "local", or "sqlserver" (its connection string then comes from
-        the environment variable SQLEXEC_CONNECTION); names of the classes do as well.
+        A context, or an alias: "local", "localpar", "dopar", or "sqlserver" (its connection
+        string then comes from the environment variable SQLEXEC_CONNECTION); names of the classes
+        do as well.
 
     Returns
     -------
@@ -53,6 +58,11 @@ def resolve(compute_context: RxComputeContext | str | None) -> RxComputeContext:
         for alias, kind in _ALIASES.items():
             if compute_context in (alias, kind.__name__):
                 return kind()
+        if compute_context in ("spark", "RxSpark"):
+            raise ConfigurationError(
+                "RxSpark is not in this version of sqlexec; for other clusters see RxForeachDoPar, "
+                "which takes any backend of joblib's, dask's for one"
+            )
         raise ConfigurationError(
             f"Unknown compute context {compute_context!r}; there are "
             f"{', '.join(map(repr, _ALIASES))}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
+from sqlexec.errors import ConfigurationError
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.tasks import Outcome
@@ -62,6 +63,19 @@ class RxComputeContext(ABC):
         trace: TracebackType | None,
     ) -> None:
         ACTIVE.pop()
+
+
+def check_whole_number(name: str, value: object, *, optional: bool = False) -> None:
+    """Raise ConfigurationError unless a field is a whole number of at least 0 (or None)."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {value!r}")
+
+
+def package_names(packages: Sequence[str] | str | None) -> Sequence[str] | str | None:
+    """packages_to_load as a field of a value: a list becomes a tuple."""
+    return packages if packages is None or isinstance(packages, str) else tuple(packages)
 
 
 @public

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import importlib
 import importlib.util
@@ -14,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from sqlexec.contexts.base import RxComputeContext
-from sqlexec.errors import DependencyMissing
+from sqlexec.data.sources import RxSqlServerData
+from sqlexec.errors import DependencyMissing, PackError
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.runner.randomness import seed_run
@@ -27,7 +29,10 @@ _ABSENT = object()
 @public
 @dataclasses.dataclass(frozen=True)
 class RxLocalSeq(RxComputeContext):
-    """Runs tasks here, in order.  Their prints appear as they are printed.
+    """Runs tasks here, in order.  Their prints and warnings appear as they are issued.
+
+    The function itself is called, so that a debugger can step into it, with copies of its
+    arguments, as everywhere.
 
     Example
     -------
@@ -48,15 +53,33 @@ class RxLocalSeq(RxComputeContext):
                     f"packages_to_load names {name!r}, which cannot be imported here: {error}"
                 ) from error
         stand_in = not _has_revoscalepy()
+        shared = _copies(plan.shared)
         for task in plan.tasks:
+            own = _copies(task.arguments, f" of run {task.index}")
             outcome = Outcome(task.index, started=time.time(), process_id=os.getpid())
             with _surroundings(plan, task.index, stand_in):
                 try:
-                    outcome.value = plan.function(**plan.shared, **task.arguments)
+                    outcome.value = plan.function(**shared, **own)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - the outcome tells it
                     outcome.error = error
             outcome.ended = time.time()
             yield outcome
+
+
+def _copies(arguments: Mapping[str, object], where: str = "") -> dict[str, object]:
+    """Arguments that a run may change without changing the caller's."""
+    copies: dict[str, object] = {}
+    memo: dict[int, object] = {}  # for objects that are in two arguments
+    for name, value in arguments.items():
+        try:
+            kept = isinstance(value, RxSqlServerData)  # it cannot be changed
+            copies[name] = value if kept else copy.deepcopy(value, memo)
+        except Exception as error:
+            raise PackError(
+                f"Cannot copy argument {name!r}{where}: {type(error).__name__}: {error}. Make it "
+                "inside the function instead, or pass something that can be pickled."
+            ) from error
+    return copies
 
 
 @contextlib.contextmanager

@@ -14,7 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlexec import scheduler
-from sqlexec.contexts.base import RxRemoteComputeContext
+from sqlexec.contexts.base import (
+    RxRemoteComputeContext,
+    check_whole_number,
+    package_names,
+)
 from sqlexec.contexts.job import Job
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, ResultCut, ServerError
@@ -88,17 +92,11 @@ class RxInSqlServer(RxRemoteComputeContext):
             raise ConfigurationError(
                 f"RxInSqlServer needs a connection_string (or the variable {ENVIRONMENT})"
             )
-        for name, least in (("num_tasks", 0), ("execution_timeout_seconds", 0)):
-            value = getattr(self, name)
-            if value is None and name != "num_tasks":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigurationError(
-                    f"{name} must be a whole number of at least {least}, not {value!r}"
-                )
-        packages = self.packages_to_load
-        if packages is not None and not isinstance(packages, str):
-            object.__setattr__(self, "packages_to_load", tuple(packages))
+        check_whole_number("num_tasks", self.num_tasks)
+        check_whole_number(
+            "execution_timeout_seconds", self.execution_timeout_seconds, optional=True
+        )
+        object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
     def __repr__(self) -> str:
         fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}

@@ -57,16 +57,24 @@ def read_source(
             f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the "
             "active compute context"
         )
-    session = POOL.take(Connection.of(text))
+    frame = read_rows(text, source.query, source.rows_per_read, rows)
+    declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()
+    return declared
+
+
+def read_rows(
+    connection_string: str, query: str, rows_per_read: int, most: int | None = None
+) -> pandas.DataFrame:
+    """Fetch the rows of a query as they are, `most` of them at most; raises as read_source."""
+    session = POOL.take(Connection.of(connection_string))
     try:
-        frame = _fetch(session.read(source.query, source.rows_per_read, rows))
+        frame: pandas.DataFrame = _fetch(session.read(query, rows_per_read, most))
     except ServerError as error:
-        blame_query(error, source.query)
+        blame_query(error, query)
         raise
     finally:
         POOL.give_back(session)
-    declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()
-    return declared
+    return frame
 
 
 def import_pandas() -> Any:

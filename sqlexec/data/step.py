@@ -178,6 +178,8 @@ def _frame_of(data: Any, rows: int | None = None) -> Any:
     pandas = import_pandas()
     if isinstance(data, RxSqlServerData):
         return read_source(data, default_connection=_default_connection(), rows=rows)
+    if isinstance(data, _server_side.RxSqlServerData):  # of a run in a local process
+        return data.read()
     if isinstance(data, pandas.DataFrame):
         return data
     if isinstance(data, (str, os.PathLike)):

@@ -1,0 +1,75 @@
+"""RxLocalParallel: runs in processes of this machine, through the same code as in the server."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from sqlexec import scheduler
+from sqlexec.contexts.base import RxComputeContext, check_whole_number, package_names
+from sqlexec.contexts.processes import LocalJob, LocalWorker, import_joblib
+from sqlexec.plan import Plan
+from sqlexec.public import public
+from sqlexec.tasks import Outcome
+
+
+@public
+@dataclasses.dataclass(frozen=True)
+class RxLocalParallel(RxComputeContext):
+    """Runs functions in up to `num_tasks` processes of this machine at a time (loky's).
+
+    What a function finds there is what it finds in RxInSqlServer: copies of its arguments, its
+    globals and `local_state`, the stand-in for revoscalepy, the rows of its data source.
+
+    Parameters
+    ----------
+    num_tasks : int, default 0
+        The most processes at a time; 0 for as many as this process may use cores.
+    console_output : bool, optional
+        Print what the function printed, when the chunk that ran it ends.  Default: no.
+    execution_timeout_seconds : int, optional
+        For a whole job; None or 0 for no limit.
+    packages_to_load : list of str, optional
+        Modules to import in each process before each job.
+
+    Example
+    -------
+    >>> rx_exec(f, x=[1, 2, 3], compute_context=RxLocalParallel(2))   # doctest: +SKIP
+    """
+
+    description: ClassVar[str] = "localpar"
+
+    num_tasks: int = 0
+    console_output: bool | None = None
+    execution_timeout_seconds: int | None = None
+    packages_to_load: Sequence[str] | str | None = None
+
+    def __post_init__(self) -> None:
+        check_whole_number("num_tasks", self.num_tasks)
+        check_whole_number(
+            "execution_timeout_seconds", self.execution_timeout_seconds, optional=True
+        )
+        object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
+
+    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+        """Run the tasks of a plan in processes; see RxComputeContext.
+
+        Raises
+        ------
+        DependencyMissing
+            joblib is not installed.
+        PackError
+            The function or a shared argument cannot be sent.
+        """
+        joblib = import_joblib()
+        job = LocalJob(plan)
+        return scheduler.run(
+            job.tasks,
+            lambda: LocalWorker(job),
+            workers=self.num_tasks or joblib.cpu_count(),
+            count=plan.count,
+            chunk_size=plan.chunk_size,
+            group=job.group,
+            timeout=self.execution_timeout_seconds,
+        )

@@ -1,0 +1,163 @@
+"""Processes of this machine that run chunks as the server's do, kept warm between jobs.
+
+payload --Process--> loky --> run_chunk_here: rows of the data source, runner --> result
+
+A process is lent to one worker at a time, so that killing it stops that worker's call alone.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
+from typing import Any
+
+from sqlexec.contexts.job import Job
+from sqlexec.data.reading import read_rows
+from sqlexec.data.sources import RxSqlServerData
+from sqlexec.errors import ConfigurationError, DependencyMissing, OperationCancelled, ProcessDied
+from sqlexec.plan import Plan
+from sqlexec.runner.main import run_chunk, runtime
+from sqlexec.tasks import Outcome, Task
+
+KEPT_SECONDS = 300  # an idle process ends after this
+
+Source = tuple[str, str, int]  # connection string, query, rows per read
+
+
+class LocalJob(Job):
+    """A job for processes of this machine, which have this very Python."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._runtime = runtime()
+        super().__init__(plan, self._runtime)
+
+    def check(self, source: RxSqlServerData) -> None:
+        """A process of its own has no connection that a source without one could take."""
+        if source.connection_string is None:
+            raise ConfigurationError(
+                f"{source!r} needs a connection_string: outside of RxInSqlServer each process "
+                "reads the rows over a connection of its own."
+            )
+
+    def message(self, tasks: Sequence[Task]) -> tuple[bytes, Source | None]:
+        """What `run_chunk_here` takes for these tasks."""
+        source = self.source(tasks)
+        payload = self.pack(tasks, self._runtime)
+        if source is None:
+            return payload, None
+        return payload, (str(source.connection_string), source.query, source.rows_per_read)
+
+
+def run_chunk_here(payload: bytes, source: Source | None) -> bytes:
+    """Run a chunk in this process; gives the result's bytes."""
+    rows = None if source is None else read_rows(*source)
+    result, _ = run_chunk(payload, rows)
+    return result
+
+
+class Process:
+    """One process, started at its first call.
+
+    Raises
+    ------
+    DependencyMissing
+        joblib, which brings loky, is not installed.
+    """
+
+    def __init__(self) -> None:
+        import_joblib()
+        from joblib.externals import loky
+
+        self._killed: type[Exception] = loky.process_executor.ShutdownExecutorError
+        self._executor = loky.ProcessPoolExecutor(
+            max_workers=1, timeout=KEPT_SECONDS, initializer=_ignore_interrupts
+        )
+        self.usable = True
+
+    def call(self, payload: bytes, source: Source | None) -> bytes:
+        """Run a chunk there and wait for its result.
+
+        Raises
+        ------
+        OperationCancelled
+            `kill` was called meanwhile.
+        ProcessDied
+            It ended before its result was there.
+        """
+        try:
+            result: bytes = self._executor.submit(run_chunk_here, payload, source).result()
+        except self._killed:
+            raise OperationCancelled("The call was cancelled from this side.") from None
+        except BrokenExecutor as error:
+            self.usable = False
+            raise process_died(error) from None
+        return result
+
+    def kill(self) -> None:
+        """End the process and all that it started, now; from any thread."""
+        self.usable = False
+        self._executor.shutdown(wait=False, kill_workers=True)
+
+
+class LocalWorker:
+    """Runs chunks of a job in one process; what the scheduler calls a worker."""
+
+    def __init__(self, job: LocalJob) -> None:
+        self._job = job
+        self._process = _take()
+
+    def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+        """Send a chunk, wait, and decode its outcomes."""
+        result = self._process.call(*self._job.message(tasks))
+        return self._job.unpack(result, tasks).outcomes
+
+    def cancel(self) -> None:
+        """Stop the call that is under way."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Keep the process for other jobs, if it is still good."""
+        if self._process.usable:
+            with _LOCK:
+                _IDLE.append(self._process)
+
+
+_LOCK = threading.Lock()
+_IDLE: list[Process] = []
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_IDLE.clear)  # they are the parent's
+
+
+def _take() -> Process:
+    with _LOCK:
+        return _IDLE.pop() if _IDLE else Process()
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the client, which then kills its processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def process_died(error: BrokenExecutor) -> ProcessDied:
+    """Our error for loky's, which tells the exit status in its text: {EXIT(3)}, {SIGSEGV(-11)}."""
+    status = re.search(r"\{(.*?)\}", str(error))
+    failure = ProcessDied("A process on this machine ended in the middle of a call.")
+    failure.exit_status = status[1] if status else "unknown"
+    return failure
+
+
+def import_joblib() -> Any:
+    """joblib, or an error that says what to install."""
+    try:
+        import joblib
+    except ImportError as error:
+        raise DependencyMissing(
+            "Processes on this machine need joblib: pip install sqlexec[joblib]"
+        ) from error
+    return joblib

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'dbe79e4147bf87b72eae32962cd337cf2338bf1a4343579682ae4b894639ef2a';
+    SET @source_sha256 = '3949df03e51878c06caae00369712214f2ef1c7dcb76fc7c9ef2bec42cd81045';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -2227,10 +2227,9 @@ def sqlexec_runner():
 
     import hashlib
     import random
-    import sys
 
     def seed_run(seed, index):
-        """Seed `random`, and numpy''s global generator where numpy is loaded, for run `index`.
+        """Seed `random`, and numpy''s global generator where there is numpy, for run `index`.
 
         With numpy 1.17 or later the stream is that of `SeedSequence(seed).spawn(...)[index]`.
         Without a seed nothing is touched.
@@ -2238,8 +2237,9 @@ def sqlexec_runner():
         if seed is None:
             return
         random.seed(int.from_bytes(hashlib.sha256(b"%d/%d" % (seed, index)).digest(), "big"))
-        numpy = sys.modules.get("numpy")
-        if numpy is None:
+        try:
+            import numpy  # now, since the function may import it later
+        except ImportError:
             return
         if hasattr(numpy.random, "SeedSequence"):
             sequence = numpy.random.SeedSequence(seed, spawn_key=(index,))

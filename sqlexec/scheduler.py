@@ -253,7 +253,7 @@ class _Crew:
                 self._done.put(outcomes)
                 with self._lock:
                     self._running -= len(chunk)
-                    self._sizer.learn(len(outcomes), span(outcomes), seconds)
+                    self._sizer.learn(len(outcomes), _span(outcomes), seconds)
                 chunk = self._next_chunk()
         finally:
             worker.close()
@@ -295,7 +295,7 @@ class _Crew:
         return chunk
 
 
-def span(outcomes: Sequence[Outcome]) -> float:
+def _span(outcomes: Sequence[Outcome]) -> float:
     """Seconds from the start of the first task to the end of the last, on their machine."""
     if not outcomes:
         return 0.0

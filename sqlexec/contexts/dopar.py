@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from time import perf_counter
@@ -22,7 +22,7 @@ from sqlexec.contexts.processes import (
 from sqlexec.errors import ConfigurationError
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.scheduler import ChunkSizer, span
+from sqlexec.scheduler import ChunkSizer
 from sqlexec.tasks import Outcome, Task
 
 
@@ -106,13 +106,17 @@ class RxForeachDoPar(RxComputeContext):
 
 
 def _outcomes(parallel: Any, chunks: _Chunks) -> Iterator[Outcome]:
-    results = iter(parallel(chunks.calls()))
-    with contextlib.closing(results) if hasattr(results, "close") else contextlib.nullcontext():
-        try:
-            for number, result, seconds in results:
-                yield from chunks.outcomes(number, result, seconds)
-        except BrokenExecutor as error:
-            raise process_died(error) from None
+    results = parallel(chunks.calls())
+    try:
+        for number, result, seconds in results:
+            yield from chunks.outcomes(number, result, seconds)
+    except BrokenExecutor as error:
+        raise process_died(error) from None
+    finally:
+        if hasattr(results, "close"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # joblib's, that it cancelled what ran
+                results.close()
     chunks.check()
 
 
@@ -139,7 +143,8 @@ class _Chunks:
     def outcomes(self, number: int, result: bytes, seconds: float) -> Sequence[Outcome]:
         """The outcomes of a chunk that took so long."""
         outcomes = self._job.unpack(result, self._under_way.pop(number)).outcomes
-        self._sizer.learn(len(outcomes), span(outcomes), seconds)
+        task_seconds = max(each.ended for each in outcomes) - outcomes[0].started
+        self._sizer.learn(len(outcomes), task_seconds, seconds)
         return outcomes
 
     def check(self) -> None:

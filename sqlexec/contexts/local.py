@@ -129,7 +129,7 @@ def _globals_with(function: Callable[..., Any], state: Mapping[str, object]) -> 
 @contextlib.contextmanager
 def _random_streams_kept() -> Iterator[None]:
     """Give the caller's own random streams back as they were."""
-    numpy = sys.modules.get("numpy")
+    numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
     state = random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
     try:

@@ -2,12 +2,11 @@
 
 import hashlib
 import random
-import sys
 from typing import Optional
 
 
 def seed_run(seed: Optional[int], index: int) -> None:
-    """Seed `random`, and numpy's global generator where numpy is loaded, for run `index`.
+    """Seed `random`, and numpy's global generator where there is numpy, for run `index`.
 
     With numpy 1.17 or later the stream is that of `SeedSequence(seed).spawn(...)[index]`.
     Without a seed nothing is touched.
@@ -15,8 +14,9 @@ def seed_run(seed: Optional[int], index: int) -> None:
     if seed is None:
         return
     random.seed(int.from_bytes(hashlib.sha256(b"%d/%d" % (seed, index)).digest(), "big"))
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
+    try:
+        import numpy  # now, since the function may import it later
+    except ImportError:
         return
     if hasattr(numpy.random, "SeedSequence"):
         sequence = numpy.random.SeedSequence(seed, spawn_key=(index,))

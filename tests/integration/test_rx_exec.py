@@ -5,56 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-import traceback
-import warnings
 
-import numpy
-import pandas
 import pytest
 
 from sqlexec import (
-    CallbackFailedWarning,
-    RunFailedWarning,
-    RxElemArg,
     RxInSqlServer,
-    RxLocalSeq,
     rx_exec,
-    rx_set_compute_context,
 )
 from sqlexec.contexts import sql_server
-from sqlexec.errors import ExecutionTimeout, OperationCancelled, RemoteTraceback
+from sqlexec.errors import OperationCancelled
 from sqlexec.server.pool import POOL
-
-
-def test_results_in_order(cc):
-    assert rx_exec(lambda x, y: x * y, x=[1, 2, 3], y=10, compute_context=cc) == [10, 20, 30]
-    runs = [{"x": 1, "y": 2}, {"x": 3, "y": 4}]
-    assert rx_exec(lambda x, y: x - y, runs, compute_context=cc) == [-1, -1]
-    assert rx_exec(lambda: 7, times_to_run=3, compute_context=cc) == [7, 7, 7]
-    assert rx_exec(lambda x: x, {"x": RxElemArg(iter("ab"))}, compute_context=cc) == ["a", "b"]
-    assert rx_exec(lambda x: x, [], compute_context=cc) == []
-
-
-@pytest.mark.parametrize(
-    "value",
-    [None, 1.5, "é😀", b"\x00\xff" * 50_000, {"a": [1, (2, {3})]}, numpy.arange(100_000.0)],
-    ids=repr,
-)
-def test_values_there_and_back(cc, value):
-    (found,) = rx_exec(lambda value: value, {"value": value}, compute_context=cc)
-    assert type(found) is type(value)
-    assert numpy.array_equal(found, value) if isinstance(value, numpy.ndarray) else found == value
-
-
-def test_frames_there_and_back(cc):
-    frame = pandas.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, numpy.nan]})
-    (found,) = rx_exec(lambda frame: frame, {"frame": frame}, compute_context=cc)
-    pandas.testing.assert_frame_equal(found, frame)
-
-
-def test_it_runs_elsewhere(cc):
-    processes = rx_exec(os.getpid, times_to_run=2, compute_context=cc)
-    assert os.getpid() not in processes
 
 
 def now_and_later():
@@ -94,63 +54,6 @@ def test_many_small_tasks_take_few_calls(cc, execute):
     assert after - before < 100
 
 
-def fail_at_two(x):
-    print(f"at {x}")
-    if x == 2:
-        raise ValueError("two", x)
-    return x
-
-
-def test_an_exception_arrives_as_itself(cc):
-    with pytest.raises(ValueError, match="two") as caught:
-        rx_exec(fail_at_two, {"x": 2}, compute_context=cc)
-    assert caught.value.args == ("two", 2)
-    assert isinstance(caught.value.__cause__, RemoteTraceback)
-    text = "".join(traceback.format_exception(caught.value))
-    assert "in fail_at_two" in text
-    assert 'raise ValueError("two", x)' in text
-
-
-class OwnError(Exception):
-    def __init__(self, code, *, text):
-        super().__init__(f"{code}: {text}")
-        self.code = code
-
-    def __reduce__(self):
-        return (_own_error, (self.code,))
-
-
-def _own_error(code):
-    return OwnError(code, text="again")
-
-
-def raise_own():
-    raise OwnError(5, text="first")
-
-
-def test_an_exception_of_ones_own_class(cc):
-    with pytest.raises(Exception, match="5: again") as caught:
-        rx_exec(raise_own, compute_context=cc)
-    assert type(caught.value).__name__ == "OwnError"
-    assert caught.value.code == 5
-
-
-@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_what_ends_a_process_elsewhere(cc, kind):
-    def end():
-        raise kind(3)
-
-    with pytest.raises(kind):
-        rx_exec(end, compute_context=cc)
-
-
-def test_others_go_on_after_an_exception(cc):
-    with pytest.warns(RunFailedWarning, match="1 of 3 runs raised"):
-        first, second, third = rx_exec(fail_at_two, x=[1, 2, 3], compute_context=cc)
-    assert (first, third) == (1, 3)
-    assert isinstance(second, ValueError)
-
-
 def test_the_first_exception_cancels_the_rest(cc):
     def run(x):
         if x == 0:
@@ -161,104 +64,6 @@ def test_the_first_exception_cancels_the_rest(cc):
     with pytest.raises(ValueError, match="zero"):
         rx_exec(run, x=[0, 1, 2], task_chunk_size=1, compute_context=cc, continue_on_failure=False)
     assert time.monotonic() - start < 25  # nobody waited for the sleepers
-
-
-def talk(x):
-    import sys
-
-    print("out", x)
-    print("err", x, file=sys.stderr)
-    os.system(f"echo from a child {x}")
-    return x
-
-
-def test_console_output(cc, capsys):
-    rx_exec(talk, x=[1, 2], compute_context=cc, console_output=True)
-    out, err = capsys.readouterr()
-    for x in (1, 2):
-        assert f"out {x}\n" in out
-        assert f"from a child {x}\n" in out
-        assert f"err {x}\n" in err
-
-
-def test_no_console_output_unless_asked(cc, capsys):
-    rx_exec(talk, x=1, compute_context=cc)
-    assert capsys.readouterr() == ("", "")
-    rx_exec(talk, x=1, compute_context=cc.replace(console_output=True))
-    assert "out 1" in capsys.readouterr().out
-
-
-def test_console_output_of_a_run_that_fails(cc, capsys):
-    with pytest.raises(ValueError, match="two"):
-        rx_exec(fail_at_two, x=2, compute_context=cc, console_output=True)
-    assert capsys.readouterr().out == "at 2\n"
-
-
-def test_warnings_come_again(cc):
-    def warn():
-        warnings.warn("careful", RuntimeWarning, stacklevel=1)
-
-    with pytest.warns(RuntimeWarning, match="careful"):
-        rx_exec(warn, compute_context=cc)
-
-
-def test_callback_as_runs_complete(cc):
-    seen = []
-
-    def callback(value):
-        seen.append((value, threading.get_ident()))
-
-    rx_exec(lambda x: x, x=[1, 2, 3], compute_context=cc, callback=callback)
-    assert sorted(seen) == [(x, threading.get_ident()) for x in (1, 2, 3)]
-    with pytest.warns(CallbackFailedWarning):
-        assert rx_exec(lambda: 1, compute_context=cc, callback=lambda _: 1 / 0) == [1]
-
-
-def test_local_state_and_rc1_positions(cc):
-    def helper():
-        return secret_of_the_state  # noqa: F821 - rx_exec makes it
-
-    assert rx_exec(helper, {}, {"secret_of_the_state": 5}, cc) == [5]
-
-
-def test_packages_to_load(cc):
-    def loaded():
-        import sys
-
-        return "colorsys" in sys.modules
-
-    assert rx_exec(loaded, compute_context=cc, packages_to_load=["colorsys"]) == [True]
-    with pytest.raises(Exception, match="no_such_package"):
-        rx_exec(loaded, compute_context=cc.replace(packages_to_load="no_such_package"))
-
-
-def draw():
-    import random
-
-    return random.random()
-
-
-def test_a_seed_does_not_depend_on_chunks_or_context(cc):
-    alone = rx_exec(draw, times_to_run=6, seed=7, compute_context=RxLocalSeq())
-    assert len(set(alone)) == 6
-    for size in (1, 4):
-        found = rx_exec(draw, times_to_run=6, seed=7, compute_context=cc, task_chunk_size=size)
-        assert found == alone
-
-
-def test_the_active_context_is_taken(cc):
-    before = rx_set_compute_context(cc)
-    try:
-        assert rx_exec(os.getpid) != [os.getpid()]
-    finally:
-        rx_set_compute_context(before)
-
-
-def test_timeout_of_a_job(cc):
-    hurried = cc.replace(execution_timeout_seconds=1)
-    with pytest.raises(ExecutionTimeout):
-        rx_exec(lambda: time.sleep(60), compute_context=hurried)
-    assert rx_exec(lambda: 1, compute_context=cc) == [1]
 
 
 @pytest.mark.embedded_only

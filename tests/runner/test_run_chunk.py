@@ -202,6 +202,15 @@ def test_warnings_are_told_once_a_task() -> None:
         assert [each[:2] for each in outcome.warnings] == [("UserWarning", "careful")]
 
 
+def test_a_seed_reaches_a_numpy_that_the_function_imports() -> None:
+    code = (
+        "from sqlexec.runner.randomness import seed_run; seed_run(7, 0);"
+        "import numpy; print(numpy.random.random())"
+    )
+    first, second = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(2))
+    assert first == second
+
+
 def test_a_seed_gives_each_run_its_stream_whatever_the_chunks() -> None:
     def draw() -> tuple[float, float]:
         return random.random(), float(np.random.rand())

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '3949df03e51878c06caae00369712214f2ef1c7dcb76fc7c9ef2bec42cd81045';
+    SET @source_sha256 = 'b6f25ae41df3390e7ab2964a39aa6b51268ba0ab2cf042c1fcddce01bec97be0';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -94,6 +94,7 @@ def sqlexec_runner():
     WIRE_VERSION = 1
     REQUEST = 1
     RESULT = 2
+    LARGEST = 2**31 - 1 - 1024  # bytes of a frame that a varbinary(max) is sure to hold
 
     _MAGIC = b"sqlx"
     _START = struct.Struct("<4sHH")
@@ -104,11 +105,24 @@ def sqlexec_runner():
     class FrameError(Exception):
         """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
 
+    class TooLarge(ValueError):
+        """More bytes than one frame can have."""
+
+    class Header(dict):  # type: ignore[type-arg]
+        """A frame''s header; an entry that it lacks is an error of the frame."""
+
+        def __missing__(self, name):
+            raise FrameError("its header lacks %r" % name)
+
     def join_frame(
         kind, header, body, key = b""
     ):
-        """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
+        """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once.
+
+        TooLarge comes before anything of the body is copied.
+        """
         text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        check_size(_HEADER + len(text) + sum(sizes(body)))
         digest = hashlib.sha256()
         for part in body:
             digest.update(part)
@@ -146,17 +160,40 @@ def sqlexec_runner():
         seal = _seal(view[: _START.size], view[_SEALED:end], key)
         if not hmac.compare_digest(bytes(view[_START.size : _SEALED]), seal):
             raise FrameError("its seal does not fit: it was cut, changed, or made with another key")
-        return json.loads(bytes(view[_HEADER:end]).decode("ascii")), end
+        return _parsed(bytes(view[_HEADER:end])), end
+
+    def _parsed(text):
+        try:
+            header = json.loads(text.decode("ascii"), parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise FrameError("its header is no JSON: %s" % error)
+        if not isinstance(header, dict):
+            raise FrameError("its header is no JSON object")
+        return Header(header)
+
+    def _refuse(name):
+        raise ValueError("%s is no number of JSON" % name)
 
     def take(body, lengths, offset):
         """Cut pieces of these lengths off the body from `offset` on; also gives the new offset."""
         pieces = []
+        if not isinstance(lengths, list) or not all(type(each) is int for each in lengths):
+            raise FrameError("its header has %.100r where lengths belong" % (lengths,))
         for length in lengths:
             if length < 0 or offset + length > len(body):
                 raise FrameError("its header lists more bytes than there are")
             pieces.append(body[offset : offset + length])
             offset += length
         return pieces, offset
+
+    def sizes(pieces):
+        """Bytes of each piece."""
+        return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]
+
+    def check_size(size):
+        """Raise TooLarge for more bytes than a frame can have."""
+        if size > LARGEST:
+            raise TooLarge("{:,} bytes, of which {:,} fit in one call".format(size, LARGEST))
 
     def _seal(start, rest, key):
         digest = hmac.new(key, digestmod=hashlib.sha256) if key else hashlib.sha256()  # type: Any
@@ -1903,6 +1940,7 @@ def sqlexec_runner():
 
 
     import pickle
+    import struct
 
     PLAIN = frozenset((int, float, bool, type(None)))
     PLAIN_TEXT = frozenset((str, bytes))
@@ -1913,20 +1951,28 @@ def sqlexec_runner():
         return kind in PLAIN or (kind in PLAIN_TEXT and len(value) < BIG)
 
     class Batch:
-        """Collects the values of tasks, one after the other."""
+        """Collects the values of tasks, one after the other; `size` bytes go with them already."""
 
-        def __init__(self):
+        def __init__(self, size = 0):
             self.together = []  # type: List[Any]
             self.apart = []  # type: List[Tuple[int, List[int]]]
             self.pieces = []  # type: List[Buffer]
+            self._size = size
 
         def add(self, value):
             """Append a plain value."""
             self.together.append(value)
 
         def add_apart(self, pieces):
-            """Append a value that was dumped to pieces, or to none where it could not be."""
-            self.apart.append((len(self.together), sizes(pieces)))
+            """Append a value that was dumped to pieces, or to none where it could not be.
+
+            TooLarge, and nothing is appended, where it is too much with those before it.
+            """
+            lengths = sizes(pieces)
+            size = self._size + sum(lengths)
+            check_size(size)
+            self._size = size
+            self.apart.append((len(self.together), lengths))
             self.pieces.extend(pieces)
             self.together.append(None)
 
@@ -1937,20 +1983,190 @@ def sqlexec_runner():
             header["apart"] = self.apart
             return [data] + self.pieces
 
-    def read_batch(
-        header, body, offset
+    def cut_numbers(
+        header, body, offset, forms
     ):
-        """The plain values by place, and the pieces of each of the others by place."""
-        (data,), offset = take(body, header["together"], offset)
-        together = pickle.loads(data)
-        apart = {}
-        for place, lengths in header["apart"]:
-            apart[place], offset = take(body, lengths, offset)
-        return together, apart
+        """Read a number a task for each of the forms ("q" int, "d" float); also the new offset."""
+        count = header["count"]
+        if type(count) is not int or count < 0:
+            raise FrameError("its header has %.100r tasks" % (count,))
+        pieces, offset = take(body, [8 * count] * len(forms), offset)
+        read = [struct.unpack("<%d%s" % (count, form), each) for form, each in zip(forms, pieces)]
+        return read, offset
 
-    def sizes(pieces):
-        """Bytes of each piece."""
-        return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]
+    def cut_batch(
+        header, body, offset, count
+    ):
+        """Cut `count` values off the body, which ends with them; nothing is unpickled yet.
+
+        Gives the pickle of the plain values, and the pieces of each of the others by place.
+        FrameError where header and body do not fit.
+        """
+        together, offset = take(body, header["together"], offset)
+        if len(together) != 1:
+            raise FrameError("its header lists %d pickles of plain values" % len(together))
+        apart = {}  # type: Dict[int, List[memoryview]]
+        entries = header["apart"]
+        if not isinstance(entries, list):
+            raise FrameError("its header has no list of values apart")
+        for entry in entries:
+            place, lengths = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+            if type(place) is not int or not 0 <= place < count or place in apart:
+                raise FrameError("its header has a value apart at the place %.100r" % (entry,))
+            apart[place], offset = take(body, lengths, offset)
+        if offset != len(body):
+            raise FrameError("its body is longer than its header says")
+        return together[0], apart
+
+    def plain_values(data, count):
+        """The plain values of a batch, None in the places of the others."""
+        values = pickle.loads(data)
+        if type(values) is not list or len(values) != count:
+            raise FrameError("it has not the %d values that its header says" % count)
+        return values
+    def _blame(entry, scope={}):
+        def call(*arguments):
+            if entry not in scope:
+                exec(compile(_blame_text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _blame_text = (
+        ''\n''
+        ''\n''
+        ''import functools\n''
+        ''import types\n''
+        ''from itertools import islice\n''
+        ''\n''
+        ''\n''
+        ''_DEEPEST = 12  # steps from an argument or function to what is named\n''
+        ''_WIDEST = 1000  # items of a container that are looked at\n''
+        ''\n''
+        ''\n''
+        ''def culprit(name, value, dumps):\n''
+        ''    """Name the smallest object in a value that cannot be pickled, by the way to it.\n''
+        ''\n''
+        ''    Parameters\n''
+        ''    ----------\n''
+        ''    name : str\n''
+        ''        What to call the value.\n''
+        ''    value : object\n''
+        ''        One that `dumps` fails for.\n''
+        ''    dumps : callable\n''
+        ''        The pickling function; an object is at fault where it raises.\n''
+        ''\n''
+        ''    Example\n''
+        ''    -------\n''
+        ''    >>> import pickle, threading\n''
+        ''    >>> culprit("argument \''x\''", {"lock": threading.Lock()}, pickle.dumps)\n''
+        ''    "item \''lock\'' of argument \''x\'' (an object of type _thread.lock)"\n''
+        ''    """\n''
+        ''    seen = set()  # type: Set[int]\n''
+        ''    for _ in range(_DEEPEST):\n''
+        ''        seen.add(id(value))\n''
+        ''        for step, child in _children(value):\n''
+        ''            if id(child) not in seen and not is_picklable(child, dumps):\n''
+        ''                name, value = "%s of %s" % (step, name), child\n''
+        ''                break\n''
+        ''        else:\n''
+        ''            break\n''
+        ''    kind = type(value)\n''
+        ''    module = "" if kind.__module__ == "builtins" else kind.__module__ + "."\n''
+        ''    return "%s (an object of type %s%s)" % (name, module, kind.__qualname__)\n''
+        ''\n''
+        ''\n''
+        ''def is_picklable(value, dumps):\n''
+        ''    """Does `dumps` take it?"""\n''
+        ''    try:\n''
+        ''        dumps(value)\n''
+        ''    except Exception:  # noqa: BLE001 - any failure means: this one is at fault\n''
+        ''        return False\n''
+        ''    return True\n''
+        ''\n''
+        ''\n''
+        ''def _children(value):\n''
+        ''    """What an object\''s pickle is made of, with the words for the step to it."""\n''
+        ''    if isinstance(value, types.FunctionType):\n''
+        ''        for step in _parts_of_function(value):\n''
+        ''            yield step\n''
+        ''    elif isinstance(value, types.MethodType):\n''
+        ''        yield "the object", value.__self__\n''
+        ''        yield "the function", value.__func__\n''
+        ''    elif isinstance(value, functools.partial):\n''
+        ''        yield "the function", value.func\n''
+        ''        for place, child in enumerate(value.args):\n''
+        ''            yield "argument %d" % place, child\n''
+        ''        for key, child in value.keywords.items():\n''
+        ''            yield "argument %r" % key, child\n''
+        ''    elif isinstance(value, (staticmethod, classmethod)):\n''
+        ''        yield "the function", value.__func__\n''
+        ''    elif isinstance(value, type):\n''
+        ''        for key, child in list(vars(value).items()):\n''
+        ''            if key not in ("__dict__", "__weakref__"):\n''
+        ''                yield "class attribute %r" % key, child\n''
+        ''    else:\n''
+        ''        for step in _items(value):\n''
+        ''            yield step\n''
+        ''        for step in _attributes(value):\n''
+        ''            yield step\n''
+        ''\n''
+        ''\n''
+        ''def _parts_of_function(function):\n''
+        ''    cells = function.__closure__ or ()\n''
+        ''    for name, cell in zip(function.__code__.co_freevars, cells):\n''
+        ''        try:\n''
+        ''            yield "closure variable %r" % name, cell.cell_contents\n''
+        ''        except ValueError:  # still empty\n''
+        ''            continue\n''
+        ''    for name in sorted(_names(function.__code__)):\n''
+        ''        if name in function.__globals__:\n''
+        ''            yield "global %r" % name, function.__globals__[name]\n''
+        ''    for child in function.__defaults__ or ():\n''
+        ''        yield "a default value", child\n''
+        ''    for name, child in (function.__kwdefaults__ or {}).items():\n''
+        ''        yield "the default of %r" % name, child\n''
+        ''    for name, child in vars(function).items():\n''
+        ''        yield "attribute %r" % name, child\n''
+        ''\n''
+        ''\n''
+        ''def _names(code):\n''
+        ''    """Names in a code and in those of its inner functions."""\n''
+        ''    found = set(code.co_names)\n''
+        ''    for constant in code.co_consts:\n''
+        ''        if isinstance(constant, types.CodeType):\n''
+        ''            found |= _names(constant)\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def _items(value):\n''
+        ''    if isinstance(value, dict):\n''
+        ''        for key, child in islice(list(value.items()), _WIDEST):\n''
+        ''            yield "item %.100r" % (key,), child\n''
+        ''            yield "a key", key\n''
+        ''    elif isinstance(value, (list, tuple, set, frozenset)):\n''
+        ''        for place, child in enumerate(islice(value, _WIDEST)):\n''
+        ''            yield "item %d" % place, child\n''
+        ''\n''
+        ''\n''
+        ''def _attributes(value):\n''
+        ''    """Attributes, in __dict__ and in slots; else what the object\''s own __reduce_ex__ gives."""\n''
+        ''    names = list(getattr(value, "__dict__", ()))\n''
+        ''    for kind in type(value).__mro__:\n''
+        ''        slots = vars(kind).get("__slots__", ())\n''
+        ''        names.extend([slots] if isinstance(slots, str) else slots)\n''
+        ''    for name in names[:_WIDEST]:\n''
+        ''        if name not in ("__dict__", "__weakref__") and hasattr(value, name):\n''
+        ''            yield "attribute %r" % name, getattr(value, name)\n''
+        ''    try:\n''
+        ''        reduced = value.__reduce_ex__(4)\n''
+        ''    except Exception:  # noqa: BLE001 - then it is itself at fault\n''
+        ''        return\n''
+        ''    if isinstance(reduced, tuple):\n''
+        ''        for child in reduced[1]:\n''
+        ''            yield "a part", child\n''
+        ''        for child in islice(reduced[3] or (), _WIDEST) if len(reduced) > 3 else ():\n''
+        ''            yield "an item", child\n''
+    )
+    culprit = _blame("culprit")
 
 
     import codecs
@@ -3199,7 +3415,7 @@ def sqlexec_runner():
         key = b""
         try:
             header, body = split_frame(payload, REQUEST)
-            key = bytes.fromhex(header["key"])
+            key = _key(header)
             report = _Chunk(header, body, input_data).run()
             answer = {}  # type: Dict[str, Any]
             pieces = report.close(answer)
@@ -3207,6 +3423,10 @@ def sqlexec_runner():
         except FrameError as error:
             failure = {"type": "sqlexec.IntegrityError", "message": "the payload arrived broken: %s"}
             failure["message"] %= error
+            return _result({"failure": failure}, [], key), 1
+        except TooLarge as error:
+            failure = describe_current(_OWN_FILE)
+            failure["message"] = "the tasks ran, but all that they gave and wrote comes to %s" % error
             return _result({"failure": failure}, [], key), 1
         except BaseException:  # noqa: BLE001 - the promise of this function
             return failed_chunk(key), 1
@@ -3241,12 +3461,18 @@ def sqlexec_runner():
         """The tasks of one payload, and what they share."""
 
         def __init__(self, header, body, input_data):
+            if header["protocol"] != PROTOCOL:
+                raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
             self._header = header
-            self._body = body
+            offset = 0
+            self._pieces = {}  # type: Dict[str, List[memoryview]]
+            for name in ("cloudpickle", "modules", "call"):
+                self._pieces[name], offset = take(body, header[name], offset)
+            (self._indexes,), offset = cut_numbers(header, body, offset, "q")
+            self._together, self._apart = cut_batch(header, body, offset, len(self._indexes))
             self._seed = header.get("seed")  # type: Optional[int]
             self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
             self._input_data = input_data
-            self._offset = 0
             self._by_source = header["transport"] == "source"
             self._aliases = client_names()
             if self._by_source:
@@ -3262,10 +3488,10 @@ def sqlexec_runner():
             try:
                 with Recorder() as recorder, _Warnings() as warned:
                     function, shared = self._load_call()
-                    (indexes,) = self._take("indexes")
-                    plain, apart = read_batch(self._header, self._body, self._offset)
-                    for place, index in enumerate(struct.unpack("<%dq" % len(plain), indexes)):
-                        self._run_task(report, index, function, shared, plain[place], apart.get(place))
+                    plain = plain_values(self._together, len(self._indexes))
+                    for place, index in enumerate(self._indexes):
+                        pieces = self._apart.get(place)
+                        self._run_task(report, index, function, shared, plain[place], pieces)
                         report.end_task(index, recorder.take(), warned.take())
             finally:
                 remove_definitions()
@@ -3274,13 +3500,13 @@ def sqlexec_runner():
 
         def _load_call(self):
             """The function, with its local state as globals, and the arguments that all runs share."""
-            cloudpickle = self._take("cloudpickle")
             if not self._by_source:
-                install_cloudpickle(self._header["cloudpickle_version"], cloudpickle)
-            install_modules(self._take("modules"))
+                version = self._header["cloudpickle_version"]
+                install_cloudpickle(version, self._pieces["cloudpickle"])
+            install_modules(self._pieces["modules"])
             for name in self._header["packages"]:
                 _import_package(name)
-            function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
+            function, shared, local_state = load(self._pieces["call"], self._aliases, self._sender)
             if local_state:
                 globals_of(function).update(local_state)
             if self._input is not None:
@@ -3289,11 +3515,6 @@ def sqlexec_runner():
                 )
                 self._input_data = None
             return function, shared
-
-        def _take(self, name):
-            """The next pieces of the body, whose lengths the header has under that name."""
-            pieces, self._offset = take(self._body, self._header[name], self._offset)
-            return pieces
 
         def _run_task(
             self,
@@ -3312,10 +3533,7 @@ def sqlexec_runner():
                 seed_run(self._seed, index)
                 value = function(**dict(shared, **own)) if shared else function(**own)
                 report.ended.append(time.time())
-                if is_plain(value):
-                    report.values.add(value)
-                else:
-                    report.values.add_apart(_dump_anyhow(value))
+                report.keep(index, value)
             except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
                 report.fail(error)
 
@@ -3331,12 +3549,30 @@ def sqlexec_runner():
             self._console = {}  # type: Dict[int, Lines]
             self._warnings = {}  # type: Dict[int, List[WarningKey]]
 
+        def keep(self, index, value):
+            """Take what the running task returned; what cannot be sent back is an error."""
+            if is_plain(value):
+                self.values.add(value)
+                return
+            pieces = _dump_result(value)
+            try:
+                self.values.add_apart(pieces)
+            except TooLarge as error:
+                raise ValueError(
+                    "the result of run %d (%s, %s bytes) cannot be sent back: with the results before "
+                    "it this call comes to %s. Return less, or do fewer runs a call (task_chunk_size=1)"
+                    % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
+                )
+
         def fail(self, error):
             """Take the running task''s exception for its value."""
             if len(self.ended) < len(self.started):
                 self.ended.append(time.time())
             self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
-            self.values.add_apart(dump_error(error, _dump_anyhow))
+            try:
+                self.values.add_apart(dump_error(error, _dump_anyhow))
+            except TooLarge:
+                self.values.add_apart([])  # its text must do
 
         def end_task(self, index, console, warned):
             """Go on to the next task."""
@@ -3391,26 +3627,35 @@ def sqlexec_runner():
                 self._seen[(category.__name__, str(message), filename, lineno)] = None
 
     def _dump_anyhow(value):
-        """Pickle a result: plainly, or by cloudpickle where it has classes of the function''s own."""
+        """Pickle a value: plainly, or by cloudpickle where it has classes of the function''s own."""
         try:
             return dump(value)
-        except Exception as plain_error:  # noqa: BLE001 - cloudpickle''s error is the one that tells
-            error = plain_error  # type: Exception
+        except Exception as plain_error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
             try:
                 return dump(value, by_value=definitions_pickler if has_definitions() else True)
             except ImportError:  # no cloudpickle here
-                pass
-            except Exception as other_error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
-                error = other_error
+                raise plain_error
+
+    def _dump_result(value):
+        """Pickle a result; the error names what in it cannot be."""
+        try:
+            return _dump_anyhow(value)
+        except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
             raise TypeError(
-                "the function''s result of type %s cannot be sent back: %s"
-                % (type(value).__name__, error)
+                "%s cannot be sent back: %s: %s"
+                % (culprit("the function''s result", value, _dump_anyhow), type(error).__name__, error)
             )
 
     def _result(header, pieces, key):
         header["protocol"] = PROTOCOL
         header["runtime"] = runtime()
         return join_frame(RESULT, header, pieces, key)
+
+    def _key(header):
+        try:
+            return bytes.fromhex(header["key"])
+        except (TypeError, ValueError):
+            raise FrameError("its header has no key that is hexadecimal")
 
     def _check_python(header):
         if list(sys.version_info[:2]) != header["python"][:2]:

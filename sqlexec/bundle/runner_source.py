@@ -23,6 +23,7 @@ MODULES = (  # each after those that it imports
     ("codec_scipy",),
     "values",
     "batch",
+    ("blame",),
     "console",
     "failures",
     "randomness",

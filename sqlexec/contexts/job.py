@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, UnpackError
+from sqlexec.errors import ConfigurationError
 from sqlexec.payload import Packer, Reply, unpack
 from sqlexec.plan import Plan
 from sqlexec.tasks import Task
@@ -88,10 +88,8 @@ class Job:
 
     def unpack(self, result: bytes, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""
-        reply = unpack(result, self.packer.key, self.packer.original)
-        if [outcome.index for outcome in reply.outcomes] != [task.index for task in tasks]:
-            raise UnpackError("The answer is for other tasks than those of the chunk.")
-        return reply
+        indexes = [task.index for task in tasks]
+        return unpack(result, self.packer.key, self.packer.original, indexes)
 
     def _own_source(self, task: Task) -> RxSqlServerData:
         source = task.arguments.get(str(self._input_argument))

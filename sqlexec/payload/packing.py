@@ -26,16 +26,16 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from sqlexec.payload.blame import culprit
 from sqlexec.payload.modules import user_modules
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
 from sqlexec.payload.source.pickler import dump_by_source
-from sqlexec.runner.batch import Batch, is_plain, sizes
+from sqlexec.runner.batch import Batch, is_plain
+from sqlexec.runner.blame import culprit, is_picklable
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
-from sqlexec.runner.wire import REQUEST, join_frame
+from sqlexec.runner.wire import REQUEST, TooLarge, join_frame, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 from sqlexec.errors import PackError
 
 Version = tuple[int, int]
-LARGEST = 2**31 - 1 - 1024  # bytes that a varbinary(max) parameter of a script can have
 _REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
 
 
@@ -139,9 +138,20 @@ class Packer:
             An argument cannot be pickled, or not by source for that server, or the payload is
             larger than 2 GB.
         """
+        try:
+            return self._join(tasks, runtime, way_out)
+        except TooLarge as error:
+            raise PackError(
+                f"The payload of tasks {tasks[0].index} to {tasks[-1].index} comes to {error}. "
+                "Send less: pass the data as an RxSqlServerData, or split it over more tasks."
+            ) from None
+
+    def _join(
+        self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None, way_out: str
+    ) -> bytes:
         version = _other_version(runtime)
         call = self._call(version)
-        batch = Batch()
+        batch = Batch(sum(sizes(call.pieces)))
         for task in tasks:
             if all(map(is_plain, task.arguments.values())):
                 batch.add(task.arguments)
@@ -155,20 +165,13 @@ class Packer:
         if version is None and packages.get("cloudpickle") != self.cloudpickle:
             pickler = [_cloudpickle_sources()]
         indexes = struct.pack(f"<{len(tasks)}q", *(task.index for task in tasks))
-        header = dict(self._header, cloudpickle=sizes(pickler), indexes=[len(indexes)])
+        header = dict(self._header, cloudpickle=sizes(pickler), count=len(tasks))
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
         header["transport"] = "bytecode" if version is None else "source"
         header["way_out"] = way_out
         header["modules"] = sizes(modules)
         header["call"] = sizes(call.pieces)
         body = [*pickler, *modules, *call.pieces, indexes, *batch.close(header)]
-        size = sum(sizes(body))
-        if size > LARGEST:
-            raise PackError(
-                f"The payload of tasks {tasks[0].index} to {tasks[-1].index} has {size:,} bytes; "
-                f"SQL Server takes at most {LARGEST:,} in one call. Send less: pass the data as an "
-                "RxSqlServerData, or split it over more tasks."
-            )
         return join_frame(REQUEST, header, body)
 
     def original(self, number: int) -> object:
@@ -238,11 +241,23 @@ def _dump(
         raise
     except Exception as error:
         with _by_value(user_modules()):
-            where = culprit(parts(), lambda part: dump(part, by_value=True))
+            where = _where(parts())
         raise PackError(
             f"Cannot send {where} to the server: {type(error).__name__}: {error}. Make it inside "
             "the function instead, or pass something that can be pickled."
         ) from error
+
+
+def _where(parts: Mapping[str, object]) -> str:
+    """Which of the named parts cannot be pickled, and what in it."""
+
+    def by_value(part: object) -> object:
+        return dump(part, by_value=True)
+
+    for name, value in parts.items():
+        if not is_picklable(value, by_value):
+            return culprit(name, value, by_value)
+    return "the call"  # each can by itself
 
 
 def _named_parts(

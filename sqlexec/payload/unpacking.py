@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlexec.errors import IntegrityError, RemoteError, RemoteTraceback, SqlExecError, UnpackError
-from sqlexec.runner.batch import read_batch
+from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
 from sqlexec.runner.failures import load_error
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import load
-from sqlexec.runner.wire import RESULT, FrameError, split_frame, take
+from sqlexec.runner.wire import RESULT, FrameError, split_frame
 from sqlexec.tasks import Outcome
 
 Read = Callable[[Sequence[Buffer]], Any]
@@ -40,7 +39,10 @@ class Reply:
 
 
 def unpack(
-    result: bytes | memoryview, key: bytes, original: Callable[[int], object] | None = None
+    result: bytes | memoryview,
+    key: bytes,
+    original: Callable[[int], object] | None = None,
+    indexes: Sequence[int] | None = None,
 ) -> Reply:
     """Verify and decode the result of one call.
 
@@ -52,22 +54,30 @@ def unpack(
         The `key` of the Packer that made the payload.
     original : callable, optional
         Its `original`: gives classes and functions that went by source and have no name.
+    indexes : sequence of int, optional
+        Those of the tasks that were sent: the answer to another chunk is refused.
 
     Raises
     ------
     IntegrityError
         It is cut or changed, or made with another key; nothing of it was unpickled.
     UnpackError
-        It is of another protocol version.
+        It is of another protocol version, or answers for other tasks.
     SendOtherwise
         The server lacks cloudpickle and the payload had none, or its Python is of another minor
         version and the payload was bytecode: no task was run.
     RemoteError
-        The runner could not begin with the tasks at all (another Python version, a package
+        The runner gave no results at all (another Python version, a package
         missing on the server); the message says why.
     """
     try:
         header, body = split_frame(result, RESULT, key)
+    except FrameError as error:
+        raise IntegrityError(
+            "The result that came back from the server is not to be trusted: "
+            f"{_unsealed_failure(result) or error}. Nothing of it was used."
+        ) from None
+    try:
         if header["protocol"] != PROTOCOL:
             raise UnpackError(
                 f"The server's runner speaks protocol {header['protocol']}, this client "
@@ -75,39 +85,44 @@ def unpack(
             )
         if "failure" in header:
             raise _failure(header["failure"], header["runtime"])
-        return Reply(_outcomes(header, body, original), header["runtime"])
-    except FrameError as error:
-        raise IntegrityError(
-            f"The result that came back from the server is not to be trusted: {error}. Nothing of "
-            "it was used."
-        ) from None
-    except (LookupError, TypeError, ValueError, struct.error) as error:
+        return Reply(_outcomes(header, body, original, indexes), header["runtime"])
+    except (FrameError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise UnpackError(
-            f"The result's header is not what this client expects: {type(error).__name__}: {error}"
+            "The result is sealed as it should be, but not what this client expects: "
+            f"{type(error).__name__}: {error}. Install the bundle of this client's version."
         ) from error
 
 
 def _outcomes(
-    header: dict[str, Any], body: memoryview, original: Callable[[int], object] | None
+    header: dict[str, Any],
+    body: memoryview,
+    original: Callable[[int], object] | None,
+    expected: Sequence[int] | None,
 ) -> list[Outcome]:
-    count = header["count"]
-    (indexes, started, ended), offset = take(body, [8 * count] * 3, 0)
-    values, apart = read_batch(header, body, offset)
+    # All is cut and looked at before the first byte is unpickled.
+    (indexes, started, ended), offset = cut_numbers(header, body, 0, "qdd")
+    together, apart = cut_batch(header, body, offset, len(indexes))
+    if expected is not None and list(indexes) != list(expected):
+        raise UnpackError("The server answered for other tasks than those of the chunk.")
+    consoles = _by_place(header["console"], len(indexes))
+    warned = _by_place(header["warnings"], len(indexes))
+    errors = _by_place(header["errors"], len(indexes))
     process_id = header["runtime"]["process_id"]
     outcomes = [
-        Outcome(index, value, None, (), (), start, end, process_id)
-        for index, value, start, end in zip(
-            struct.unpack(f"<{count}q", indexes),
-            values,
-            struct.unpack(f"<{count}d", started),
-            struct.unpack(f"<{count}d", ended),
-            strict=True,
+        Outcome(
+            index,
+            console=[(stream, text) for stream, text in consoles.get(place, ())],
+            warnings=[
+                (category, text, file, line) for category, text, file, line in warned.get(place, ())
+            ],
+            started=started[place],
+            ended=ended[place],
+            process_id=process_id,
         )
+        for place, index in enumerate(indexes)
     ]
-    for place, lines in header["console"].items():
-        outcomes[int(place)].console = [(stream, text) for stream, text in lines]
-    for place, warned in header["warnings"].items():
-        outcomes[int(place)].warnings = [tuple(each) for each in warned]
+    for outcome, value in zip(outcomes, plain_values(together, len(indexes)), strict=True):
+        outcome.value = value
     aliases = {"original": original} if original is not None else {}
 
     def read(pieces: Sequence[Buffer]) -> Any:
@@ -115,11 +130,28 @@ def _outcomes(
 
     for place, pieces in apart.items():
         outcome = outcomes[place]
-        if str(place) in header["errors"]:
-            outcome.error = _error(header["errors"][str(place)], pieces, read)
+        if place in errors:
+            outcome.error = _error(errors[place], pieces, read)
         else:
             outcome.value, outcome.error = _value(pieces, read)
     return outcomes
+
+
+def _by_place(entry: dict[str, Any], count: int) -> dict[int, Any]:
+    """An entry of the header that some tasks have, by their places."""
+    found = {int(place): each for place, each in entry.items()}
+    if any(not 0 <= place < count for place in found):
+        raise FrameError("its header tells of a task that is not there")
+    return found
+
+
+def _unsealed_failure(result: bytes | memoryview) -> str | None:
+    """What a runner says that could not even read the payload's key, so has none to seal with."""
+    try:
+        failure = split_frame(result, RESULT)[0].get("failure")
+        return f"the server says, unsealed, that {failure['message']}" if failure else None
+    except (FrameError, LookupError, TypeError):
+        return None
 
 
 def _value(pieces: list[memoryview], read: Read) -> tuple[object, SqlExecError | None]:
@@ -179,8 +211,7 @@ def _failure(description: dict[str, str], runtime: dict[str, Any]) -> SqlExecErr
     if description["type"].endswith(("NeedsCloudpickle", "NeedsSource")):
         return SendOtherwise(f"The server's Python lacks {description['message']}.", runtime)
     error = RemoteError(
-        f"The server could not begin with the tasks: {description['message']} "
-        f"({description['type']})",
+        f"The server gave no results: {description['message']} ({description['type']})",
         type_name=description["type"],
         remote_traceback=description["traceback"],
     )

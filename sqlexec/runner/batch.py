@@ -4,16 +4,18 @@ A pickle of its own keeps tasks from sharing objects that they may change, and o
 be pickled from spoiling the rest.  Numbers and short texts cannot be changed and always can be
 pickled: thousands of them cost no more than one.
 
-    header  "together": [length], "apart": [[place, [length of each piece]], ...]
-    body    one pickle of a list (None in the places of those apart) | pieces of each apart
+    header  "count": tasks, "together": [length], "apart": [[place, [length of each piece]], ...]
+    body    numbers of each task, 8 bytes each (first of all its index)
+            | one pickle of a list (None in the places of those apart) | pieces of each apart
 """
 
 import pickle
+import struct
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import BIG
-from sqlexec.runner.wire import take
+from sqlexec.runner.wire import FrameError, check_size, sizes, take
 
 PLAIN = frozenset((int, float, bool, type(None)))
 PLAIN_TEXT = frozenset((str, bytes))
@@ -26,20 +28,28 @@ def is_plain(value: Any) -> bool:
 
 
 class Batch:
-    """Collects the values of tasks, one after the other."""
+    """Collects the values of tasks, one after the other; `size` bytes go with them already."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 0) -> None:
         self.together = []  # type: List[Any]
         self.apart = []  # type: List[Tuple[int, List[int]]]
         self.pieces = []  # type: List[Buffer]
+        self._size = size
 
     def add(self, value: Any) -> None:
         """Append a plain value."""
         self.together.append(value)
 
     def add_apart(self, pieces: Sequence[Buffer]) -> None:
-        """Append a value that was dumped to pieces, or to none where it could not be."""
-        self.apart.append((len(self.together), sizes(pieces)))
+        """Append a value that was dumped to pieces, or to none where it could not be.
+
+        TooLarge, and nothing is appended, where it is too much with those before it.
+        """
+        lengths = sizes(pieces)
+        size = self._size + sum(lengths)
+        check_size(size)
+        self._size = size
+        self.apart.append((len(self.together), lengths))
         self.pieces.extend(pieces)
         self.together.append(None)
 
@@ -51,18 +61,46 @@ class Batch:
         return [data] + self.pieces
 
 
-def read_batch(
-    header: Dict[str, Any], body: memoryview, offset: int
-) -> Tuple[List[Any], Dict[int, List[memoryview]]]:
-    """The plain values by place, and the pieces of each of the others by place."""
-    (data,), offset = take(body, header["together"], offset)
-    together = pickle.loads(data)
-    apart = {}
-    for place, lengths in header["apart"]:
+def cut_numbers(
+    header: Dict[str, Any], body: memoryview, offset: int, forms: str
+) -> Tuple[List[Tuple[Any, ...]], int]:
+    """Read a number a task for each of the forms ("q" int, "d" float); also the new offset."""
+    count = header["count"]
+    if type(count) is not int or count < 0:
+        raise FrameError("its header has %.100r tasks" % (count,))
+    pieces, offset = take(body, [8 * count] * len(forms), offset)
+    read = [struct.unpack("<%d%s" % (count, form), each) for form, each in zip(forms, pieces)]
+    return read, offset
+
+
+def cut_batch(
+    header: Dict[str, Any], body: memoryview, offset: int, count: int
+) -> Tuple[memoryview, Dict[int, List[memoryview]]]:
+    """Cut `count` values off the body, which ends with them; nothing is unpickled yet.
+
+    Gives the pickle of the plain values, and the pieces of each of the others by place.
+    FrameError where header and body do not fit.
+    """
+    together, offset = take(body, header["together"], offset)
+    if len(together) != 1:
+        raise FrameError("its header lists %d pickles of plain values" % len(together))
+    apart = {}  # type: Dict[int, List[memoryview]]
+    entries = header["apart"]
+    if not isinstance(entries, list):
+        raise FrameError("its header has no list of values apart")
+    for entry in entries:
+        place, lengths = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+        if type(place) is not int or not 0 <= place < count or place in apart:
+            raise FrameError("its header has a value apart at the place %.100r" % (entry,))
         apart[place], offset = take(body, lengths, offset)
-    return together, apart
+    if offset != len(body):
+        raise FrameError("its body is longer than its header says")
+    return together[0], apart
 
 
-def sizes(pieces: Sequence[Buffer]) -> List[int]:
-    """Bytes of each piece."""
-    return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]
+def plain_values(data: Buffer, count: int) -> List[Any]:
+    """The plain values of a batch, None in the places of the others."""
+    values = pickle.loads(data)
+    if type(values) is not list or len(values) != count:
+        raise FrameError("it has not the %d values that its header says" % count)
+    return values

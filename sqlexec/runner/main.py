@@ -14,7 +14,8 @@ import time
 import warnings
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from sqlexec.runner.batch import Batch, is_plain, read_batch
+from sqlexec.runner.batch import Batch, cut_batch, cut_numbers, is_plain, plain_values
+from sqlexec.runner.blame import culprit
 from sqlexec.runner.console import Recorder
 from sqlexec.runner.failures import describe, describe_current, dump_error
 from sqlexec.runner.functions import (
@@ -35,7 +36,16 @@ from sqlexec.runner.revoscalepy import (
 from sqlexec.runner.scope import globals_of
 from sqlexec.runner.types import Buffer, Lines, WarningKey
 from sqlexec.runner.values import dump, load
-from sqlexec.runner.wire import REQUEST, RESULT, FrameError, join_frame, split_frame, take
+from sqlexec.runner.wire import (
+    REQUEST,
+    RESULT,
+    FrameError,
+    TooLarge,
+    join_frame,
+    sizes,
+    split_frame,
+    take,
+)
 
 PROTOCOL = 1
 MOST_WARNINGS = 100  # kept of one task
@@ -65,7 +75,7 @@ def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
     key = b""
     try:
         header, body = split_frame(payload, REQUEST)
-        key = bytes.fromhex(header["key"])
+        key = _key(header)
         report = _Chunk(header, body, input_data).run()
         answer = {}  # type: Dict[str, Any]
         pieces = report.close(answer)
@@ -73,6 +83,10 @@ def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
     except FrameError as error:
         failure = {"type": "sqlexec.IntegrityError", "message": "the payload arrived broken: %s"}
         failure["message"] %= error
+        return _result({"failure": failure}, [], key), 1
+    except TooLarge as error:
+        failure = describe_current(_OWN_FILE)
+        failure["message"] = "the tasks ran, but all that they gave and wrote comes to %s" % error
         return _result({"failure": failure}, [], key), 1
     except BaseException:  # noqa: BLE001 - the promise of this function
         return failed_chunk(key), 1
@@ -111,12 +125,18 @@ class _Chunk:
     """The tasks of one payload, and what they share."""
 
     def __init__(self, header: Dict[str, Any], body: memoryview, input_data: Any) -> None:
+        if header["protocol"] != PROTOCOL:
+            raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
         self._header = header
-        self._body = body
+        offset = 0
+        self._pieces = {}  # type: Dict[str, List[memoryview]]
+        for name in ("cloudpickle", "modules", "call"):
+            self._pieces[name], offset = take(body, header[name], offset)
+        (self._indexes,), offset = cut_numbers(header, body, offset, "q")
+        self._together, self._apart = cut_batch(header, body, offset, len(self._indexes))
         self._seed = header.get("seed")  # type: Optional[int]
         self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
         self._input_data = input_data
-        self._offset = 0
         self._by_source = header["transport"] == "source"
         self._aliases = client_names()
         if self._by_source:
@@ -132,10 +152,10 @@ class _Chunk:
         try:
             with Recorder() as recorder, _Warnings() as warned:
                 function, shared = self._load_call()
-                (indexes,) = self._take("indexes")
-                plain, apart = read_batch(self._header, self._body, self._offset)
-                for place, index in enumerate(struct.unpack("<%dq" % len(plain), indexes)):
-                    self._run_task(report, index, function, shared, plain[place], apart.get(place))
+                plain = plain_values(self._together, len(self._indexes))
+                for place, index in enumerate(self._indexes):
+                    pieces = self._apart.get(place)
+                    self._run_task(report, index, function, shared, plain[place], pieces)
                     report.end_task(index, recorder.take(), warned.take())
         finally:
             remove_definitions()
@@ -144,13 +164,13 @@ class _Chunk:
 
     def _load_call(self) -> Tuple[Callable[..., Any], Dict[str, Any]]:
         """The function, with its local state as globals, and the arguments that all runs share."""
-        cloudpickle = self._take("cloudpickle")
         if not self._by_source:
-            install_cloudpickle(self._header["cloudpickle_version"], cloudpickle)
-        install_modules(self._take("modules"))
+            version = self._header["cloudpickle_version"]
+            install_cloudpickle(version, self._pieces["cloudpickle"])
+        install_modules(self._pieces["modules"])
         for name in self._header["packages"]:
             _import_package(name)
-        function, shared, local_state = load(self._take("call"), self._aliases, self._sender)
+        function, shared, local_state = load(self._pieces["call"], self._aliases, self._sender)
         if local_state:
             globals_of(function).update(local_state)
         if self._input is not None:
@@ -159,11 +179,6 @@ class _Chunk:
             )
             self._input_data = None
         return function, shared
-
-    def _take(self, name: str) -> List[memoryview]:
-        """The next pieces of the body, whose lengths the header has under that name."""
-        pieces, self._offset = take(self._body, self._header[name], self._offset)
-        return pieces
 
     def _run_task(
         self,
@@ -182,10 +197,7 @@ class _Chunk:
             seed_run(self._seed, index)
             value = function(**dict(shared, **own)) if shared else function(**own)
             report.ended.append(time.time())
-            if is_plain(value):
-                report.values.add(value)
-            else:
-                report.values.add_apart(_dump_anyhow(value))
+            report.keep(index, value)
         except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
             report.fail(error)
 
@@ -202,12 +214,30 @@ class _Report:
         self._console = {}  # type: Dict[int, Lines]
         self._warnings = {}  # type: Dict[int, List[WarningKey]]
 
+    def keep(self, index: int, value: Any) -> None:
+        """Take what the running task returned; what cannot be sent back is an error."""
+        if is_plain(value):
+            self.values.add(value)
+            return
+        pieces = _dump_result(value)
+        try:
+            self.values.add_apart(pieces)
+        except TooLarge as error:
+            raise ValueError(
+                "the result of run %d (%s, %s bytes) cannot be sent back: with the results before "
+                "it this call comes to %s. Return less, or do fewer runs a call (task_chunk_size=1)"
+                % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
+            )
+
     def fail(self, error: BaseException) -> None:
         """Take the running task's exception for its value."""
         if len(self.ended) < len(self.started):
             self.ended.append(time.time())
         self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
-        self.values.add_apart(dump_error(error, _dump_anyhow))
+        try:
+            self.values.add_apart(dump_error(error, _dump_anyhow))
+        except TooLarge:
+            self.values.add_apart([])  # its text must do
 
     def end_task(self, index: int, console: Lines, warned: List[WarningKey]) -> None:
         """Go on to the next task."""
@@ -264,20 +294,24 @@ class _Warnings:
 
 
 def _dump_anyhow(value: Any) -> List[Buffer]:
-    """Pickle a result: plainly, or by cloudpickle where it has classes of the function's own."""
+    """Pickle a value: plainly, or by cloudpickle where it has classes of the function's own."""
     try:
         return dump(value)
-    except Exception as plain_error:  # noqa: BLE001 - cloudpickle's error is the one that tells
-        error = plain_error  # type: Exception
+    except Exception as plain_error:  # noqa: BLE001 - whatever a user's __reduce__ raises
         try:
             return dump(value, by_value=definitions_pickler if has_definitions() else True)
         except ImportError:  # no cloudpickle here
-            pass
-        except Exception as other_error:  # noqa: BLE001 - whatever a user's __reduce__ raises
-            error = other_error
+            raise plain_error
+
+
+def _dump_result(value: Any) -> List[Buffer]:
+    """Pickle a result; the error names what in it cannot be."""
+    try:
+        return _dump_anyhow(value)
+    except Exception as error:  # noqa: BLE001 - whatever a user's __reduce__ raises
         raise TypeError(
-            "the function's result of type %s cannot be sent back: %s"
-            % (type(value).__name__, error)
+            "%s cannot be sent back: %s: %s"
+            % (culprit("the function's result", value, _dump_anyhow), type(error).__name__, error)
         )
 
 
@@ -285,6 +319,13 @@ def _result(header: Dict[str, Any], pieces: List[Buffer], key: bytes) -> bytes:
     header["protocol"] = PROTOCOL
     header["runtime"] = runtime()
     return join_frame(RESULT, header, pieces, key)
+
+
+def _key(header: Dict[str, Any]) -> bytes:
+    try:
+        return bytes.fromhex(header["key"])
+    except (TypeError, ValueError):
+        raise FrameError("its header has no key that is hexadecimal")
 
 
 def _check_python(header: Dict[str, Any]) -> None:

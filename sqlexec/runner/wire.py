@@ -8,7 +8,7 @@ pickles and buffers that the header lists with their lengths.  The seal is the H
 all but the seal and the body under the job's key (results), or its SHA-256 (requests, where it
 only finds cut or changed bytes: whoever may send a request may run Python in the server anyway).
 It is checked, and then the body's hash, before a single byte of the body is unpickled.  The
-header can be read and trusted without the body.
+header can be read and trusted without the body.  docs/payload.md has all of the format.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from sqlexec.runner.types import Buffer
 WIRE_VERSION = 1
 REQUEST = 1
 RESULT = 2
+LARGEST = 2**31 - 1 - 1024  # bytes of a frame that a varbinary(max) is sure to hold
 
 _MAGIC = b"sqlx"
 _START = struct.Struct("<4sHH")
@@ -34,11 +35,26 @@ class FrameError(Exception):
     """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
 
 
+class TooLarge(ValueError):
+    """More bytes than one frame can have."""
+
+
+class Header(dict):  # type: ignore[type-arg]
+    """A frame's header; an entry that it lacks is an error of the frame."""
+
+    def __missing__(self, name: str) -> Any:
+        raise FrameError("its header lacks %r" % name)
+
+
 def join_frame(
     kind: int, header: Dict[str, Any], body: Sequence[Buffer], key: bytes = b""
 ) -> bytes:
-    """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once."""
+    """Put a frame together; `key` b"" seals with a plain SHA-256. The body is copied once.
+
+    TooLarge comes before anything of the body is copied.
+    """
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    check_size(_HEADER + len(text) + sum(sizes(body)))
     digest = hashlib.sha256()
     for part in body:
         digest.update(part)
@@ -47,7 +63,7 @@ def join_frame(
     return b"".join([start, _seal(start, rest, key), rest] + list(body))
 
 
-def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Dict[str, Any], memoryview]:
+def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Header, memoryview]:
     """Check a frame's seal and give its header and a view of its body; FrameError if it fails."""
     view = memoryview(data)
     header, start = _checked_header(view, kind, key)
@@ -57,12 +73,12 @@ def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Dict[str, An
     return header, body
 
 
-def read_header(data: Buffer, kind: int, key: bytes = b"") -> Dict[str, Any]:
+def read_header(data: Buffer, kind: int, key: bytes = b"") -> Header:
     """Check the seal and give the header of a frame, or of the first part of one."""
     return _checked_header(memoryview(data), kind, key)[0]
 
 
-def _checked_header(view: memoryview, kind: int, key: bytes) -> Tuple[Dict[str, Any], int]:
+def _checked_header(view: memoryview, kind: int, key: bytes) -> Tuple[Header, int]:
     """The header, and where the body begins."""
     if len(view) < _HEADER:
         raise FrameError("it has %d bytes, fewer than a frame's first part" % len(view))
@@ -79,18 +95,45 @@ def _checked_header(view: memoryview, kind: int, key: bytes) -> Tuple[Dict[str, 
     seal = _seal(view[: _START.size], view[_SEALED:end], key)
     if not hmac.compare_digest(bytes(view[_START.size : _SEALED]), seal):
         raise FrameError("its seal does not fit: it was cut, changed, or made with another key")
-    return json.loads(bytes(view[_HEADER:end]).decode("ascii")), end
+    return _parsed(bytes(view[_HEADER:end])), end
 
 
-def take(body: memoryview, lengths: Sequence[int], offset: int) -> Tuple[List[memoryview], int]:
+def _parsed(text: bytes) -> Header:
+    try:
+        header = json.loads(text.decode("ascii"), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise FrameError("its header is no JSON: %s" % error)
+    if not isinstance(header, dict):
+        raise FrameError("its header is no JSON object")
+    return Header(header)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError("%s is no number of JSON" % name)
+
+
+def take(body: memoryview, lengths: Any, offset: int) -> Tuple[List[memoryview], int]:
     """Cut pieces of these lengths off the body from `offset` on; also gives the new offset."""
     pieces = []
+    if not isinstance(lengths, list) or not all(type(each) is int for each in lengths):
+        raise FrameError("its header has %.100r where lengths belong" % (lengths,))
     for length in lengths:
         if length < 0 or offset + length > len(body):
             raise FrameError("its header lists more bytes than there are")
         pieces.append(body[offset : offset + length])
         offset += length
     return pieces, offset
+
+
+def sizes(pieces: Sequence[Buffer]) -> List[int]:
+    """Bytes of each piece."""
+    return [piece.nbytes if isinstance(piece, memoryview) else len(piece) for piece in pieces]
+
+
+def check_size(size: int) -> None:
+    """Raise TooLarge for more bytes than a frame can have."""
+    if size > LARGEST:
+        raise TooLarge("{:,} bytes, of which {:,} fit in one call".format(size, LARGEST))
 
 
 def _seal(start: Buffer, rest: Buffer, key: bytes) -> bytes:

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'b6f25ae41df3390e7ab2964a39aa6b51268ba0ab2cf042c1fcddce01bec97be0';
+    SET @source_sha256 = '3c0a0df32d0207efb158f3a7b8ef5b2c3b9e7bd5284577c5fcfdd75b5a5a0b88';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -2505,9 +2505,9 @@ def sqlexec_runner():
             if cloudpickle.__version__ != version:
                 raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
             return
+        sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
         for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
             del sys.modules[name]
-        sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
         sys.meta_path.insert(0, sources)
         try:
             __import__("cloudpickle")

@@ -30,9 +30,9 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
         if cloudpickle.__version__ != version:
             raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
         return
+    sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
     for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
         del sys.modules[name]
-    sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
     sys.meta_path.insert(0, sources)
     try:
         __import__("cloudpickle")

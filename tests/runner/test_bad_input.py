@@ -3,6 +3,7 @@
 import json
 import pickle
 import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,14 @@ def nothing_explodes() -> Any:
     EXPLODED.clear()
     yield
     assert not EXPLODED
+
+
+@pytest.fixture
+def modules_kept() -> Any:
+    """Undo what a payload does that brings a cloudpickle."""
+    before = dict(sys.modules)
+    yield
+    sys.modules.update(before)
 
 
 def double(x: Any) -> Any:
@@ -257,6 +266,7 @@ def test_noise_of_many_kinds_is_answered_and_refused() -> None:
                 unpack(answer, PACKER.key)
 
 
+@pytest.mark.usefixtures("modules_kept")
 def test_noise_in_headers_never_ends_but_in_an_answer_or_an_error_of_ours() -> None:
     """The same with changes of the header alone, sealed anew."""
     chance = random.Random(2)

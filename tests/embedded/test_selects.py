@@ -77,6 +77,10 @@ SELECTS: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("SELECT DISTINCT g FROM t ORDER BY g", [("a",), ("b",)]),
     ("SELECT YEAR(day) AS y, COUNT(*) FROM t WHERE day IS NOT NULL GROUP BY YEAR(day) ORDER BY y",
      [(2023, 1), (2024, 2)]),
+    # CHECKSUM: equal rows share a number; NULL has one, too
+    ("SELECT COUNT(DISTINCT CHECKSUM(g, NULLIF(n, 7))) FROM t", [(4,)]),
+    ("SELECT a.id, b.id FROM t AS a JOIN t AS b ON CHECKSUM(a.g) = CHECKSUM(b.g) AND a.id < b.id"
+     " ORDER BY a.id", [(1, 2), (3, 4)]),
     # windows
     ("SELECT id, ROW_NUMBER() OVER (PARTITION BY g ORDER BY n DESC) FROM t ORDER BY id",
      [(1, 1), (2, 2), (3, 2), (4, 1)]),

@@ -183,6 +183,12 @@ def _hashbytes(values: list[exp.Expression], types: Types) -> Typed:
     return template(f"unhex({function}($1))", binary), SqlType("varbinary", 8000)
 
 
+def _checksum(values: list[exp.Expression], types: Types) -> Typed:
+    """Equal rows give equal numbers, as SQL Server's do; the numbers themselves are others."""
+    call = exp.Anonymous(this="hash", expressions=[value.copy() for value in values])
+    return template("CAST($1 % 2147483647 AS INTEGER)", call), INT
+
+
 def _datalength(values: list[exp.Expression], types: Types) -> Typed:
     type = types[0]
     if type is not None and type.is_binary:
@@ -357,7 +363,7 @@ TRANSLATIONS: dict[str, Translation] = {
     "ISDATE": text("CAST(\"$tsql\".try_timestamp(CAST($1 AS VARCHAR)) IS NOT NULL AS INTEGER)",
                    INT),
     "HASHBYTES": _hashbytes, "NEWID": text("uuid()", SqlType("uniqueidentifier")),
-    "CHECKSUM": text("CAST(hash($1) % 2147483647 AS INTEGER)", INT),
+    "CHECKSUM": _checksum,
     # JSON
     "ISJSON": text("CAST(json_valid($1) AS INTEGER)", INT),
     "JSON_VALUE": text("(json_extract_string($1, $2))", _TEXT),

@@ -8,7 +8,7 @@ and date stay objects.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,8 @@ from sqlexec.server.sql_errors import blame_query
 
 if TYPE_CHECKING:
     import pandas
+
+Batch = tuple[Sequence[Any], list[Any]]  # description of the columns, rows
 
 # Precision as ODBC tells it: of tinyint, smallint, int, bigint.
 _INTEGERS = {3: "uint8", 5: "int16", 10: "int32", 19: "int64"}
@@ -50,31 +52,64 @@ def read_source(
     ConnectionFailed, ServerError
         The server is not reached, or fails the query.
     """
-    import_pandas()
-    text = source.connection_string or default_connection
-    if not text:
-        raise ConfigurationError(
-            f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the "
-            "active compute context"
-        )
-    frame = read_rows(text, source.query, source.rows_per_read, rows)
-    declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()
-    return declared
+    text = _place(source, default_connection)
+    return _declared(read_rows(text, source.query, source.rows_per_read, rows), source)
+
+
+def read_in_chunks(
+    source: RxSqlServerData, *, default_connection: str | None = None
+) -> Iterator[pandas.DataFrame]:
+    """Fetch the rows of a data source, at most `rows_per_read` at a time; raises as read_source.
+
+    The types of a column are each chunk's own: integers are float64 in chunks that have a NULL.
+    """
+    text = _place(source, default_connection)
+    with _batches(text, source.query, source.rows_per_read) as batches:
+        for batch in batches:
+            if batch[1]:
+                yield _declared(_fetch([batch]), source)
 
 
 def read_rows(
     connection_string: str, query: str, rows_per_read: int, most: int | None = None
 ) -> pandas.DataFrame:
     """Fetch the rows of a query as they are, `most` of them at most; raises as read_source."""
+    with _batches(connection_string, query, rows_per_read, most) as batches:
+        return _fetch(batches)
+
+
+@contextlib.contextmanager
+def _batches(
+    connection_string: str, query: str, rows_per_read: int, most: int | None = None
+) -> Iterator[Iterable[Batch]]:
+    """The rows of a query as the driver gives them; it runs until the block's end."""
+    import_pandas()
     session = POOL.take(Connection.of(connection_string))
     try:
-        frame: pandas.DataFrame = _fetch(session.read(query, rows_per_read, most))
+        with contextlib.closing(session.read(query, rows_per_read, most)) as found:
+            yield found
     except ServerError as error:
         blame_query(error, query)
         raise
     finally:
         POOL.give_back(session)
-    return frame
+
+
+def _place(source: RxSqlServerData, default_connection: str | None) -> str:
+    """The connection string to read a source over."""
+    text = source.connection_string or default_connection
+    if not text:
+        raise ConfigurationError(
+            f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the "
+            "active compute context"
+        )
+    return text
+
+
+def _declared(frame: pandas.DataFrame, source: RxSqlServerData) -> pandas.DataFrame:
+    """The frame with the source's column_info and factors applied."""
+    declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()
+    return declared
 
 
 def import_pandas() -> Any:
@@ -88,26 +123,26 @@ def import_pandas() -> Any:
     return pandas
 
 
-def _fetch(batches: Any) -> Any:
+def _fetch(batches: Iterable[Batch]) -> pandas.DataFrame:
     import numpy
     import pandas
 
     names: list[str] = []
     parts: list[list[Any]] = []
-    with contextlib.closing(batches):
-        for description, rows in batches:
-            if not parts:
-                names = [column[0] for column in description]
-                converters = [_converter(column[1], column[4]) for column in description]
-                parts = [[] for _ in names]
-            values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(names)
-            for part, convert, each in zip(parts, converters, values, strict=True):
-                part.append(convert(each))
+    for description, rows in batches:
+        if not parts:
+            names = [column[0] for column in description]
+            converters = [_converter(column[1], column[4]) for column in description]
+            parts = [[] for _ in names]
+        values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(names)
+        for part, convert, each in zip(parts, converters, values, strict=True):
+            part.append(convert(each))
     columns = {  # names that come twice collapse to the last one, as in the server
         name: _series(part[0] if len(part) == 1 else numpy.concatenate(part))
         for name, part in zip(names, parts, strict=True)
     }
-    return pandas.DataFrame(columns, copy=False)
+    frame: pandas.DataFrame = pandas.DataFrame(columns, copy=False)
+    return frame
 
 
 def _series(values: Any) -> Any:

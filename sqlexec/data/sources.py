@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sqlexec.data.literals import quote_column
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
 from sqlexec.server.connection import build_odbc, mask
@@ -174,4 +175,4 @@ def quote_name(name: str) -> str:
     >>> quote_name("dbo.my table")
     '[dbo].[my table]'
     """
-    return ".".join("[" + part.replace("]", "]]") + "]" for part in split_name(name))
+    return ".".join(map(quote_column, split_name(name)))

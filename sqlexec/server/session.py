@@ -12,7 +12,7 @@ import ctypes
 import math
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
@@ -131,7 +131,7 @@ class Session:
 
     def read(
         self, sql: str, rows_per_read: int, most: int | None = None
-    ) -> Iterator[tuple[Sequence[Any], list[Any]]]:
+    ) -> Generator[tuple[Sequence[Any], list[Any]], None, None]:
         """Yield the description and some rows of a query, again and again, at least once.
 
         Closing the iterator early tells the server to send no more.

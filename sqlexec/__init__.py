@@ -14,25 +14,32 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "CallbackFailedWarning": "sqlexec.rx.execute",
+    "NotConvergedWarning": "sqlexec.rx.pema",
+    "PemaBase": "sqlexec.runner.pema",
     "RunFailedWarning": "sqlexec.rx.execute",
+    "Runtime": "sqlexec.server.runtime",
     "RxComputeContext": "sqlexec.contexts.base",
     "RxElemArg": "sqlexec.plan",
     "RxForeachDoPar": "sqlexec.contexts.dopar",
     "RxInSqlServer": "sqlexec.contexts.sql_server",
     "RxLocalParallel": "sqlexec.contexts.local_parallel",
     "RxLocalSeq": "sqlexec.contexts.local",
+    "RxMatchCall": "sqlexec.rx.distribute",
     "RxRemoteComputeContext": "sqlexec.contexts.base",
     "RxSqlServerData": "sqlexec.data.sources",
+    "pema_compute": "sqlexec.rx.pema",
+    "runtime": "sqlexec.server.runtime",
     "rx_data_step": "sqlexec.data.step",
+    "rx_distribute_job": "sqlexec.rx.distribute",
     "rx_exec": "sqlexec.rx.execute",
     "rx_get_compute_context": "sqlexec.contexts.active",
     "rx_get_info": "sqlexec.data.step",
     "rx_get_var_info": "sqlexec.data.step",
     "rx_get_var_names": "sqlexec.data.step",
     "rx_import": "sqlexec.data.step",
+    "rx_is_distributed_context": "sqlexec.rx.distribute",
+    "rx_match_call": "sqlexec.rx.distribute",
     "rx_set_compute_context": "sqlexec.contexts.active",
-    "Runtime": "sqlexec.server.runtime",
-    "runtime": "sqlexec.server.runtime",
 }
 
 if TYPE_CHECKING:
@@ -51,11 +58,21 @@ if TYPE_CHECKING:
         rx_import,
     )
     from sqlexec.plan import RxElemArg
+    from sqlexec.runner.pema import PemaBase
+    from sqlexec.rx.distribute import (
+        RxMatchCall,
+        rx_distribute_job,
+        rx_is_distributed_context,
+        rx_match_call,
+    )
     from sqlexec.rx.execute import CallbackFailedWarning, RunFailedWarning, rx_exec
+    from sqlexec.rx.pema import NotConvergedWarning, pema_compute
     from sqlexec.server.runtime import Runtime, runtime
 
 __all__ = [
     "CallbackFailedWarning",
+    "NotConvergedWarning",
+    "PemaBase",
     "RunFailedWarning",
     "Runtime",
     "RxComputeContext",
@@ -64,16 +81,21 @@ __all__ = [
     "RxInSqlServer",
     "RxLocalParallel",
     "RxLocalSeq",
+    "RxMatchCall",
     "RxRemoteComputeContext",
     "RxSqlServerData",
+    "pema_compute",
     "runtime",
     "rx_data_step",
+    "rx_distribute_job",
     "rx_exec",
     "rx_get_compute_context",
     "rx_get_info",
     "rx_get_var_info",
     "rx_get_var_names",
     "rx_import",
+    "rx_is_distributed_context",
+    "rx_match_call",
     "rx_set_compute_context",
 ]
 

@@ -34,6 +34,7 @@ MODULES = (  # each after those that it imports
     "imports",
     "functions",
     "data_step",
+    "pema",
     "revoscalepy",
     "main",
     "surroundings",

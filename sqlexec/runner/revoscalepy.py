@@ -13,6 +13,7 @@ import types
 from typing import Any, Callable, Dict, List, Optional
 
 from sqlexec.runner.data_step import step_frame
+from sqlexec.runner.pema import PemaBase, process_rows
 from sqlexec.runner.types import Function
 
 _NAMES = ("revoscalepy", "sqlexec")
@@ -151,7 +152,7 @@ _OURS = {
     "rx_get_var_names": rx_get_var_names,
 }  # type: Dict[str, Function]
 _ALIASES = dict(_OURS)  # type: Dict[str, Any]
-_ALIASES.update(RxSqlServerData=RxSqlServerData, rx_exec=rx_exec)
+_ALIASES.update(PemaBase=PemaBase, RxSqlServerData=RxSqlServerData, rx_exec=rx_exec)
 _TUNING = (
     "append", "overwrite", "max_rows_by_cols", "rows_per_read", "blocks_per_read",
     "report_progress", "verbose", "xdf_compression_level", "compute_low_high",
@@ -248,7 +249,7 @@ def remove_stand_in() -> None:
 
 def client_names() -> Dict[str, Any]:
     """What to take for names of the client's sqlexec that a pickled function refers to."""
-    return _ALIASES
+    return dict(_ALIASES, process_rows=process_rows)
 
 
 def _frame_of(data: Any) -> Any:

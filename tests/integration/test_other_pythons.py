@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import sqlexec
-from sqlexec import RxInSqlServer, RxSqlServerData, rx_exec
+from sqlexec import PemaBase, RxInSqlServer, RxSqlServerData, pema_compute, rx_exec
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.errors import RemoteTraceback
 from sqlexec.server.pool import POOL
@@ -94,3 +94,30 @@ def test_frames_both_ways(server):
     assert frame["a"].tolist() == [1, 2]
     assert frame["f"].isna().tolist() == [False, True]
     assert sorted(frame["total"] - frame["a"]) == [10, 20]
+
+
+class Total(PemaBase):
+    def initialize(self, column):
+        self.column, self.total, self.versions = column, 0, []
+
+    def process_data(self, chunk):
+        self.total += int(chunk[self.column].sum()) * FACTOR
+        self.versions.append(sys.version_info[:2])
+
+    def update_results(self, other):
+        self.total += other.total
+        self.versions += other.versions
+
+    def process_results(self):
+        return self.total
+
+
+def test_an_algorithm_over_chunks(server):
+    name, cc = server
+    if "pandas" not in name:
+        pytest.skip(f"{name}: no pandas there")
+    rows = RxSqlServerData(sql_query="SELECT 1 AS a UNION ALL SELECT 2", rows_per_read=1)
+    algorithm = Total(column="a")
+    assert pema_compute(algorithm, rows, compute_context=cc) == 9
+    minor = tuple(map(int, name.split()[0].split(".")))
+    assert algorithm.versions == [minor, minor]

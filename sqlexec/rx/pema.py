@@ -1,0 +1,231 @@
+"""Parallel external memory algorithms: an answer from all rows of a table, few at a time.
+
+    slices of the table's key --rx_distribute_job--> a worker each, inside the server
+      (or chunks of rows here)                         copy of the object . process_data(rows)
+    object . update_results(worker) . ...  <---------- the copy's fields
+    object . process_results() -> answer;  has_converged()? else another pass
+
+A slice costs a call of the external script, since a script gets all the rows of its query as
+one frame: the larger `rows_per_read`, the fewer calls, and the more memory each takes.  The
+slices do not depend on `num_tasks`, and workers' objects are folded in the slices' order, so
+that the answer is the same for any number of workers, to the last bit where a key orders the
+rows.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import time
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlexec.contexts.active import resolve
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.contexts.local import RxLocalSeq
+from sqlexec.contexts.sql_server import RxInSqlServer
+from sqlexec.data.reading import import_pandas, read_in_chunks
+from sqlexec.data.slices import Slice, slices_of
+from sqlexec.data.sources import RxSqlServerData
+from sqlexec.errors import ConfigurationError, SqlExecError
+from sqlexec.plan import RxElemArg
+from sqlexec.public import public
+from sqlexec.runner.pema import PemaBase, process_rows
+from sqlexec.rx.distribute import (
+    RxMatchCall,
+    rx_distribute_job,
+    rx_is_distributed_context,
+    rx_match_call,
+)
+from sqlexec.server.connection import Connection
+
+if TYPE_CHECKING:
+    import pandas
+
+ROWS_PER_READ = 50_000  # of a DataFrame
+_OWN = {"max_iters", "report_progress", "trace_level"}  # fields of PemaBase itself
+
+
+@public
+class NotConvergedWarning(UserWarning):
+    """An iterative algorithm made its `max_iters` passes and has not converged."""
+
+
+@public
+def pema_compute(
+    pema_obj: PemaBase,
+    data: RxSqlServerData | pandas.DataFrame | None = None,
+    out_data: None = None,
+    overwrite: bool = False,
+    append: str = "none",
+    compute_context: RxComputeContext | str | None = None,
+    init_pema: bool = True,
+    *,
+    key: str | None = None,
+    **fields: Any,
+) -> Any:
+    """Run an algorithm over all rows of the data, chunk by chunk, and give its answer.
+
+    In RxInSqlServer, with data that is there (`rx_is_distributed_context`), each chunk is a
+    task inside the server, up to `num_tasks` at a time; the rows never come here.  In contexts
+    that have processes on this machine the chunks are read here and dealt to them; else they are
+    taken one after the other here.
+
+    Parameters
+    ----------
+    pema_obj : PemaBase
+        The algorithm.  It is changed: afterwards it has the sums and the answer.
+    data : RxSqlServerData or DataFrame
+        At most its `rows_per_read` rows (of a DataFrame 50,000) are in a chunk.
+    out_data, overwrite, append
+        For rows that process_data returns; this version cannot write them.
+    compute_context : RxComputeContext or str, optional
+        By default the active one.
+    init_pema : bool, default True
+        False: go on from the object as it is.  One of a single pass adds the data to what it
+        has seen already; an iterative one begins with the parameters that it has found.
+    key : str, optional
+        Inside the server, the column by whose ranges the rows are cut into chunks.  By default
+        the primary key of a table, where it is one column, else a checksum of all columns;
+        chunks then scan the whole table each.
+    **fields
+        Fields of the object: `max_iters`, `report_progress`, `trace_level`; the others go to
+        its `initialize`.
+
+    Returns
+    -------
+    object
+        What `process_results` gave after the last pass.
+
+    Raises
+    ------
+    ConfigurationError
+        The object, the data or a field cannot be used so; nothing was computed.
+    SqlExecError
+        A chunk came with more or fewer rows than were counted: the table was changed meanwhile.
+    Exception
+        What the object's methods raised, with the server's traceback as its cause.
+
+    Example
+    -------
+    >>> flights = RxSqlServerData(table="dbo.flights", rows_per_read=100_000)
+    >>> pema_compute(Mean(column="ArrDelay"), flights, compute_context=cc)   # doctest: +SKIP
+    6.89
+    """
+    if out_data is not None:
+        raise ConfigurationError(
+            "out_data: this version of sqlexec does not write rows that process_data returns; "
+            "make them with rx_data_step, or with rx_exec over queries of your own"
+        )
+    context = resolve(compute_context)
+    if not rx_is_distributed_context(context, data):
+        context = RxLocalSeq()
+    _check(pema_obj, data)
+    _set_fields(pema_obj, fields, init_pema)
+    call = rx_match_call(pema_compute, pema_obj, data, compute_context=context)
+    slices = _slices(data, context, key)
+    for _ in range(pema_obj.max_iters):
+        started = time.perf_counter()
+        pema_obj.iter += 1
+        rows = _one_pass(pema_obj, slices, call)
+        answer = pema_obj.process_results()
+        if pema_obj.report_progress:
+            seconds = time.perf_counter() - started
+            print(f"{_name(pema_obj)}: pass {pema_obj.iter}, {rows:,} rows in {seconds:.2f} s")
+        if pema_obj.has_converged():
+            return answer
+    warnings.warn(
+        f"{_name(pema_obj)} has not converged in {pema_obj.max_iters} passes (max_iters)",
+        NotConvergedWarning,
+        stacklevel=2,
+    )
+    return answer
+
+
+def _one_pass(pema_obj: PemaBase, slices: list[Slice] | None, call: RxMatchCall) -> int:
+    """Show the workers all rows and fold what they found; gives how many rows."""
+    pema_obj.init_iteration()
+    start = _worker(pema_obj)
+    chunks: Any = _chunks(call.arguments["data"]) if slices is None else [s.source for s in slices]
+    found = rx_distribute_job(
+        {"function": process_rows, "pema_obj": start, "data": RxElemArg(chunks)}, call
+    )
+    for place, (count, state) in enumerate(found):
+        if slices is not None and count != slices[place].rows:
+            raise SqlExecError(
+                f"A chunk had {slices[place].rows:,} rows when the chunks were made, and "
+                f"{count:,} when it was read: the table is being changed. Compute over a copy, or "
+                f"when nobody writes. Its query: {slices[place].source.query}"
+            )
+        vars(start).clear()
+        vars(start).update(state)
+        pema_obj.update_results(start)
+    return sum(count for count, _ in found)
+
+
+def _worker(pema_obj: PemaBase) -> PemaBase:
+    """What each worker starts from: the object with nothing in its sums."""
+    start = copy.deepcopy(pema_obj)
+    if type(start).init_iteration is PemaBase.init_iteration:
+        start.initialize(**start._fields)
+    return start
+
+
+def _set_fields(pema_obj: PemaBase, fields: dict[str, Any], init_pema: bool) -> None:
+    """Give the object its fields: those of PemaBase as they are, the others to initialize."""
+    own = {name: fields.pop(name) for name in _OWN & fields.keys()}
+    most = own.get("max_iters", pema_obj.max_iters)
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise ConfigurationError(f"max_iters must be a whole number of at least 1, not {most!r}")
+    fields = {**pema_obj._fields, **fields}
+    try:
+        inspect.signature(pema_obj.initialize).bind(**fields)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{_name(pema_obj)}.initialize cannot be called with the fields "
+            f"({', '.join(fields) or 'none'}): {error}"
+        ) from None
+    pema_obj._fields = fields
+    vars(pema_obj).update(own)
+    if init_pema:
+        pema_obj.iter = 0
+        pema_obj.initialize(**fields)
+
+
+def _check(pema_obj: PemaBase, data: object) -> None:
+    if not isinstance(pema_obj, PemaBase):
+        raise ConfigurationError(
+            f"pema_obj must be an object of a class derived from PemaBase, "
+            f"not {type(pema_obj).__name__}"
+        )
+    for name in ("process_data", "update_results"):
+        if getattr(type(pema_obj), name) is getattr(PemaBase, name):
+            raise ConfigurationError(f"{_name(pema_obj)} needs a method {name}")
+    if not isinstance(data, (RxSqlServerData, import_pandas().DataFrame)):
+        raise ConfigurationError(
+            f"data must be an RxSqlServerData or a DataFrame, not {type(data).__name__}"
+        )
+
+
+def _slices(data: Any, context: RxComputeContext, key: str | None) -> list[Slice] | None:
+    """The data cut by the server, for workers there; None where its rows come here."""
+    if not isinstance(context, RxInSqlServer):
+        return None
+    return slices_of(data, Connection.of(context.connection_string), key)
+
+
+def _chunks(data: Any) -> Iterator[pandas.DataFrame]:
+    """Rows of the data here, some at a time."""
+    if isinstance(data, RxSqlServerData):
+        active = resolve(None)
+        yield from read_in_chunks(
+            data, default_connection=getattr(active, "connection_string", None)
+        )
+    else:
+        for start in range(0, len(data), ROWS_PER_READ):
+            yield data.iloc[start : start + ROWS_PER_READ].copy()
+
+
+def _name(pema_obj: PemaBase) -> str:
+    return type(pema_obj).__name__

@@ -115,7 +115,12 @@ def _is_there(source: RxSqlServerData, context: RxInSqlServer) -> bool:
 
 
 @public
-def rx_distribute_job(match_call_list: Mapping[str, Any], match_call: RxMatchCall) -> Any:
+def rx_distribute_job(
+    match_call_list: Mapping[str, Any],
+    match_call: RxMatchCall,
+    *,
+    task_chunk_size: int | None = None,
+) -> Any:
     """Run a function in the compute context that a call names, and wait for its result.
 
     Parameters
@@ -126,6 +131,8 @@ def rx_distribute_job(match_call_list: Mapping[str, Any], match_call: RxMatchCal
     match_call : RxMatchCall
         The call of the caller itself; of its arguments `compute_context` says where to run, by
         default the active context.
+    task_chunk_size : int, optional
+        Runs that one process gets at a time; see rx_exec.
 
     Returns
     -------
@@ -158,6 +165,7 @@ def rx_distribute_job(match_call_list: Mapping[str, Any], match_call: RxMatchCal
     results = rx_exec(
         arguments.pop("function"),
         arguments,
+        task_chunk_size=task_chunk_size,
         compute_context=match_call.arguments.get("compute_context"),
         continue_on_failure=False,
     )

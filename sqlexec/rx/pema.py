@@ -149,7 +149,9 @@ def _one_pass(pema_obj: PemaBase, slices: list[Slice] | None, call: RxMatchCall)
     start = _worker(pema_obj)
     chunks: Any = _chunks(call.arguments["data"]) if slices is None else [s.source for s in slices]
     found = rx_distribute_job(
-        {"function": process_rows, "pema_obj": start, "data": RxElemArg(chunks)}, call
+        {"function": process_rows, "pema_obj": start, "data": RxElemArg(chunks)},
+        call,
+        task_chunk_size=1,  # so that a process has no more rows than these
     )
     for place, (count, state) in enumerate(found):
         if slices is not None and count != slices[place].rows:

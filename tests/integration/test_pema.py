@@ -10,7 +10,14 @@ from uuid import UUID
 import numpy
 import pytest
 
-from sqlexec import PemaBase, RxLocalSeq, RxSqlServerData, pema_compute
+from sqlexec import (
+    PemaBase,
+    RxForeachDoPar,
+    RxLocalParallel,
+    RxLocalSeq,
+    RxSqlServerData,
+    pema_compute,
+)
 from sqlexec.data.literals import literal
 from sqlexec.data.slices import slices_of
 from sqlexec.errors import ConfigurationError, RemoteTraceback, ServerError, SqlExecError
@@ -81,14 +88,15 @@ def test_the_same_for_any_number_of_workers(cc, keyed):
     assert one.sum == three.sum  # to the last bit
 
 
-def test_the_same_here(cc, connection_string, keyed):
+@pytest.mark.parametrize("here", [RxLocalSeq(), RxLocalParallel(2), RxForeachDoPar("threading")])
+def test_the_same_here(cc, connection_string, keyed, here):
     source = RxSqlServerData(connection_string, table=keyed, rows_per_read=150)
-    here = pema_compute(Seen(), source, compute_context=RxLocalSeq())
-    assert here.chunks == [150] * 6 + [100]
-    assert set(here.processes) == {os.getpid()}
+    found = pema_compute(Seen(), source, compute_context=here)
+    assert found.chunks == [150] * 6 + [100]
+    assert (os.getpid() in found.processes) == (not isinstance(here, RxLocalParallel))
     there = pema_compute(Seen(), source, compute_context=cc)
-    assert here.values == there.values
-    assert here.sum == pytest.approx(there.sum, rel=1e-12)
+    assert found.values == there.values
+    assert found.sum == pytest.approx(there.sum, rel=1e-12)
 
 
 def test_no_rows(cc, keyed):

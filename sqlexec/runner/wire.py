@@ -1,7 +1,7 @@
 """The frame of every payload and result: a seal, a header, and bytes.
 
     magic "sqlx" | version u16 | kind u16 | seal 32 bytes
-    | SHA-256 of the body 32 bytes | header length u32 | header | body
+    | hash of the body 32 bytes | header length u32 | header | body
 
 Integers are little-endian.  The header is ASCII JSON.  The body is the concatenation of the
 pickles and buffers that the header lists with their lengths.  The seal is the HMAC-SHA256 of
@@ -9,13 +9,19 @@ all but the seal and the body under the job's key (results), or its SHA-256 (req
 only finds cut or changed bytes: whoever may send a request may run Python in the server anyway).
 It is checked, and then the body's hash, before a single byte of the body is unpickled.  The
 header can be read and trusted without the body.  docs/payload.md has all of the format.
+
+The hash of the body is the SHA-256 of the SHA-256s of its parts of 8 MiB (the last is shorter, an
+empty body has none), so that several cores can work on a large one.
 """
 
 import hashlib
 import hmac
+import io
 import json
+import os
 import struct
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+import threading
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from sqlexec.runner.types import Buffer
 
@@ -29,6 +35,8 @@ _START = struct.Struct("<4sHH")
 _SEALED = _START.size + 32  # where what the seal covers goes on
 _LENGTH = _SEALED + 32  # where the header's length is
 _HEADER = _LENGTH + 4
+_PART = 8 * 1024 * 1024  # bytes of the body that are hashed by themselves
+_MOST_THREADS = 4
 
 
 class FrameError(Exception):
@@ -54,13 +62,21 @@ def join_frame(
     TooLarge comes before anything of the body is copied.
     """
     text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-    check_size(_HEADER + len(text) + sum(sizes(body)))
-    digest = hashlib.sha256()
-    for part in body:
-        digest.update(part)
+    size = _HEADER + len(text) + sum(sizes(body))
+    check_size(size)
+    parts = list(_parts(body))
+    hashes = _Hashes(parts)
+    frame = io.BytesIO(bytes(size))  # it gives these very bytes in the end, not a copy
+    frame.seek(_HEADER)
+    frame.write(text)
+    for part in parts:
+        for view in part:
+            frame.write(view)
     start = _START.pack(_MAGIC, WIRE_VERSION, kind)
-    rest = digest.digest() + struct.pack("<I", len(text)) + text
-    return b"".join([start, _seal(start, rest, key), rest] + list(body))
+    rest = hashes.digest() + struct.pack("<I", len(text))
+    frame.seek(0)
+    frame.write(start + _seal(start, rest + text, key) + rest)
+    return frame.getvalue()
 
 
 def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Header, memoryview]:
@@ -68,7 +84,7 @@ def split_frame(data: Buffer, kind: int, key: bytes = b"") -> Tuple[Header, memo
     view = memoryview(data)
     header, start = _checked_header(view, kind, key)
     body = view[start:]
-    if hashlib.sha256(body).digest() != view[_SEALED:_LENGTH]:
+    if _Hashes(list(_parts([body]))).digest() != view[_SEALED:_LENGTH]:
         raise FrameError("its body was cut or changed")
     return header, body
 
@@ -134,6 +150,50 @@ def check_size(size: int) -> None:
     """Raise TooLarge for more bytes than a frame can have."""
     if size > LARGEST:
         raise TooLarge("{:,} bytes, of which {:,} fit in one call".format(size, LARGEST))
+
+
+def _parts(body: Sequence[Buffer]) -> Iterator[List[memoryview]]:
+    """The parts that are hashed by themselves, each as views of the pieces that it is made of."""
+    part = []  # type: List[memoryview]
+    room = _PART
+    for piece in body:
+        left = memoryview(piece)
+        while left:
+            part.append(left[:room])
+            room -= len(part[-1])
+            left = left[len(part[-1]) :]
+            if not room:
+                yield part
+                part, room = [], _PART
+    if part:
+        yield part
+
+
+class _Hashes:
+    """The hash of a body, worked out in threads while the body is copied."""
+
+    def __init__(self, parts: List[List[memoryview]]) -> None:
+        self._parts = parts
+        self._digests = [b""] * len(parts)
+        self._places = iter(range(len(parts)))  # of the parts that no thread has taken yet
+        count = min(len(parts) - 1, os.cpu_count() or 1, _MOST_THREADS)
+        self._threads = [threading.Thread(target=self._work) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def digest(self) -> bytes:
+        """Do what is left to do, and wait."""
+        self._work()
+        for thread in self._threads:
+            thread.join()
+        return hashlib.sha256(b"".join(self._digests)).digest()
+
+    def _work(self) -> None:
+        for place in self._places:
+            digest = hashlib.sha256()
+            for view in self._parts[place]:
+                digest.update(view)
+            self._digests[place] = digest.digest()
 
 
 def _seal(start: Buffer, rest: Buffer, key: bytes) -> bytes:

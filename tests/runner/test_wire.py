@@ -1,5 +1,7 @@
 """The frame of payloads: what was sealed comes back, anything else is refused."""
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +84,25 @@ def test_a_request_is_no_result() -> None:
 def test_lengths_beyond_the_body_are_refused(lengths: list[int]) -> None:
     with pytest.raises(FrameError, match="more bytes"):
         take(memoryview(b"body"), lengths, 0)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6))
+def test_how_the_body_is_cut_into_pieces_does_not_matter(pieces: list[bytes]) -> None:
+    whole = join_frame(REQUEST, {"a": 1}, [b"".join(pieces)])
+    assert join_frame(REQUEST, {"a": 1}, pieces) == whole
+
+
+@pytest.mark.parametrize("size", [2**23 - 1, 2**23, 2**23 + 1, 3 * 2**23 + 5])
+def test_large_bodies_are_hashed_in_parts_of_8_mib(size: int) -> None:
+    body = b"sqlx" * (size // 4) + b"." * (size % 4)
+    pieces = [body[:5_000_000], memoryview(body)[5_000_000:7_000_000], body[7_000_000:]]
+    frame = join_frame(RESULT, {}, pieces, KEY)
+    parts = [body[start : start + 2**23] for start in range(0, size, 2**23)]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+    assert frame[40:72] == digest
+    assert split_frame(frame, RESULT, KEY)[1] == body
+    for place in (100, size // 2, len(frame) - 1):
+        changed = bytearray(frame)
+        changed[place] ^= 1
+        with pytest.raises(FrameError, match="body was cut or changed"):
+            split_frame(bytes(changed), RESULT, KEY)

@@ -1,6 +1,6 @@
 """Speed and memory as ratios, all measured in this one run (`make bench`).
 
-    python -m tests.benchmarks.bench [ROW ...]      rows: noop tasks cores rows result
+    python -m tests.benchmarks.bench [ROW ...]      rows: noop tasks cores rows result frame packing
 
 Each row runs ours and the other side in turns (A B A B ...) and compares medians.  A row is
 one small function; what it needs in the server it makes itself.
@@ -9,7 +9,9 @@ one small function; what it needs in the server it makes itself.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
+import pickle
 import platform
 import statistics
 import subprocess
@@ -30,6 +32,9 @@ from sqlalchemy import create_engine
 
 from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec
 from sqlexec.embedded import EmbeddedServer
+from sqlexec.payload import Packer, unpack
+from sqlexec.runner.main import run_chunk, runtime
+from sqlexec.tasks import Task
 from tests.benchmarks.memory import PeakOfTree, own_peak
 
 MEGABYTE = 1024 * 1024
@@ -173,7 +178,43 @@ def memory() -> list[Row]:
     ]
 
 
-ROWS = {each.__name__: each for each in (noop, tasks, cores, rows, result)}
+def frame(place: Place) -> list[Row]:
+    """Both sides make the contiguous bytes of a parameter, and frames that can be written to."""
+    values = np.random.default_rng(0)
+    data = pd.DataFrame({name: values.random(ROW_COUNT) for name in "xyz"})
+
+    def with_sqlexec() -> None:
+        packer = Packer(same, {"number": data}, runtime=OWN_RUNTIME)
+        answer, _ = run_chunk(packer.chunk([Task(0)], OWN_RUNTIME))
+        (outcome,) = unpack(answer, packer.key).outcomes
+        assert outcome.value.shape == data.shape
+
+    def with_pickle() -> None:
+        found = unpickled(pickled(unpickled(pickled(data))))
+        assert found.shape == data.shape
+
+    ours, theirs = in_turns(with_sqlexec, with_pickle, rounds=5)
+    what = f"codec, {ROW_COUNT:,} rows x 3 float64 there and back"
+    return [row(what, ours, theirs, "pickle 5, buffers out of band", limit=1.5)]
+
+
+def packing(place: Place) -> list[Row]:
+    arguments = [
+        {"number": number, "name": f"part {number}", "weight": number / 8}
+        for number in range(TASK_COUNT)
+    ]
+    tasks = [Task(index, each) for index, each in enumerate(arguments)]
+    ours, theirs = in_turns(
+        lambda: Packer(nothing, runtime=OWN_RUNTIME).chunk(tasks, OWN_RUNTIME),
+        lambda: pickle.dumps(arguments),
+        rounds=40,
+    )
+    what = f"packing {TASK_COUNT:,} small tasks"
+    return [row(what, ours, theirs, "pickle.dumps of their arguments", limit=2.0)]
+
+
+ROWS = {each.__name__: each for each in (noop, tasks, cores, rows, result, frame, packing)}
+OWN_RUNTIME = runtime()
 _NUMBER = " + ".join(f"{name}.d * {10**power}" for power, name in enumerate("abcdefg"))
 
 
@@ -205,6 +246,27 @@ def count(data: Any) -> tuple[int, int]:
 
 def big(size: int) -> bytes:
     return bytes(size)
+
+
+# --- the other side ----------------------------------------------------------------------
+
+
+def pickled(value: object) -> bytes:
+    """Protocol 5 with its buffers beside it, in one: lengths, pickle, buffers."""
+    buffers: list[pickle.PickleBuffer] = []
+    first = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    pieces = [memoryview(first), *(each.raw() for each in buffers)]
+    lengths = np.array([len(pieces), *map(len, pieces)]).tobytes()
+    return b"".join([lengths, *pieces])
+
+
+def unpickled(data: bytes) -> Any:
+    """What `pickled` wrote, in memory of its own."""
+    view = memoryview(data)
+    count = int(np.frombuffer(view, int, 1)[0])
+    ends = np.cumsum(np.frombuffer(view, int, count + 1)) + 8 * (count + 1) - count
+    pieces = [view[start:end] for start, end in itertools.pairwise(ends)]
+    return pickle.loads(pieces[0], buffers=[bytearray(each) for each in pieces[1:]])
 
 
 # --- measuring ---------------------------------------------------------------------------

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'a2ab6941a074f4218cc8659a243fcf9445611d912694489db75253d91ae79aa7';
+    SET @source_sha256 = '0578266dcb89d15d06c5b20c1e24928f2110416dd3e6c3b19acda7f4f0e384a9';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -88,8 +88,11 @@ def sqlexec_runner():
 
     import hashlib
     import hmac
+    import io
     import json
+    import os
     import struct
+    import threading
 
     WIRE_VERSION = 1
     REQUEST = 1
@@ -101,6 +104,8 @@ def sqlexec_runner():
     _SEALED = _START.size + 32  # where what the seal covers goes on
     _LENGTH = _SEALED + 32  # where the header''s length is
     _HEADER = _LENGTH + 4
+    _PART = 8 * 1024 * 1024  # bytes of the body that are hashed by themselves
+    _MOST_THREADS = 4
 
     class FrameError(Exception):
         """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
@@ -122,20 +127,28 @@ def sqlexec_runner():
         TooLarge comes before anything of the body is copied.
         """
         text = json.dumps(header, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-        check_size(_HEADER + len(text) + sum(sizes(body)))
-        digest = hashlib.sha256()
-        for part in body:
-            digest.update(part)
+        size = _HEADER + len(text) + sum(sizes(body))
+        check_size(size)
+        parts = list(_parts(body))
+        hashes = _Hashes(parts)
+        frame = io.BytesIO(bytes(size))  # it gives these very bytes in the end, not a copy
+        frame.seek(_HEADER)
+        frame.write(text)
+        for part in parts:
+            for view in part:
+                frame.write(view)
         start = _START.pack(_MAGIC, WIRE_VERSION, kind)
-        rest = digest.digest() + struct.pack("<I", len(text)) + text
-        return b"".join([start, _seal(start, rest, key), rest] + list(body))
+        rest = hashes.digest() + struct.pack("<I", len(text))
+        frame.seek(0)
+        frame.write(start + _seal(start, rest + text, key) + rest)
+        return frame.getvalue()
 
     def split_frame(data, kind, key = b""):
         """Check a frame''s seal and give its header and a view of its body; FrameError if it fails."""
         view = memoryview(data)
         header, start = _checked_header(view, kind, key)
         body = view[start:]
-        if hashlib.sha256(body).digest() != view[_SEALED:_LENGTH]:
+        if _Hashes(list(_parts([body]))).digest() != view[_SEALED:_LENGTH]:
             raise FrameError("its body was cut or changed")
         return header, body
 
@@ -194,6 +207,48 @@ def sqlexec_runner():
         """Raise TooLarge for more bytes than a frame can have."""
         if size > LARGEST:
             raise TooLarge("{:,} bytes, of which {:,} fit in one call".format(size, LARGEST))
+
+    def _parts(body):
+        """The parts that are hashed by themselves, each as views of the pieces that it is made of."""
+        part = []  # type: List[memoryview]
+        room = _PART
+        for piece in body:
+            left = memoryview(piece)
+            while left:
+                part.append(left[:room])
+                room -= len(part[-1])
+                left = left[len(part[-1]) :]
+                if not room:
+                    yield part
+                    part, room = [], _PART
+        if part:
+            yield part
+
+    class _Hashes:
+        """The hash of a body, worked out in threads while the body is copied."""
+
+        def __init__(self, parts):
+            self._parts = parts
+            self._digests = [b""] * len(parts)
+            self._places = iter(range(len(parts)))  # of the parts that no thread has taken yet
+            count = min(len(parts) - 1, os.cpu_count() or 1, _MOST_THREADS)
+            self._threads = [threading.Thread(target=self._work) for _ in range(count)]
+            for thread in self._threads:
+                thread.start()
+
+        def digest(self):
+            """Do what is left to do, and wait."""
+            self._work()
+            for thread in self._threads:
+                thread.join()
+            return hashlib.sha256(b"".join(self._digests)).digest()
+
+        def _work(self):
+            for place in self._places:
+                digest = hashlib.sha256()
+                for view in self._parts[place]:
+                    digest.update(view)
+                self._digests[place] = digest.digest()
 
     def _seal(start, rest, key):
         digest = hmac.new(key, digestmod=hashlib.sha256) if key else hashlib.sha256()  # type: Any
@@ -1706,6 +1761,7 @@ def sqlexec_runner():
 
     VALUE_PROTOCOL = 4  # the highest that Python 3.5 to 3.7 know
     BIG = 65536  # bytes from which on a plain bytes value is passed beside the pickle
+    LARGE = 1024 * 1024  # bytes from which on a part of the pickle is a piece of its own
     APART = 16384  # bytes from which on a buffer is a piece of its own
     WIRE = "sqlexec_wire"
 
@@ -1732,28 +1788,42 @@ def sqlexec_runner():
 
         Errors of pickle, or of an object''s own __reduce__, pass through.
         """
-        if type(value) is bytes and len(value) >= BIG:
-            return [b"", value]
-        _register_wire()
-        stream = io.BytesIO()
-        writer = _Writer()
-        if callable(by_value):
-            pickler = by_value(stream)
-            pickler.dispatch_table = writer
-        elif by_value:
-            import cloudpickle
+        return Dumper(by_value).dump(value)
 
-            kind = cloudpickle.Pickler
-            writer.others = kind.dispatch_table
-            pickler = kind.__new__(kind)
-            pickler.dispatch_table = writer
-            pickler.__init__(stream, VALUE_PROTOCOL)
-        else:
-            pickler = pickle.Pickler(stream, VALUE_PROTOCOL)
-            pickler.dispatch_table = writer
-        pickler.dump(value)
-        writer.pieces[0] = stream.getvalue()
-        return writer.pieces
+    class Dumper:
+        """Pickles values, one after the other: they share nothing but what was found of their types.
+
+        `by_value`: True for cloudpickle, or what makes a pickler of a stream.  A dumper whose value
+        could not be pickled is of no further use.
+        """
+
+        def __init__(self, by_value = False):
+            _register_wire()
+            self._stream = _Stream()
+            self._writer = _Writer()
+            if callable(by_value):
+                self._pickler = by_value(self._stream)
+                self._pickler.dispatch_table = self._writer
+            elif by_value:
+                import cloudpickle
+
+                kind = cloudpickle.Pickler
+                self._writer.others = kind.dispatch_table
+                self._pickler = kind.__new__(kind)
+                self._pickler.dispatch_table = self._writer
+                self._pickler.__init__(self._stream, VALUE_PROTOCOL)
+            else:
+                self._pickler = pickle.Pickler(self._stream, VALUE_PROTOCOL)
+                self._pickler.dispatch_table = self._writer
+
+        def dump(self, value):
+            """The pieces of a value."""
+            if type(value) is bytes and len(value) >= BIG:
+                return [b"", value]
+            self._pickler.dump(value)
+            self._pickler.clear_memo()
+            first, others = self._stream.take()
+            return [first] + self._writer.take() + others
 
     def load(
         pieces, aliases = None, sender = None
@@ -1765,7 +1835,8 @@ def sqlexec_runner():
         """
         if not len(pieces[0]):
             return bytes(pieces[1])
-        reader = _Reader(io.BytesIO(pieces[0]), pieces, aliases, sender)
+        stream = io.BytesIO(pieces[0]) if len(pieces) == 1 else _Joined(pieces)  # type: Any
+        reader = _Reader(stream, pieces, aliases, sender)
         try:
             return reader.load()
         except Incompatible:
@@ -1776,11 +1847,61 @@ def sqlexec_runner():
                 raise
             raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
 
+    class _Stream:
+        """What a pickler writes: large bytes and texts stay what they are, all else is joined."""
+
+        def __init__(self):
+            self._pieces = [[]]  # type: List[List[Buffer]]
+
+        def write(self, data):
+            """Append to the pickle; Python 3.7 and later give large values without copying them."""
+            if isinstance(data, memoryview):  # Python 3.6''s pickle module takes it back
+                data = bytes(data)
+            if len(data) < LARGE:
+                self._pieces[-1].append(data)
+            else:
+                self._pieces += [[data], []]
+
+        def take(self):
+            """The first piece of the pickle since the last call, and the others from last to first."""
+            pieces = [b"".join(each) for each in self._pieces if each]  # type: List[Buffer]
+            self._pieces = [[]]
+            return pieces[0], pieces[:0:-1]
+
+    class _Joined:
+        """The file that an unpickler reads: the first piece, then from the last one backwards."""
+
+        def __init__(self, pieces):
+            self._pieces = pieces
+            self._place = 0
+            self._left = memoryview(pieces[0])
+
+        def _take(self, size):
+            while not self._left and -self._place < len(self._pieces) - 1:
+                self._place -= 1
+                self._left = memoryview(self._pieces[self._place])
+            taken, self._left = self._left[:size], self._left[size:]
+            return taken
+
+        def read(self, size):
+            """So many bytes; the unpickler never asks for more than a piece has."""
+            return bytes(self._take(size))
+
+        def readinto(self, target):
+            """Python 3.8 and later: fill the value that is to hold them."""
+            taken = self._take(len(target))
+            target[: len(taken)] = taken
+            return len(taken)
+
+        def readline(self):
+            """Only pickles of protocol 0 have lines."""
+            raise pickle.UnpicklingError("the value is no pickle of protocol 4")
+
     class _Writer(dict):  # type: ignore[type-arg]
         """The dispatch table of one dump, filled as types occur: type -> reducer; and its buffers."""
 
         def __init__(self):
-            self.pieces = [b""]  # type: List[Buffer]
+            self._buffers = []  # type: List[Buffer]
             self.others = copyreg.dispatch_table  # type: Any
 
         def __missing__(self, kind):
@@ -1802,8 +1923,13 @@ def sqlexec_runner():
                 data = memoryview(data)
             if data.nbytes < APART:
                 return bytes(data)
-            self.pieces.append(data)
-            return len(self.pieces) - 1
+            self._buffers.append(data)
+            return len(self._buffers)
+
+        def take(self):
+            """The buffers since the last call."""
+            buffers, self._buffers = self._buffers, []
+            return buffers
 
         def call(self, name, *arguments):
             """What a reducer gives to have the rebuilder of that name called."""
@@ -1939,6 +2065,7 @@ def sqlexec_runner():
         return function(*arguments)
 
 
+    import operator
     import pickle
     import struct
 
@@ -1950,13 +2077,38 @@ def sqlexec_runner():
         kind = type(value)
         return kind in PLAIN or (kind in PLAIN_TEXT and len(value) < BIG)
 
-    class Batch:
-        """Collects the values of tasks, one after the other; `size` bytes go with them already."""
+    def are_plain(values):
+        """Is each of them plain?"""
+        kinds = set(map(type, values))
+        if kinds <= PLAIN:
+            return True
+        if kinds <= PLAIN_TEXT:
+            return max(map(len, values)) < BIG
+        return kinds <= PLAIN | PLAIN_TEXT and all(map(is_plain, values))
 
-        def __init__(self, size = 0):
+    def columns_of(arguments):
+        """Names, and each name''s values; None if names differ by task or a value is not plain."""
+        names = tuple(arguments[0])
+        if not names or sum(map(len, arguments)) != len(names) * len(arguments):
+            return None
+        try:
+            columns = [list(map(operator.itemgetter(name), arguments)) for name in names]
+        except KeyError:
+            return None
+        return (names, columns) if all(map(are_plain, columns)) else None
+
+    class Batch:
+        """Collects the values of tasks, one after the other, or has the `columns` of all of them.
+
+        `size` bytes go with them already.
+        """
+
+        def __init__(self, size = 0, columns = None):
             self.together = []  # type: List[Any]
+            self._columns = columns
             self.apart = []  # type: List[Tuple[int, List[int]]]
-            self.pieces = []  # type: List[Buffer]
+            self._pieces = []  # type: List[Buffer]
+            self._small = []  # type: List[Buffer]  # those after them, to become one
             self._size = size
 
         def add(self, value):
@@ -1973,15 +2125,20 @@ def sqlexec_runner():
             check_size(size)
             self._size = size
             self.apart.append((len(self.together), lengths))
-            self.pieces.extend(pieces)
             self.together.append(None)
+            if sum(lengths) < BIG:
+                self._small.extend(pieces)
+            else:
+                self._pieces.append(b"".join(self._small))
+                self._small = []
+                self._pieces.extend(pieces)
 
         def close(self, header):
             """Write the header''s entries; gives the body."""
-            data = pickle.dumps(self.together, protocol=4)
+            data = pickle.dumps(self._columns or self.together, protocol=4)
             header["together"] = [len(data)]
             header["apart"] = self.apart
-            return [data] + self.pieces
+            return [data] + self._pieces + [b"".join(self._small)]
 
     def cut_numbers(
         header, body, offset, forms
@@ -2021,6 +2178,9 @@ def sqlexec_runner():
     def plain_values(data, count):
         """The plain values of a batch, None in the places of the others."""
         values = pickle.loads(data)
+        if type(values) is tuple:
+            names, columns = values
+            values = [dict(zip(names, row)) for row in zip(*columns)]
         if type(values) is not list or len(values) != count:
             raise FrameError("it has not the %d values that its header says" % count)
         return values
@@ -3642,6 +3802,7 @@ def sqlexec_runner():
             self.ended = []  # type: List[float]
             self.values = Batch()
             self.errors = {}  # type: Dict[int, Dict[str, str]]
+            self._dumper = Dumper()
             self._indexes = []  # type: List[int]
             self._console = {}  # type: Dict[int, Lines]
             self._warnings = {}  # type: Dict[int, List[WarningKey]]
@@ -3651,7 +3812,7 @@ def sqlexec_runner():
             if is_plain(value):
                 self.values.add(value)
                 return
-            pieces = _dump_result(value)
+            pieces = self._dump_result(value)
             try:
                 self.values.add_apart(pieces)
             except TooLarge as error:
@@ -3667,7 +3828,7 @@ def sqlexec_runner():
                 self.ended.append(time.time())
             self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
             try:
-                self.values.add_apart(dump_error(error, _dump_anyhow))
+                self.values.add_apart(dump_error(error, self._dump))
             except TooLarge:
                 self.values.add_apart([])  # its text must do
 
@@ -3691,6 +3852,29 @@ def sqlexec_runner():
                 struct.pack("<%dd" % count, *self.started),
                 struct.pack("<%dd" % count, *self.ended),
             ] + self.values.close(header)
+
+        def _dump_result(self, value):
+            """Pickle a result; the error names what in it cannot be."""
+            try:
+                return self._dump(value)
+            except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
+                raise TypeError(
+                    "%s cannot be sent back: %s: %s"
+                    % (culprit("the function''s result", value, self._dump), type(error).__name__, error)
+                )
+
+        def _dump(self, value):
+            """Pickle plainly, or by cloudpickle where a value has classes of the function''s own."""
+            try:
+                return self._dumper.dump(value)
+            except BaseException as plain_error:
+                self._dumper = Dumper()
+                if not isinstance(plain_error, Exception):
+                    raise
+                try:
+                    return dump(value, by_value=definitions_pickler if has_definitions() else True)
+                except ImportError:  # no cloudpickle here
+                    raise plain_error
 
     class _Warnings:
         """Keeps the warnings of each task, each once a task, and not too many."""
@@ -3722,26 +3906,6 @@ def sqlexec_runner():
         def _show(self, message, category, filename, lineno, *_):
             if len(self._seen) < MOST_WARNINGS:
                 self._seen[(category.__name__, str(message), filename, lineno)] = None
-
-    def _dump_anyhow(value):
-        """Pickle a value: plainly, or by cloudpickle where it has classes of the function''s own."""
-        try:
-            return dump(value)
-        except Exception as plain_error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
-            try:
-                return dump(value, by_value=definitions_pickler if has_definitions() else True)
-            except ImportError:  # no cloudpickle here
-                raise plain_error
-
-    def _dump_result(value):
-        """Pickle a result; the error names what in it cannot be."""
-        try:
-            return _dump_anyhow(value)
-        except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
-            raise TypeError(
-                "%s cannot be sent back: %s: %s"
-                % (culprit("the function''s result", value, _dump_anyhow), type(error).__name__, error)
-            )
 
     def _result(header, pieces, key):
         header["protocol"] = PROTOCOL

@@ -11,6 +11,8 @@ to one that nobody knows yet; it answers where it is another, and gets them by s
 from __future__ import annotations
 
 import json
+import operator
+import pickle
 import platform
 import secrets
 import struct
@@ -22,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -29,12 +32,12 @@ import cloudpickle
 from sqlexec.payload.modules import user_modules
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
 from sqlexec.payload.source.pickler import dump_by_source
-from sqlexec.runner.batch import Batch, is_plain
+from sqlexec.runner.batch import Batch, columns_of, is_plain
 from sqlexec.runner.blame import culprit, is_picklable
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
-from sqlexec.runner.values import dump
+from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper, dump
 from sqlexec.runner.wire import REQUEST, TooLarge, join_frame, sizes
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 from sqlexec.errors import PackError
 
 Version = tuple[int, int]
+_INDEX, _ARGUMENTS = operator.attrgetter("index"), operator.attrgetter("arguments")
 _REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
 
 
@@ -151,12 +155,10 @@ class Packer:
     ) -> bytes:
         version = _other_version(runtime)
         call = self._call(version)
-        batch = Batch(sum(sizes(call.pieces)))
-        for task in tasks:
-            if all(map(is_plain, task.arguments.values())):
-                batch.add(task.arguments)
-            else:
-                batch.add_apart(_dump_arguments(task, call.bundle))
+        columns = columns_of(list(map(_ARGUMENTS, tasks)))
+        batch = Batch(sum(sizes(call.pieces)), columns)
+        if columns is None:
+            _add_each(batch, tasks, call.bundle)
         modules = call.bundle.modules() if call.bundle is not None else []
         if call.bundle is not None and len(call.bundle.whole) != call.whole:
             call = self._call(version, anew=True)  # an argument needs more modules whole
@@ -164,7 +166,7 @@ class Packer:
         packages = (runtime or {}).get("packages", {})
         if version is None and packages.get("cloudpickle") != self.cloudpickle:
             pickler = [_cloudpickle_sources()]
-        indexes = struct.pack(f"<{len(tasks)}q", *(task.index for task in tasks))
+        indexes = struct.pack(f"<{len(tasks)}q", *map(_INDEX, tasks))
         header = dict(self._header, cloudpickle=sizes(pickler), count=len(tasks))
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
         header["transport"] = "bytecode" if version is None else "source"
@@ -192,6 +194,26 @@ class Packer:
             return call
 
 
+class _ValuePickler(pickle.Pickler):
+    """For values that go alike to every server: none has a function or class of the user's."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream, VALUE_PROTOCOL)
+
+    def reducer_override(self, value: Any) -> Any:
+        """Called for all but numbers, texts and containers."""
+        if isinstance(value, (type, FunctionType)):
+            is_alike = value.__module__ in ("builtins", WIRE)
+        else:
+            is_alike = str(type(value).__module__).partition(".")[0] in _ALIKE
+        if is_alike:
+            return NotImplemented  # the codec knows it, or pickle
+        raise pickle.PicklingError(f"objects of type {type(value)} may have to go by value")
+
+
+_ALIKE = ("builtins", "collections", "datetime", "decimal", "numpy", "pandas", "scipy", "uuid")
+
+
 @dataclass(frozen=True)
 class _Call:
     """A packed function; `bundle` where it went by source, with so many `whole` modules."""
@@ -215,6 +237,21 @@ def _other_version(runtime: Mapping[str, Any] | None) -> Version | None:
     if same and runtime.get("implementation") in (None, platform.python_implementation()):
         return None
     return major, minor
+
+
+def _add_each(batch: Batch, tasks: Sequence[Task], bundle: SourceBundle | None) -> None:
+    """Arguments that are more than numbers and short texts, each task's by themselves."""
+    dumper = Dumper(_ValuePickler)
+    for task in tasks:
+        if all(map(is_plain, task.arguments.values())):
+            batch.add(task.arguments)
+            continue
+        try:
+            pieces = dumper.dump(task.arguments)
+        except Exception:  # noqa: BLE001 - if it is not by value that they go, it fails again
+            dumper = Dumper(_ValuePickler)
+            pieces = _dump_arguments(task, bundle)
+        batch.add_apart(pieces)
 
 
 def _dump_arguments(task: Task, bundle: SourceBundle | None) -> list[Buffer]:

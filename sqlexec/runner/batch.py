@@ -7,13 +7,17 @@ pickled: thousands of them cost no more than one.
     header  "count": tasks, "together": [length], "apart": [[place, [length of each piece]], ...]
     body    numbers of each task, 8 bytes each (first of all its index)
             | one pickle of a list (None in the places of those apart) | pieces of each apart
+
+Arguments that have the same names in all tasks, and are all plain, are a pickle of (names,
+columns) instead: most of a small task is its names.
 """
 
+import operator
 import pickle
 import struct
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from sqlexec.runner.types import Buffer
+from sqlexec.runner.types import Buffer, Columns
 from sqlexec.runner.values import BIG
 from sqlexec.runner.wire import FrameError, check_size, sizes, take
 
@@ -27,13 +31,40 @@ def is_plain(value: Any) -> bool:
     return kind in PLAIN or (kind in PLAIN_TEXT and len(value) < BIG)
 
 
-class Batch:
-    """Collects the values of tasks, one after the other; `size` bytes go with them already."""
+def are_plain(values: Sequence[Any]) -> bool:
+    """Is each of them plain?"""
+    kinds = set(map(type, values))
+    if kinds <= PLAIN:
+        return True
+    if kinds <= PLAIN_TEXT:
+        return max(map(len, values)) < BIG
+    return kinds <= PLAIN | PLAIN_TEXT and all(map(is_plain, values))
 
-    def __init__(self, size: int = 0) -> None:
+
+def columns_of(arguments: Sequence[Mapping[str, Any]]) -> Optional[Columns]:
+    """Names, and each name's values; None if names differ by task or a value is not plain."""
+    names = tuple(arguments[0])
+    if not names or sum(map(len, arguments)) != len(names) * len(arguments):
+        return None
+    try:
+        columns = [list(map(operator.itemgetter(name), arguments)) for name in names]
+    except KeyError:
+        return None
+    return (names, columns) if all(map(are_plain, columns)) else None
+
+
+class Batch:
+    """Collects the values of tasks, one after the other, or has the `columns` of all of them.
+
+    `size` bytes go with them already.
+    """
+
+    def __init__(self, size: int = 0, columns: Optional[Columns] = None) -> None:
         self.together = []  # type: List[Any]
+        self._columns = columns
         self.apart = []  # type: List[Tuple[int, List[int]]]
-        self.pieces = []  # type: List[Buffer]
+        self._pieces = []  # type: List[Buffer]
+        self._small = []  # type: List[Buffer]  # those after them, to become one
         self._size = size
 
     def add(self, value: Any) -> None:
@@ -50,15 +81,20 @@ class Batch:
         check_size(size)
         self._size = size
         self.apart.append((len(self.together), lengths))
-        self.pieces.extend(pieces)
         self.together.append(None)
+        if sum(lengths) < BIG:
+            self._small.extend(pieces)
+        else:
+            self._pieces.append(b"".join(self._small))
+            self._small = []
+            self._pieces.extend(pieces)
 
     def close(self, header: Dict[str, Any]) -> List[Buffer]:
         """Write the header's entries; gives the body."""
-        data = pickle.dumps(self.together, protocol=4)
+        data = pickle.dumps(self._columns or self.together, protocol=4)
         header["together"] = [len(data)]
         header["apart"] = self.apart
-        return [data] + self.pieces
+        return [data] + self._pieces + [b"".join(self._small)]
 
 
 def cut_numbers(
@@ -101,6 +137,9 @@ def cut_batch(
 def plain_values(data: Buffer, count: int) -> List[Any]:
     """The plain values of a batch, None in the places of the others."""
     values = pickle.loads(data)
+    if type(values) is tuple:
+        names, columns = values
+        values = [dict(zip(names, row)) for row in zip(*columns)]
     if type(values) is not list or len(values) != count:
         raise FrameError("it has not the %d values that its header says" % count)
     return values

@@ -35,7 +35,7 @@ from sqlexec.runner.revoscalepy import (
 )
 from sqlexec.runner.scope import globals_of
 from sqlexec.runner.types import Buffer, Lines, WarningKey
-from sqlexec.runner.values import dump, load
+from sqlexec.runner.values import Dumper, dump, load
 from sqlexec.runner.wire import (
     REQUEST,
     RESULT,
@@ -210,6 +210,7 @@ class _Report:
         self.ended = []  # type: List[float]
         self.values = Batch()
         self.errors = {}  # type: Dict[int, Dict[str, str]]
+        self._dumper = Dumper()
         self._indexes = []  # type: List[int]
         self._console = {}  # type: Dict[int, Lines]
         self._warnings = {}  # type: Dict[int, List[WarningKey]]
@@ -219,7 +220,7 @@ class _Report:
         if is_plain(value):
             self.values.add(value)
             return
-        pieces = _dump_result(value)
+        pieces = self._dump_result(value)
         try:
             self.values.add_apart(pieces)
         except TooLarge as error:
@@ -235,7 +236,7 @@ class _Report:
             self.ended.append(time.time())
         self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
         try:
-            self.values.add_apart(dump_error(error, _dump_anyhow))
+            self.values.add_apart(dump_error(error, self._dump))
         except TooLarge:
             self.values.add_apart([])  # its text must do
 
@@ -259,6 +260,29 @@ class _Report:
             struct.pack("<%dd" % count, *self.started),
             struct.pack("<%dd" % count, *self.ended),
         ] + self.values.close(header)
+
+    def _dump_result(self, value: Any) -> List[Buffer]:
+        """Pickle a result; the error names what in it cannot be."""
+        try:
+            return self._dump(value)
+        except Exception as error:  # noqa: BLE001 - whatever a user's __reduce__ raises
+            raise TypeError(
+                "%s cannot be sent back: %s: %s"
+                % (culprit("the function's result", value, self._dump), type(error).__name__, error)
+            )
+
+    def _dump(self, value: Any) -> List[Buffer]:
+        """Pickle plainly, or by cloudpickle where a value has classes of the function's own."""
+        try:
+            return self._dumper.dump(value)
+        except BaseException as plain_error:
+            self._dumper = Dumper()
+            if not isinstance(plain_error, Exception):
+                raise
+            try:
+                return dump(value, by_value=definitions_pickler if has_definitions() else True)
+            except ImportError:  # no cloudpickle here
+                raise plain_error
 
 
 class _Warnings:
@@ -291,28 +315,6 @@ class _Warnings:
     def _show(self, message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
         if len(self._seen) < MOST_WARNINGS:
             self._seen[(category.__name__, str(message), filename, lineno)] = None
-
-
-def _dump_anyhow(value: Any) -> List[Buffer]:
-    """Pickle a value: plainly, or by cloudpickle where it has classes of the function's own."""
-    try:
-        return dump(value)
-    except Exception as plain_error:  # noqa: BLE001 - whatever a user's __reduce__ raises
-        try:
-            return dump(value, by_value=definitions_pickler if has_definitions() else True)
-        except ImportError:  # no cloudpickle here
-            raise plain_error
-
-
-def _dump_result(value: Any) -> List[Buffer]:
-    """Pickle a result; the error names what in it cannot be."""
-    try:
-        return _dump_anyhow(value)
-    except Exception as error:  # noqa: BLE001 - whatever a user's __reduce__ raises
-        raise TypeError(
-            "%s cannot be sent back: %s: %s"
-            % (culprit("the function's result", value, _dump_anyhow), type(error).__name__, error)
-        )
 
 
 def _result(header: Dict[str, Any], pieces: List[Buffer], key: bytes) -> bytes:

@@ -4,10 +4,13 @@
     pickle + buffers --rebuilders by name--> value                      on the other
 
 A dumped value is a list of pieces.  The first is the pickle, the others are the buffers that
-it refers to by number.  An empty pickle says that the value is `bytes`, and they are the second
-piece.  Arrays, frames and what else changes its pickle from version to version are written as
-calls of one global, `sqlexec_wire.rebuild(name, ...)`, which exists on neither side: the
-unpickler takes its own rebuilder of that name.  What needs no such care is plain pickle.
+it refers to by number.  A pickle with large bytes or texts in it is cut before and after them,
+so that they are copied nowhere: it goes on with the last piece, then the last but one, and so
+on.  An empty pickle says that the value is `bytes`, and they are the second piece.
+
+Arrays, frames and what else changes its pickle from version to version are written as calls of
+one global, `sqlexec_wire.rebuild(name, ...)`, which exists on neither side: the unpickler takes
+its own rebuilder of that name.  What needs no such care is plain pickle.
 """
 
 import copyreg
@@ -17,7 +20,7 @@ import operator
 import pickle
 import sys
 import types
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from sqlexec.runner.codec_numpy import numpy_rebuilders, numpy_reducer
 from sqlexec.runner.codec_pandas import pandas_rebuilders, pandas_reducer
@@ -27,6 +30,7 @@ from sqlexec.runner.types import Aliases, Buffer, Sender
 
 VALUE_PROTOCOL = 4  # the highest that Python 3.5 to 3.7 know
 BIG = 65536  # bytes from which on a plain bytes value is passed beside the pickle
+LARGE = 1024 * 1024  # bytes from which on a part of the pickle is a piece of its own
 APART = 16384  # bytes from which on a buffer is a piece of its own
 WIRE = "sqlexec_wire"
 
@@ -55,28 +59,43 @@ def dump(value: Any, by_value: Any = False) -> List[Buffer]:
 
     Errors of pickle, or of an object's own __reduce__, pass through.
     """
-    if type(value) is bytes and len(value) >= BIG:
-        return [b"", value]
-    _register_wire()
-    stream = io.BytesIO()
-    writer = _Writer()
-    if callable(by_value):
-        pickler = by_value(stream)
-        pickler.dispatch_table = writer
-    elif by_value:
-        import cloudpickle
+    return Dumper(by_value).dump(value)
 
-        kind = cloudpickle.Pickler
-        writer.others = kind.dispatch_table
-        pickler = kind.__new__(kind)
-        pickler.dispatch_table = writer
-        pickler.__init__(stream, VALUE_PROTOCOL)
-    else:
-        pickler = pickle.Pickler(stream, VALUE_PROTOCOL)
-        pickler.dispatch_table = writer
-    pickler.dump(value)
-    writer.pieces[0] = stream.getvalue()
-    return writer.pieces
+
+class Dumper:
+    """Pickles values, one after the other: they share nothing but what was found of their types.
+
+    `by_value`: True for cloudpickle, or what makes a pickler of a stream.  A dumper whose value
+    could not be pickled is of no further use.
+    """
+
+    def __init__(self, by_value: Any = False) -> None:
+        _register_wire()
+        self._stream = _Stream()
+        self._writer = _Writer()
+        if callable(by_value):
+            self._pickler = by_value(self._stream)
+            self._pickler.dispatch_table = self._writer
+        elif by_value:
+            import cloudpickle
+
+            kind = cloudpickle.Pickler
+            self._writer.others = kind.dispatch_table
+            self._pickler = kind.__new__(kind)
+            self._pickler.dispatch_table = self._writer
+            self._pickler.__init__(self._stream, VALUE_PROTOCOL)
+        else:
+            self._pickler = pickle.Pickler(self._stream, VALUE_PROTOCOL)
+            self._pickler.dispatch_table = self._writer
+
+    def dump(self, value: Any) -> List[Buffer]:
+        """The pieces of a value."""
+        if type(value) is bytes and len(value) >= BIG:
+            return [b"", value]
+        self._pickler.dump(value)
+        self._pickler.clear_memo()
+        first, others = self._stream.take()
+        return [first] + self._writer.take() + others
 
 
 def load(
@@ -89,7 +108,8 @@ def load(
     """
     if not len(pieces[0]):
         return bytes(pieces[1])
-    reader = _Reader(io.BytesIO(pieces[0]), pieces, aliases, sender)
+    stream = io.BytesIO(pieces[0]) if len(pieces) == 1 else _Joined(pieces)  # type: Any
+    reader = _Reader(stream, pieces, aliases, sender)
     try:
         return reader.load()
     except Incompatible:
@@ -101,11 +121,63 @@ def load(
         raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
 
 
+class _Stream:
+    """What a pickler writes: large bytes and texts stay what they are, all else is joined."""
+
+    def __init__(self) -> None:
+        self._pieces = [[]]  # type: List[List[Buffer]]
+
+    def write(self, data: Buffer) -> None:
+        """Append to the pickle; Python 3.7 and later give large values without copying them."""
+        if isinstance(data, memoryview):  # Python 3.6's pickle module takes it back
+            data = bytes(data)
+        if len(data) < LARGE:
+            self._pieces[-1].append(data)
+        else:
+            self._pieces += [[data], []]
+
+    def take(self) -> Tuple[Buffer, List[Buffer]]:
+        """The first piece of the pickle since the last call, and the others from last to first."""
+        pieces = [b"".join(each) for each in self._pieces if each]  # type: List[Buffer]
+        self._pieces = [[]]
+        return pieces[0], pieces[:0:-1]
+
+
+class _Joined:
+    """The file that an unpickler reads: the first piece, then from the last one backwards."""
+
+    def __init__(self, pieces: Sequence[Buffer]) -> None:
+        self._pieces = pieces
+        self._place = 0
+        self._left = memoryview(pieces[0])
+
+    def _take(self, size: int) -> memoryview:
+        while not self._left and -self._place < len(self._pieces) - 1:
+            self._place -= 1
+            self._left = memoryview(self._pieces[self._place])
+        taken, self._left = self._left[:size], self._left[size:]
+        return taken
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; the unpickler never asks for more than a piece has."""
+        return bytes(self._take(size))
+
+    def readinto(self, target: Any) -> int:
+        """Python 3.8 and later: fill the value that is to hold them."""
+        taken = self._take(len(target))
+        target[: len(taken)] = taken
+        return len(taken)
+
+    def readline(self) -> bytes:
+        """Only pickles of protocol 0 have lines."""
+        raise pickle.UnpicklingError("the value is no pickle of protocol 4")
+
+
 class _Writer(dict):  # type: ignore[type-arg]
     """The dispatch table of one dump, filled as types occur: type -> reducer; and its buffers."""
 
     def __init__(self) -> None:
-        self.pieces = [b""]  # type: List[Buffer]
+        self._buffers = []  # type: List[Buffer]
         self.others = copyreg.dispatch_table  # type: Any
 
     def __missing__(self, kind: type) -> Any:
@@ -127,8 +199,13 @@ class _Writer(dict):  # type: ignore[type-arg]
             data = memoryview(data)
         if data.nbytes < APART:
             return bytes(data)
-        self.pieces.append(data)
-        return len(self.pieces) - 1
+        self._buffers.append(data)
+        return len(self._buffers)
+
+    def take(self) -> List[Buffer]:
+        """The buffers since the last call."""
+        buffers, self._buffers = self._buffers, []
+        return buffers
 
     def call(self, name: str, *arguments: Any) -> Any:
         """What a reducer gives to have the rebuilder of that name called."""

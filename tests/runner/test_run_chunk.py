@@ -403,3 +403,30 @@ def test_rx_exec_inside_the_function_runs_there() -> None:
         return rx_exec(lambda x: x + 1, [{"x": 1}, {"x": 2}])
 
     assert value(nested) == [2, 3]
+
+
+def test_runs_never_share_arguments_that_can_change() -> None:
+    def change(values: list[int], more: dict[str, list[int]]) -> tuple[list[int], bool]:
+        values.append(1)
+        return values, values is more["same"]
+
+    values: list[int] = []
+    arguments = [{"values": values, "more": {"same": values}}] * 3
+    assert [each.value for each in run(change, *arguments)] == [([1], True)] * 3
+
+
+def test_arguments_go_as_columns_only_where_all_tasks_have_the_same_names() -> None:
+    def names(**arguments: object) -> dict[str, object]:
+        return arguments
+
+    for arguments in (
+        [{"a": 1, "b": "x"}, {"b": "y", "a": 2.5}],
+        [{"a": 1}, {"b": 2}],
+        [{"a": 1, "b": 2}, {"a": 1}],
+        [{"a": 1}, {"a": 1, "b": 2}],
+        [{}, {}],
+        [{"a": 1}, {"a": b"x" * 100_000}],
+        [{"a": 1}, {"a": [1]}],
+        [{"a": True}, {"a": None}],
+    ):
+        assert [each.value for each in run(names, *arguments)] == arguments

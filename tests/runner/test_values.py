@@ -1,5 +1,6 @@
 """Values as pieces: exact, writable, and bytes without a pickle around them."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlexec.runner.values import BIG, dump, load
+from sqlexec.runner.values import BIG, Dumper, dump, load
 
 json_like = st.recursive(
     st.none()
@@ -73,3 +74,33 @@ def test_names_of_the_package_are_taken_from_the_aliases() -> None:
     pieces = [memoryview(bytes(piece)) for piece in dump(Task)]
     assert load(pieces, {"Task": "another"}) == "another"
     assert load(pieces, {"Other": "another"}) is Task
+
+
+def test_large_bytes_and_texts_are_pieces_of_their_own_and_not_copied() -> None:
+    large, text = bytes(3_000_000), "ä" * 1_000_000
+    pieces = dump({"a": [large, 1], "b": text, "c": bytearray(20_000)})
+    assert any(piece is large for piece in pieces)
+    assert sum(map(len, pieces)) < 5_021_000
+    assert there_and_back([large, text, {"x": large}]) == [large, text, {"x": large}]
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 1_048_575, 1_048_576, 5_000_000])
+def test_values_of_all_sizes_come_back(size: int) -> None:
+    value = {"bytes": bytes(size), "text": "x" * size, "list": list(range(size // 8))}
+    value["array"] = bytearray(size)
+    assert there_and_back(value) == value
+
+
+def test_a_cut_pickle_of_several_pieces_is_refused() -> None:
+    pieces = dump([bytes(2_000_000), bytes(2_000_000)])
+    for cut in (pieces[:1], pieces[:-1], [*pieces[:-1], bytes(1_999_999)]):
+        with pytest.raises(pickle.UnpicklingError, match="truncated"):
+            load(cut)
+
+
+def test_a_dumper_pickles_each_value_by_itself() -> None:
+    dumper, both = Dumper(), [1]
+    first, second = (load(dumper.dump({"both": both, "again": both})) for _ in range(2))
+    assert first["both"] is first["again"]
+    assert first["both"] is not second["both"]
+    assert first == second

@@ -205,6 +205,7 @@ class Connection:
         self._open_reader: pa.RecordBatchReader | None = None
         self._unfinished = False
         self.in_transaction = False
+        self.session_locks = object()  # owns the locks that outlive a transaction
         self.catalog_changed = False  # in the open transaction; see Catalog
         self.catalog_snapshot: Any = None  # the catalog as this transaction sees it
 
@@ -311,7 +312,9 @@ class Connection:
             raise
         self.commit()
 
-    def lock(self, table: str, session: Any, *, exclusive: bool = True) -> None:
+    def lock(
+        self, table: str, session: Any, *, exclusive: bool = True, owner: object = None
+    ) -> None:
         """Wait for the lock of a table and keep it to the end of the transaction.
 
         Parameters
@@ -322,6 +325,8 @@ class Connection:
             Its lock timeout, cancel event and number are used.
         exclusive : bool
             Shared locks are compatible with each other.
+        owner : object, optional
+            `session_locks`, to keep it to the end of the session.
 
         Raises
         ------
@@ -329,7 +334,7 @@ class Connection:
             1205 for a deadlock, 1222 for a timeout.
         """
         self.engine.locks.acquire(
-            self,
+            owner or self,
             table.lower(),
             exclusive=exclusive,
             timeout=session.options.lock_timeout,
@@ -361,6 +366,7 @@ class Connection:
         """Roll back what is open and drop the temporary tables."""
         self._end_reading()
         self.engine.locks.release(self)
+        self.engine.locks.release(self.session_locks)
         self._cursor.close()
 
 

@@ -74,14 +74,22 @@ class Locks:
         with self._changed:
             return owner in self._holders.get(table, {})
 
-    def release(self, owner: Hashable) -> None:
-        """Give back all locks of `owner`."""
+    def free(self, owner: Hashable, table: str, *, exclusive: bool) -> bool:
+        """Whether `owner` would get the lock without waiting."""
         with self._changed:
-            for table in [table for table, owners in self._holders.items() if owner in owners]:
-                del self._holders[table][owner]
-                if not self._holders[table]:
-                    del self._holders[table]
+            return not self._blockers(owner, table, exclusive)
+
+    def release(self, owner: Hashable, table: str | None = None) -> bool:
+        """Give back the lock of a table, or all locks of `owner`; False if it had none."""
+        with self._changed:
+            tables = list(self._holders) if table is None else [table]
+            found = [each for each in tables if owner in self._holders.get(each, {})]
+            for each in found:
+                del self._holders[each][owner]
+                if not self._holders[each]:
+                    del self._holders[each]
             self._changed.notify_all()
+        return bool(found)
 
     def _blockers(self, owner: Hashable, table: str, exclusive: bool) -> list[Hashable]:
         return [

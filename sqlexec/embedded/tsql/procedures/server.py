@@ -1,8 +1,6 @@
-"""System procedures of the server and the session: sp_configure, sp_who, sp_helptext, locks."""
+"""System procedures of the server and the session: sp_configure, sp_who, sp_helptext."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from sqlexec.embedded.results import Column, Message, ResultSet
 from sqlexec.embedded.sqltypes import INT, SYSNAME, SqlType
@@ -116,50 +114,3 @@ def sp_set_session_context(call: Call) -> int:
     given = [a for a in call.arguments if a.name.lower() == "@value"]
     call.session.context[str(call.values["key"]).lower()] = given[0].value if given else None
     return 0
-
-
-@system_procedure(
-    "sp_getapplock",
-    "@Resource nvarchar(255), @LockMode varchar(32), @LockOwner varchar(32) = 'Transaction',"
-    " @LockTimeout int = NULL, @DbPrincipal sysname = N'public'",
-)
-def sp_getapplock(call: Call) -> int:
-    """An application's own lock, held to the end of the transaction; -1 for a timeout, -3 deadlock.
-
-    learn.microsoft.com/sql/relational-databases/system-stored-procedures/sp-getapplock-transact-sql
-    """
-    session = call.session
-    mode = str(call.values["lockmode"]).lower()
-    if str(call.values["lockowner"]).lower() != "transaction":
-        raise unsupported("sp_getapplock with @LockOwner = 'Session'")
-    if mode not in ("shared", "exclusive", "update", "intentshared", "intentexclusive"):
-        return -999
-    if not session.transaction_count:
-        raise SqlError(
-            15247, "You attempted to acquire a transactional application lock without an active "
-            "transaction.",
-        )  # fmt: skip
-    before = session.options
-    timeout = call.values["locktimeout"]
-    if isinstance(timeout, int):
-        session.options = replace(before, lock_timeout=-1.0 if timeout < 0 else timeout / 1000)
-    try:
-        name = f"applock {session.database} {call.values['resource']}"
-        session.connection.lock(name, session, exclusive=mode in ("exclusive", "update"))
-    except SqlError as error:
-        if error.number in (1205, 1222):
-            return -3 if error.number == 1205 else -1
-        raise
-    finally:
-        session.options = before
-    return 0
-
-
-@system_procedure(
-    "sp_releaseapplock",
-    "@Resource nvarchar(255), @LockOwner varchar(32) = 'Transaction',"
-    " @DbPrincipal sysname = N'public'",
-)
-def sp_releaseapplock(call: Call) -> int:
-    """Refused: the locks of the stand-in end with their transaction."""
-    raise unsupported("sp_releaseapplock: its locks end with their transaction")

@@ -36,6 +36,7 @@ class Plan:
 
     kind : 'rows' (a result set), 'assign' (SELECT @v = ...), 'accumulate' (row by row), 'write'.
     steps : run in order; the last one's rows or count are the outcome.
+    locked : tables that a SELECT with UPDLOCK keeps from other writers.
     writes : (table, permission); locked before the first step.
     """
 
@@ -43,6 +44,7 @@ class Plan:
     steps: list[Step]
     outputs: list[Output] | None = None
     reads: list[DatabaseObject] = field(default_factory=list)
+    locked: list[DatabaseObject] = field(default_factory=list)
     writes: list[tuple[DatabaseObject, str]] = field(default_factory=list)
     variables: list[str] = field(default_factory=list)
     identity: str | None = None  # sequence of the target's identity column

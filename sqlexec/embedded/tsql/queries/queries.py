@@ -70,6 +70,9 @@ def run(session: Session, text: str, line: int = 1) -> Outcome:
     try:
         plan = cached(session, text, lambda: make_plan(session, text, line))
         check(session, plan)
+        if plan.locked and session.transaction_count:
+            for found in plan.locked:
+                session.connection.lock(found.full_name, session)
         if plan.kind == "rows":
             return _rows(session, plan)
         if plan.kind == "accumulate":
@@ -130,6 +133,7 @@ def _select_plan(session: Session, text: str, line: int) -> Plan:
         [step],
         outputs,
         binder.reads,
+        locked=binder.locked,
         variables=names,
         volatile=binder.volatile,
     )

@@ -110,6 +110,7 @@ class Interpreter:
         session.row_count = session.error_number = 0
         session.last_identity = None
         session.impersonated.clear()
+        session.instance.engine.locks.release(session.connection.session_locks)
         session.principal = self._login
         if session.database != self._login.database:
             calls.change_database(session, self._login.database)

@@ -237,3 +237,24 @@ def _current_transaction_id(session: Session) -> Typed:
 @session_function("CURRENT_REQUEST_ID")
 def _current_request_id(session: Session) -> Typed:
     return 0, SMALLINT
+
+
+# --- application locks -------------------------------------------------------------------
+
+
+def application_lock(session: Session, principal: object, resource: object) -> str:
+    """The key of an application lock in the server's table of locks."""
+    return f"applock {session.database} {principal} {resource}".lower()
+
+
+@session_function("APPLOCK_TEST")
+def _applock_test(
+    session: Session, principal: object, resource: object, mode: object, owner: object
+) -> Typed:
+    """1 if sp_getapplock would get the lock at once, else 0."""
+    connection = session.connection
+    holder = connection.session_locks if str(owner).lower() == "session" else connection
+    exclusive = str(mode).lower() not in ("shared", "intentshared")
+    name = application_lock(session, principal, resource)
+    free = session.instance.engine.locks.free(holder, name, exclusive=exclusive)
+    return int(free), SqlType("smallint")

@@ -52,12 +52,14 @@ class Binder:
     """What binding one statement finds out.
 
     reads : objects whose rows are read (SELECT permission), without those behind views.
+    locked : those among them that a hint (UPDLOCK) asks to lock.
     volatile : the text holds values of this moment and must not be kept.
     """
 
     session: Session
     parameters: list[Parameter] = field(default_factory=list)
     reads: list[DatabaseObject] = field(default_factory=list)
+    locked: list[DatabaseObject] = field(default_factory=list)
     volatile: bool = False
     views: list[DatabaseObject] = field(default_factory=list)  # that we are inside of
 

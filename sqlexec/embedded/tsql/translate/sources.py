@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
     from sqlexec.embedded.tsql.translate.binder import Binder
 
+_LOCKING_HINTS = {"UPDLOCK", "XLOCK", "TABLOCKX"}
 _COMPATIBILITY_VIEWS = {"sysobjects", "systypes", "syscolumns", "sysusers", "sysdatabases"}
 
 
@@ -31,6 +32,7 @@ def bind_table(
     binder: Binder, tree: exp.Table, scope: Scope, ctes: dict[str, list[Output] | None]
 ) -> DatabaseObject | None:
     """Bind a table in FROM; returns the catalog's object where it is one."""
+    locks = _locks(tree)
     for key in ("hints", "sample"):
         tree.set(key, None)
     if tree.args.get("pivots"):
@@ -62,7 +64,15 @@ def bind_table(
         scope.sources.append(Source(alias, columns, found.schema))
     if not binder.views or not _same_owner(binder.views[-1], found):
         binder.reads.append(found)  # behind a view: where ownership chaining does not cover it
+    if locks:
+        binder.locked.append(found)
     return found
+
+
+def _locks(tree: exp.Table) -> bool:
+    """Whether a hint asks for locks that exclude other writers; all other hints have no effect."""
+    hints = [each for hint in tree.args.get("hints") or () for each in hint.expressions]
+    return any(hint.name.upper() in _LOCKING_HINTS for hint in hints)
 
 
 def find_table(binder: Binder, tree: exp.Table) -> DatabaseObject:

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '0578266dcb89d15d06c5b20c1e24928f2110416dd3e6c3b19acda7f4f0e384a9';
+    SET @source_sha256 = 'eda7d39b303eca9d638928ee504516d9c5c9d163d903476347a90384f9c7cd6f';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -268,6 +268,49 @@ def sqlexec_runner():
             )
 
 
+    import copyreg
+
+    _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that was made by a class statement
+
+    def exception_reducer(kind):
+        """The reducer for exceptions of exactly this type, None where it has one of its own."""
+        for base in kind.__mro__:
+            if "__reduce__" in vars(base) or "__reduce_ex__" in vars(base):
+                return None if base.__flags__ & _HEAP_TYPE else _reduce_exception
+        return None
+
+    def exception_rebuilders():
+        """The rebuilders by name."""
+        return {"py.exception": _rebuild_exception}
+
+    def _reduce_exception(writer, error):
+        arguments, attributes = parts_of_exception(error)
+        found = writer.call("py.exception", type(error), arguments)
+        return found + (attributes,) if attributes else found
+
+    def parts_of_exception(error):
+        """Arguments for the constructor of its builtin base, and attributes, also those in slots."""
+        reduced = error.__reduce_ex__(4)  # type: Any
+        arguments = reduced[1]
+        attributes = dict(reduced[2] or {}) if len(reduced) > 2 else {}
+        for name in copyreg._slotnames(type(error)):  # type: ignore[attr-defined]
+            if hasattr(error, name):
+                attributes[name] = getattr(error, name)
+        return arguments, attributes
+
+    def _rebuild_exception(reader, kind, arguments):
+        return make_exception(kind, arguments)
+
+    def make_exception(kind, arguments):
+        """An exception of that class, by the constructor of its builtin base alone."""
+        base = kind
+        while base.__flags__ & _HEAP_TYPE:
+            base = base.__base__
+        error = base.__new__(kind, *arguments)
+        base.__init__(error, *arguments)
+        return error
+
+
     import array
     import datetime
     import sys
@@ -365,7 +408,15 @@ def sqlexec_runner():
 
     # --- time zones --------------------------------------------------------------------------
 
-    _ZONES = ("zoneinfo", "backports.zoneinfo", "dateutil.tz.tz", "pytz.tzfile", "pytz", "pytz.utc")
+    _ZONES = (
+        "zoneinfo",
+        "backports.zoneinfo",
+        "dateutil.tz.tz",
+        "dateutil.zoneinfo",
+        "pytz.tzfile",
+        "pytz",
+        "pytz.utc",
+    )
 
     def describe_zone_kind(kind):
         """The package of a class of time zones that `describe_zone` knows, "" for others."""
@@ -398,9 +449,8 @@ def sqlexec_runner():
         if not isinstance(described, tuple):
             return described
         package, name = described
-        choices = [package, "zoneinfo", "dateutil"]
-        if for_pandas:
-            choices[2:2] = ["pytz"]
+        choices = ["zoneinfo", "pytz", "dateutil"] if for_pandas else ["zoneinfo", "dateutil"]
+        choices = [package] + [each for each in choices if each != package]
         for choice in choices:
             try:
                 zone = _ZONE_FINDERS[choice](name)
@@ -410,6 +460,9 @@ def sqlexec_runner():
                 if choice != package:
                     lacks_form(reader, "time zone of %s" % package, choice, package)
                 return zone
+        if name == "UTC":
+            lacks_form(reader, "time zone of %s" % package, "datetime.timezone.utc", package)
+            return datetime.timezone.utc
         raise LookupError("no package here (%s) has the time zone %r" % (", ".join(choices), name))
 
     def _zone_of_zoneinfo(name):
@@ -499,7 +552,103 @@ def sqlexec_runner():
     _codec_numpy_text = (
         ''\n''
         ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''def random_reducer(kind):\n''
+        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    library = numpy.random  # type: Any\n''
+        ''    if kind is library.RandomState:\n''
+        ''        return _reduce_random_state\n''
+        ''    if not hasattr(library, "Generator"):  # before numpy 1.17\n''
+        ''        return None\n''
+        ''    if kind is library.Generator:\n''
+        ''        return _reduce_generator\n''
+        ''    if kind is library.SeedSequence:\n''
+        ''        return _reduce_seeds\n''
+        ''    return _reduce_bits if issubclass(kind, library.BitGenerator) else None\n''
+        ''\n''
+        ''\n''
+        ''def random_rebuilders():\n''
+        ''    """The rebuilders by name."""\n''
+        ''    return {\n''
+        ''        "np.bits": _rebuild_bits,\n''
+        ''        "np.generator": _rebuild_generator,\n''
+        ''        "np.seeds": _rebuild_seeds,\n''
+        ''        "np.random_state": _rebuild_random_state,\n''
+        ''        "np.global_random": _rebuild_global_random,\n''
+        ''    }\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_bits(writer, bits):\n''
+        ''    return writer.call("np.bits", type(bits).__name__, bits._seed_seq, bits.state)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_bits(reader, name, seeds, state):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    found = getattr(numpy.random, name)(seeds)\n''
+        ''    found.state = state\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_generator(writer, generator):\n''
+        ''    return writer.call("np.generator", generator.bit_generator)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_generator(reader, bits):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.random.Generator(bits)\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_seeds(writer, seeds):\n''
+        ''    arguments = (seeds.entropy, seeds.spawn_key, seeds.pool_size, seeds.n_children_spawned)\n''
+        ''    return writer.call("np.seeds", *arguments)\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_seeds(reader, entropy, spawn_key, pool_size, spawned):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    return numpy.random.SeedSequence(\n''
+        ''        entropy, spawn_key=spawn_key, pool_size=pool_size, n_children_spawned=spawned\n''
+        ''    )\n''
+        ''\n''
+        ''\n''
+        ''def _reduce_random_state(writer, random):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    library = numpy.random  # type: Any\n''
+        ''    if random is library.mtrand._rand:\n''
+        ''        return writer.call("np.global_random")\n''
+        ''    state = random.get_state(legacy=False)\n''
+        ''    if state["bit_generator"] != "MT19937":\n''
+        ''        return random.__reduce_ex__(4)\n''
+        ''    return writer.call("np.random_state", random.get_state())\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_random_state(reader, state):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    found = numpy.random.RandomState(0)\n''
+        ''    found.set_state(state)\n''
+        ''    return found\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_global_random(reader):\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    library = numpy.random  # type: Any\n''
+        ''    return library.mtrand._rand\n''
+        ''\n''
+        ''\n''
+        ''\n''
         ''import sys\n''
+        ''\n''
         ''\n''
         ''\n''
         ''\n''
@@ -519,23 +668,30 @@ def sqlexec_runner():
         ''        return _reduce_masked\n''
         ''    if kind is numpy.matrix or kind is numpy.recarray:\n''
         ''        return _reduce_np_view\n''
+        ''    if kind.__module__.startswith("numpy.random"):\n''
+        ''        return random_reducer(kind)\n''
         ''    return None\n''
         ''\n''
         ''\n''
         ''def numpy_rebuilders():\n''
         ''    """The rebuilders by name."""\n''
-        ''    return {\n''
-        ''        "np.array": rebuild_array,\n''
-        ''        "np.objects": _rebuild_objects,\n''
-        ''        "np.strings": _rebuild_np_strings,\n''
-        ''        "np.dtype": _rebuild_dtype,\n''
-        ''        "np.fields": _rebuild_fields,\n''
-        ''        "np.subarray": _rebuild_subarray,\n''
-        ''        "np.scalar": _rebuild_np_scalar,\n''
-        ''        "np.text": _rebuild_np_text,\n''
-        ''        "np.masked": _rebuild_masked,\n''
-        ''        "np.view": _rebuild_np_view,\n''
-        ''    }\n''
+        ''    return dict(\n''
+        ''        random_rebuilders(),\n''
+        ''        **{\n''
+        ''            "np.array": rebuild_array,\n''
+        ''            "np.objects": _rebuild_objects,\n''
+        ''            "np.read_only": _rebuild_read_only,\n''
+        ''            "np.strings": _rebuild_np_strings,\n''
+        ''            "np.string_dtype": _rebuild_string_dtype,\n''
+        ''            "np.dtype": _rebuild_dtype,\n''
+        ''            "np.fields": _rebuild_fields,\n''
+        ''            "np.subarray": _rebuild_subarray,\n''
+        ''            "np.scalar": _rebuild_np_scalar,\n''
+        ''            "np.text": _rebuild_np_text,\n''
+        ''            "np.masked": _rebuild_masked,\n''
+        ''            "np.view": _rebuild_np_view,\n''
+        ''        },\n''
+        ''    )\n''
         ''\n''
         ''\n''
         ''# --- dtypes ------------------------------------------------------------------------------\n''
@@ -543,6 +699,11 @@ def sqlexec_runner():
         ''\n''
         ''def _simple(dtype):\n''
         ''    """A dtype\''s own short name where that says all of it, else the dtype."""\n''
+        ''    return dtype if dtype.metadata else _short_name(dtype)\n''
+        ''\n''
+        ''\n''
+        ''def _short_name(dtype):\n''
+        ''    """The same without a look at its metadata."""\n''
         ''    import numpy\n''
         ''\n''
         ''    if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":\n''
@@ -556,13 +717,16 @@ def sqlexec_runner():
         ''def _reduce_dtype(writer, dtype):\n''
         ''    import numpy\n''
         ''\n''
-        ''    name = _simple(dtype)\n''
+        ''    name = _short_name(dtype)\n''
+        ''    noted = (dict(dtype.metadata),) if dtype.metadata else ()\n''
         ''    if isinstance(name, str):\n''
-        ''        return writer.call("np.dtype", name)\n''
+        ''        return writer.call("np.dtype", name, *noted)\n''
         ''    if dtype.subdtype is not None:\n''
         ''        return writer.call("np.subarray", *dtype.subdtype)\n''
         ''    if dtype.names is None or dtype.type not in (numpy.void, numpy.record):\n''
-        ''        return dtype.__reduce_ex__(4)  # one of another package: bfloat16, StringDType\n''
+        ''        if type(dtype).__name__ == "StringDType":\n''
+        ''            return writer.call("np.string_dtype", _options_of_strings(dtype))\n''
+        ''        return dtype.__reduce_ex__(4)  # one of another package: bfloat16\n''
         ''    fields = [dtype.fields[name] for name in dtype.names]\n''
         ''    description = {\n''
         ''        "names": list(dtype.names),\n''
@@ -573,13 +737,15 @@ def sqlexec_runner():
         ''    if any(len(each) > 2 for each in fields):\n''
         ''        description["titles"] = [each[2] if len(each) > 2 else None for each in fields]\n''
         ''    is_record = dtype.type is numpy.record\n''
-        ''    return writer.call("np.fields", description, bool(dtype.isalignedstruct), is_record)\n''
+        ''    aligned = bool(dtype.isalignedstruct)\n''
+        ''    return writer.call("np.fields", description, aligned, is_record, *noted)\n''
         ''\n''
         ''\n''
-        ''def _rebuild_dtype(reader, name):\n''
+        ''def _rebuild_dtype(reader, name, metadata = None):\n''
         ''    import numpy\n''
         ''\n''
-        ''    return numpy.dtype(name)\n''
+        ''    make = numpy.dtype  # type: Any\n''
+        ''    return make(name, metadata=metadata) if metadata else make(name)\n''
         ''\n''
         ''\n''
         ''def _rebuild_subarray(reader, base, shape):\n''
@@ -588,25 +754,47 @@ def sqlexec_runner():
         ''    return numpy.dtype((base, shape))\n''
         ''\n''
         ''\n''
-        ''def _rebuild_fields(reader, description, aligned, is_record):\n''
+        ''def _rebuild_fields(\n''
+        ''    reader, description, aligned, is_record, metadata = None\n''
+        ''):\n''
         ''    import numpy\n''
         ''\n''
-        ''    dtype = numpy.dtype(description, align=aligned)\n''
-        ''    return numpy.dtype((numpy.record, dtype)) if is_record else dtype\n''
+        ''    make = numpy.dtype  # type: Any\n''
+        ''    dtype = make(description, align=aligned)\n''
+        ''    if is_record:\n''
+        ''        dtype = make((numpy.record, dtype))\n''
+        ''    return make(dtype, metadata=metadata) if metadata else dtype\n''
+        ''\n''
+        ''\n''
+        ''def _options_of_strings(dtype):\n''
+        ''    options = {"coerce": dtype.coerce}\n''
+        ''    if hasattr(dtype, "na_object"):\n''
+        ''        options["na_object"] = dtype.na_object\n''
+        ''    return options\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_string_dtype(reader, options):\n''
+        ''    """StringDType; objects before numpy 2.0."""\n''
+        ''    import numpy\n''
+        ''\n''
+        ''    make = getattr(getattr(numpy, "dtypes", None), "StringDType", None)\n''
+        ''    if make is None:\n''
+        ''        lacks_form(reader, "dtype StringDType", "object", "numpy")\n''
+        ''        return numpy.dtype(object)\n''
+        ''    return make(**options)\n''
         ''\n''
         ''\n''
         ''# --- arrays ------------------------------------------------------------------------------\n''
         ''\n''
         ''\n''
         ''def reduce_array(writer, array):\n''
-        ''    """An array\''s dtype, shape, order and memory."""\n''
+        ''    """An array\''s dtype, shape, order and memory; of a memmap the values, its file stays here."""\n''
         ''    dtype = array.dtype\n''
         ''    if dtype.hasobject:\n''
+        ''        if not array.flags.writeable:\n''
+        ''            return writer.call("np.read_only", array.copy("K"))\n''
         ''        if type(dtype).__name__ == "StringDType":\n''
-        ''            options = {"coerce": dtype.coerce}\n''
-        ''            if hasattr(dtype, "na_object"):\n''
-        ''                options["na_object"] = dtype.na_object\n''
-        ''            return writer.call("np.strings", array.astype(object), options)\n''
+        ''            return writer.call("np.strings", array.astype(object), dtype)\n''
         ''        return writer.call("np.objects") + (array.__reduce__()[2],)\n''
         ''    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"\n''
         ''    data = writer.put(_memory_of(array, order))\n''
@@ -645,14 +833,13 @@ def sqlexec_runner():
         ''    return numpy.empty((0,), object)\n''
         ''\n''
         ''\n''
-        ''def _rebuild_np_strings(reader, array, options):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    dtypes = getattr(numpy, "dtypes", None)\n''
-        ''    if hasattr(dtypes, "StringDType"):\n''
-        ''        return array.astype(dtypes.StringDType(**options))  # type: ignore[union-attr]\n''
-        ''    lacks_form(reader, "dtype StringDType", "object", "numpy")\n''
+        ''def _rebuild_read_only(reader, array):\n''
+        ''    array.flags.writeable = False\n''
         ''    return array\n''
+        ''\n''
+        ''\n''
+        ''def _rebuild_np_strings(reader, array, dtype):\n''
+        ''    return array.astype(dtype, copy=False)\n''
         ''\n''
         ''\n''
         ''def _reduce_masked(writer, array):\n''
@@ -745,7 +932,12 @@ def sqlexec_runner():
         ''    if type(offset).__name__.startswith("Custom"):\n''
         ''        options.pop("offset", None)\n''
         ''        options["holidays"] = list(options.get("holidays", ()))\n''
+        ''    for name in ("start", "end"):  # of business hours: lists since 1.1\n''
+        ''        if isinstance(options.get(name), tuple) and len(options[name]) == 1:\n''
+        ''            options[name] = options[name][0]\n''
         ''    kind = type(offset).__name__\n''
+        ''    if kind == "Easter" and options.get("method") == 3:  # the default; an option since 3.0\n''
+        ''        del options["method"]\n''
         ''    return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)\n''
         ''\n''
         ''\n''
@@ -1130,6 +1322,8 @@ def sqlexec_runner():
         ''\n''
         ''# --- strings -----------------------------------------------------------------------------\n''
         ''\n''
+        "FEW = 32  # strings up to which a list of them is quicker than Arrow''s buffers\n"
+        ''\n''
         ''\n''
         ''def reduce_strings(writer, value):\n''
         ''    """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""\n''
@@ -1141,7 +1335,7 @@ def sqlexec_runner():
         ''    chunks = getattr(value, "_pa_array", None)\n''
         ''    if chunks is None and storage == "pyarrow":\n''
         ''        chunks = value._data\n''
-        ''    if chunks is not None:\n''
+        ''    if chunks is not None and len(value) > FEW:\n''
         ''        return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))\n''
         ''    texts = numpy.asarray(value, dtype=object).copy()\n''
         ''    texts[numpy.asarray(value.isna())] = None\n''
@@ -1275,7 +1469,7 @@ def sqlexec_runner():
         ''    make = _arrow_dtype()\n''
         ''    if make is None:\n''
         ''        had = "dtype %s[pyarrow]" % kind\n''
-        ''        nullable = _nullable_class(values)\n''
+        ''        nullable = _nullable_class(values) if kind != "halffloat" else None\n''
         ''        if nullable is None:\n''
         ''            return _without_nullable(reader, had, values, mask)\n''
         ''        found = nullable(values, mask)\n''
@@ -1333,7 +1527,7 @@ def sqlexec_runner():
         ''        return writer.call("pd.dtype", kind, (dtype.freq,))\n''
         ''    if kind == "IntervalDtype":\n''
         ''        return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))\n''
-        ''    if kind == "StringDtype":\n''
+        ''    if kind in ("StringDtype", "ArrowDtype"):\n''
         ''        return writer.call("pd.dtype", "by_example", _one_of(dtype))\n''
         ''    if kind == "SparseDtype":\n''
         ''        return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))\n''
@@ -1429,7 +1623,6 @@ def sqlexec_runner():
         ''        "pd.frame": _rebuild_frame,\n''
         ''        "pd.series": _rebuild_series,\n''
         ''        "pd.index": _rebuild_index,\n''
-        ''        "pd.labels": _rebuild_labels,\n''
         ''        "pd.range": _rebuild_range,\n''
         ''        "pd.multi": _rebuild_multi,\n''
         ''        "pd.times": rebuild_times,\n''
@@ -1586,22 +1779,14 @@ def sqlexec_runner():
         ''\n''
         ''\n''
         ''def _reduce_index(writer, index):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    values = _memory_of_block(index._values)\n''
-        ''    if str(values.dtype) == "str" and isinstance(values.dtype.na_value, float):\n''
-        ''        texts = numpy.asarray(values, dtype=object)\n''
-        ''        return writer.call("pd.labels", texts, index.name, values.dtype.storage)\n''
-        ''    return writer.call("pd.index", values, index.name, pandas_major())\n''
+        ''    return writer.call("pd.index", _memory_of_block(index._values), index.name)\n''
         ''\n''
         ''\n''
-        ''def _rebuild_index(reader, values, name, major):\n''
+        ''def _rebuild_index(reader, values, name):\n''
         ''    import numpy\n''
         ''    import pandas\n''
         ''\n''
         ''    if isinstance(values, numpy.ndarray) and values.dtype == object:\n''
-        ''        if major < 3 <= pandas_major() and pandas.api.types.infer_dtype(values) == "string":\n''
-        ''            return pandas.Index(values, name=name, dtype="str")\n''
         ''        return pandas.Index(values, name=name, dtype=object)\n''
         ''    dtype = None if isinstance(values, numpy.ndarray) else values.dtype\n''
         ''    try:\n''
@@ -1611,16 +1796,6 @@ def sqlexec_runner():
         ''    if str(found.dtype) != str(values.dtype):\n''
         ''        lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")\n''
         ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_labels(reader, texts, name, storage):\n''
-        ''    """Labels of dtype `str`; they are objects to a pandas whose default that is."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    if pandas_major() < 3:\n''
-        ''        return pandas.Index(texts, name=name, dtype=object)\n''
-        ''    dtype = string_dtype(storage, "nan") or "str"\n''
-        ''    return pandas.Index(texts, name=name, dtype=dtype)\n''
         ''\n''
         ''\n''
         ''def _reduce_range(writer, index):\n''
@@ -1769,9 +1944,19 @@ def sqlexec_runner():
     _MOVED = (  # modules that have two names, by version
         ("numpy._core", "numpy.core"),
         ("numpy.core", "numpy._core"),
+        ("numpy.linalg.linalg", "numpy.linalg"),
+        ("numpy.rec", "numpy.core.records"),
+        ("numpy.char", "numpy.core.defchararray"),
         ("pathlib._local", "pathlib"),
+        ("asyncio.exceptions", "asyncio"),
+        ("_queue", "queue"),
         ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
     )
+    _RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python''s own bool under that name
+    _EXCEPTIONS = {  # where these packages have theirs, by version
+        "numpy": ["numpy.exceptions", "numpy"],
+        "pandas": ["pandas.errors", "pandas"],
+    }
     _BY_ITSELF = operator.methodcaller("__reduce_ex__", VALUE_PROTOCOL)
     _REDUCERS = {
         "numpy": numpy_reducer,
@@ -1948,7 +2133,7 @@ def sqlexec_runner():
             super().__init__(stream)
             self._pieces = pieces
             self._aliases = aliases or {}
-            self._last = ""
+            self._last = self._missing = ""
             self.sender = (sender or {}).get("packages", {})
             self.warned = set()  # type: Any
 
@@ -1960,18 +2145,30 @@ def sqlexec_runner():
             if root == "sqlexec" and name in self._aliases:
                 return self._aliases[name]
             self._last = root
+            name = _RENAMED.get((module, name), name)
             try:
                 return super().find_class(module, name)
             except (ImportError, AttributeError):
-                for old, new in _MOVED:
-                    if (module + ".").startswith(old + "."):
-                        try:
-                            return super().find_class(new + module[len(old) :], name)
-                        except (ImportError, AttributeError):
-                            pass
+                found = self._elsewhere(module, name)
+                if found is not None:
+                    return found
                 if module == "pytz":
                     return rebuilder("py.pytz")(self, name)
+                self._missing = "%s.%s" % (module, name)
                 raise
+
+        def _elsewhere(self, module, name):
+            """The global where other versions have it, None if none is known to."""
+            moved = [new + module[len(old) :] for old, new in _MOVED if _is_in(module, old)]
+            homes = _EXCEPTIONS.get(module.partition(".")[0], [])
+            for home in moved + homes:
+                try:
+                    found = super().find_class(home, name)
+                except (ImportError, AttributeError):
+                    continue
+                if home in moved or (isinstance(found, type) and issubclass(found, BaseException)):
+                    return found
+            return None
 
         def _rebuild(self, name, *arguments):
             if name[:3] == "np.":
@@ -1988,7 +2185,14 @@ def sqlexec_runner():
 
         def mismatch(self):
             """What differs in the package whose object could not be rebuilt, None if nothing does."""
-            return package_mismatch(self._last, self.sender.get(self._last))
+            found = package_mismatch(self._last, self.sender.get(self._last))
+            if found is None and self._missing and self._last != "__main__":
+                python = "%d.%d.%d" % sys.version_info[:3]
+                found = "the value needs %s, which this Python %s lacks" % (self._missing, python)
+            return found
+
+    def _is_in(module, package):
+        return (module + ".").startswith(package + ".")
 
     def package_mismatch(package, version):
         """Say that a package is missing here, or is not of the sender''s version; None if it is."""
@@ -2022,6 +2226,8 @@ def sqlexec_runner():
             found = make() if make else {}
             if name == "py.exact":
                 found[name] = _rebuild_exact
+            if name == "py.exception":
+                found.update(exception_rebuilders())
             if name not in found:
                 raise Incompatible("the value is of a kind that this version does not know: %s" % name)
             _rebuilders.update(found)
@@ -2044,6 +2250,8 @@ def sqlexec_runner():
         """The reducer for objects of exactly this type, None for those that pickle knows best."""
         module = getattr(kind, "__module__", None)
         root = module.partition(".")[0] if isinstance(module, str) else ""
+        if issubclass(kind, BaseException) and root != "numpy":  # numpy''s want their __init__
+            return exception_reducer(kind)
         if root in _REDUCERS:
             return _REDUCERS[root](kind)
         if root in _EXACT_VERSION and not issubclass(kind, type):
@@ -2499,6 +2707,7 @@ def sqlexec_runner():
     import pickle
     import sys
     import traceback
+    import warnings
 
     LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
 
@@ -2536,10 +2745,7 @@ def sqlexec_runner():
         links = []
         pieces = [b""]  # type: List[Buffer]
         for each in chain:
-            try:
-                own = dump_one(each)
-            except Exception:  # noqa: BLE001 - whatever a user''s __reduce__ raises
-                own = []
+            own = _dumped(each, dump_one) or _dumped(_without_unpicklable(each, dump_one), dump_one)
             if each is error and not own:
                 return []
             links.append(
@@ -2579,6 +2785,37 @@ def sqlexec_runner():
             error.__context__ = None if context is None else chain[context]
             error.__suppress_context__ = suppressed
         return chain[0]
+
+    def _dumped(value, dump_one):
+        try:
+            return dump_one(value)
+        except Exception:  # noqa: BLE001 - whatever a user''s __reduce__ raises
+            return []
+
+    def _without_unpicklable(error, dump_one):
+        """The exception with texts for arguments that cannot be pickled and without such attributes."""
+        if exception_reducer(type(error)) is None:
+            return error
+        arguments, attributes = parts_of_exception(error)
+        lost = ["argument %r" % text_of(each) for each in arguments if not _dumped(each, dump_one)]
+        twin = make_exception(
+            type(error),
+            tuple(each if _dumped(each, dump_one) else text_of(each) for each in arguments),
+        )
+        for name, each in attributes.items():
+            if _dumped(each, dump_one):
+                setattr(twin, name, each)
+            else:
+                lost.append("attribute %r" % name)
+        if lost:
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")  # the task may have made errors of them
+                warnings.warn(
+                    "%s of the exception %s cannot be pickled and did not travel with it"
+                    % (", ".join(lost), type(error).__name__),
+                    stacklevel=2,
+                )
+        return twin
 
     def _loaded(pieces, load_one):
         if not pieces:

@@ -17,8 +17,9 @@ Span = tuple[Position, Position]
 
 MODULES = (  # each after those that it imports
     "wire",
+    "codec_exceptions",
     "codec_plain",
-    ("codec_numpy",),
+    ("codec_numpy_random", "codec_numpy"),
     ("codec_pandas_times", "codec_pandas_arrays", "codec_pandas"),
     ("codec_scipy",),
     "values",

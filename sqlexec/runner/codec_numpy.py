@@ -7,6 +7,7 @@ objects travels as numpy's own list of them.
 import sys
 from typing import Any, Callable, Dict, Optional
 
+from sqlexec.runner.codec_numpy_random import random_rebuilders, random_reducer
 from sqlexec.runner.codec_plain import lacks_form
 from sqlexec.runner.types import Reduced
 
@@ -24,23 +25,30 @@ def numpy_reducer(kind: type) -> Optional[Callable[[Any, Any], Reduced]]:
         return _reduce_masked
     if kind is numpy.matrix or kind is numpy.recarray:
         return _reduce_np_view
+    if kind.__module__.startswith("numpy.random"):
+        return random_reducer(kind)
     return None
 
 
 def numpy_rebuilders() -> Dict[str, Callable[..., Any]]:
     """The rebuilders by name."""
-    return {
-        "np.array": rebuild_array,
-        "np.objects": _rebuild_objects,
-        "np.strings": _rebuild_np_strings,
-        "np.dtype": _rebuild_dtype,
-        "np.fields": _rebuild_fields,
-        "np.subarray": _rebuild_subarray,
-        "np.scalar": _rebuild_np_scalar,
-        "np.text": _rebuild_np_text,
-        "np.masked": _rebuild_masked,
-        "np.view": _rebuild_np_view,
-    }
+    return dict(
+        random_rebuilders(),
+        **{
+            "np.array": rebuild_array,
+            "np.objects": _rebuild_objects,
+            "np.read_only": _rebuild_read_only,
+            "np.strings": _rebuild_np_strings,
+            "np.string_dtype": _rebuild_string_dtype,
+            "np.dtype": _rebuild_dtype,
+            "np.fields": _rebuild_fields,
+            "np.subarray": _rebuild_subarray,
+            "np.scalar": _rebuild_np_scalar,
+            "np.text": _rebuild_np_text,
+            "np.masked": _rebuild_masked,
+            "np.view": _rebuild_np_view,
+        },
+    )
 
 
 # --- dtypes ------------------------------------------------------------------------------
@@ -48,6 +56,11 @@ def numpy_rebuilders() -> Dict[str, Callable[..., Any]]:
 
 def _simple(dtype: Any) -> Any:
     """A dtype's own short name where that says all of it, else the dtype."""
+    return dtype if dtype.metadata else _short_name(dtype)
+
+
+def _short_name(dtype: Any) -> Any:
+    """The same without a look at its metadata."""
     import numpy
 
     if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":
@@ -61,13 +74,16 @@ def _simple(dtype: Any) -> Any:
 def _reduce_dtype(writer: Any, dtype: Any) -> Any:
     import numpy
 
-    name = _simple(dtype)
+    name = _short_name(dtype)
+    noted = (dict(dtype.metadata),) if dtype.metadata else ()
     if isinstance(name, str):
-        return writer.call("np.dtype", name)
+        return writer.call("np.dtype", name, *noted)
     if dtype.subdtype is not None:
         return writer.call("np.subarray", *dtype.subdtype)
     if dtype.names is None or dtype.type not in (numpy.void, numpy.record):
-        return dtype.__reduce_ex__(4)  # one of another package: bfloat16, StringDType
+        if type(dtype).__name__ == "StringDType":
+            return writer.call("np.string_dtype", _options_of_strings(dtype))
+        return dtype.__reduce_ex__(4)  # one of another package: bfloat16
     fields = [dtype.fields[name] for name in dtype.names]
     description = {
         "names": list(dtype.names),
@@ -78,13 +94,15 @@ def _reduce_dtype(writer: Any, dtype: Any) -> Any:
     if any(len(each) > 2 for each in fields):
         description["titles"] = [each[2] if len(each) > 2 else None for each in fields]
     is_record = dtype.type is numpy.record
-    return writer.call("np.fields", description, bool(dtype.isalignedstruct), is_record)
+    aligned = bool(dtype.isalignedstruct)
+    return writer.call("np.fields", description, aligned, is_record, *noted)
 
 
-def _rebuild_dtype(reader: Any, name: str) -> Any:
+def _rebuild_dtype(reader: Any, name: str, metadata: Any = None) -> Any:
     import numpy
 
-    return numpy.dtype(name)
+    make = numpy.dtype  # type: Any
+    return make(name, metadata=metadata) if metadata else make(name)
 
 
 def _rebuild_subarray(reader: Any, base: Any, shape: Any) -> Any:
@@ -93,25 +111,47 @@ def _rebuild_subarray(reader: Any, base: Any, shape: Any) -> Any:
     return numpy.dtype((base, shape))
 
 
-def _rebuild_fields(reader: Any, description: Any, aligned: bool, is_record: bool) -> Any:
+def _rebuild_fields(
+    reader: Any, description: Any, aligned: bool, is_record: bool, metadata: Any = None
+) -> Any:
     import numpy
 
-    dtype = numpy.dtype(description, align=aligned)
-    return numpy.dtype((numpy.record, dtype)) if is_record else dtype
+    make = numpy.dtype  # type: Any
+    dtype = make(description, align=aligned)
+    if is_record:
+        dtype = make((numpy.record, dtype))
+    return make(dtype, metadata=metadata) if metadata else dtype
+
+
+def _options_of_strings(dtype: Any) -> Any:
+    options = {"coerce": dtype.coerce}
+    if hasattr(dtype, "na_object"):
+        options["na_object"] = dtype.na_object
+    return options
+
+
+def _rebuild_string_dtype(reader: Any, options: Any) -> Any:
+    """StringDType; objects before numpy 2.0."""
+    import numpy
+
+    make = getattr(getattr(numpy, "dtypes", None), "StringDType", None)
+    if make is None:
+        lacks_form(reader, "dtype StringDType", "object", "numpy")
+        return numpy.dtype(object)
+    return make(**options)
 
 
 # --- arrays ------------------------------------------------------------------------------
 
 
 def reduce_array(writer: Any, array: Any) -> Any:
-    """An array's dtype, shape, order and memory."""
+    """An array's dtype, shape, order and memory; of a memmap the values, its file stays here."""
     dtype = array.dtype
     if dtype.hasobject:
+        if not array.flags.writeable:
+            return writer.call("np.read_only", array.copy("K"))
         if type(dtype).__name__ == "StringDType":
-            options = {"coerce": dtype.coerce}
-            if hasattr(dtype, "na_object"):
-                options["na_object"] = dtype.na_object
-            return writer.call("np.strings", array.astype(object), options)
+            return writer.call("np.strings", array.astype(object), dtype)
         return writer.call("np.objects") + (array.__reduce__()[2],)
     order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     data = writer.put(_memory_of(array, order))
@@ -150,14 +190,13 @@ def _rebuild_objects(reader: Any) -> Any:
     return numpy.empty((0,), object)
 
 
-def _rebuild_np_strings(reader: Any, array: Any, options: Any) -> Any:
-    import numpy
-
-    dtypes = getattr(numpy, "dtypes", None)
-    if hasattr(dtypes, "StringDType"):
-        return array.astype(dtypes.StringDType(**options))  # type: ignore[union-attr]
-    lacks_form(reader, "dtype StringDType", "object", "numpy")
+def _rebuild_read_only(reader: Any, array: Any) -> Any:
+    array.flags.writeable = False
     return array
+
+
+def _rebuild_np_strings(reader: Any, array: Any, dtype: Any) -> Any:
+    return array.astype(dtype, copy=False)
 
 
 def _reduce_masked(writer: Any, array: Any) -> Any:

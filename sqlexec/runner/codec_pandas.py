@@ -1,11 +1,9 @@
 """The codec for pandas: frames as their blocks, series, indexes; the rest in the modules beside.
 
-    DataFrame   [(places of the columns, numpy array of all of them | one extension array)]
-                | column labels | index | attrs, flags
-    Series      values | index | name | attrs, flags
-    Index       by its kind: values, name, and what the kind adds
-
-Labels of text are objects to a pandas before 3 and `str` from then on: the default of either.
+DataFrame   [(places of the columns, numpy array of all of them | one extension array)]
+            | column labels | index | attrs, flags
+Series      values | index | name | attrs, flags
+Index       by its kind: values, name, and what the kind adds
 """
 
 import sys
@@ -33,7 +31,6 @@ from sqlexec.runner.codec_pandas_arrays import (
     reduce_pandas_dtype,
     reduce_sparse_array,
     reduce_strings,
-    string_dtype,
 )
 from sqlexec.runner.codec_pandas_times import (
     native_times,
@@ -108,7 +105,6 @@ def pandas_rebuilders() -> Dict[str, Callable[..., Any]]:
         "pd.frame": _rebuild_frame,
         "pd.series": _rebuild_series,
         "pd.index": _rebuild_index,
-        "pd.labels": _rebuild_labels,
         "pd.range": _rebuild_range,
         "pd.multi": _rebuild_multi,
         "pd.times": rebuild_times,
@@ -265,22 +261,14 @@ def _with_extras(reader: Any, value: Any, extras: Any) -> Any:
 
 
 def _reduce_index(writer: Any, index: Any) -> Any:
-    import numpy
-
-    values = _memory_of_block(index._values)
-    if str(values.dtype) == "str" and isinstance(values.dtype.na_value, float):
-        texts = numpy.asarray(values, dtype=object)
-        return writer.call("pd.labels", texts, index.name, values.dtype.storage)
-    return writer.call("pd.index", values, index.name, pandas_major())
+    return writer.call("pd.index", _memory_of_block(index._values), index.name)
 
 
-def _rebuild_index(reader: Any, values: Any, name: Any, major: int) -> Any:
+def _rebuild_index(reader: Any, values: Any, name: Any) -> Any:
     import numpy
     import pandas
 
     if isinstance(values, numpy.ndarray) and values.dtype == object:
-        if major < 3 <= pandas_major() and pandas.api.types.infer_dtype(values) == "string":
-            return pandas.Index(values, name=name, dtype="str")
         return pandas.Index(values, name=name, dtype=object)
     dtype = None if isinstance(values, numpy.ndarray) else values.dtype
     try:
@@ -290,16 +278,6 @@ def _rebuild_index(reader: Any, values: Any, name: Any, major: int) -> Any:
     if str(found.dtype) != str(values.dtype):
         lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
     return found
-
-
-def _rebuild_labels(reader: Any, texts: Any, name: Any, storage: str) -> Any:
-    """Labels of dtype `str`; they are objects to a pandas whose default that is."""
-    import pandas
-
-    if pandas_major() < 3:
-        return pandas.Index(texts, name=name, dtype=object)
-    dtype = string_dtype(storage, "nan") or "str"
-    return pandas.Index(texts, name=name, dtype=dtype)
 
 
 def _reduce_range(writer: Any, index: Any) -> Any:

@@ -144,6 +144,8 @@ def _without_nullable(reader: Any, had: str, values: Any, mask: Any) -> Any:
 
 # --- strings -----------------------------------------------------------------------------
 
+FEW = 32  # strings up to which a list of them is quicker than Arrow's buffers
+
 
 def reduce_strings(writer: Any, value: Any) -> Any:
     """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
@@ -155,7 +157,7 @@ def reduce_strings(writer: Any, value: Any) -> Any:
     chunks = getattr(value, "_pa_array", None)
     if chunks is None and storage == "pyarrow":
         chunks = value._data
-    if chunks is not None:
+    if chunks is not None and len(value) > FEW:
         return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))
     texts = numpy.asarray(value, dtype=object).copy()
     texts[numpy.asarray(value.isna())] = None
@@ -289,7 +291,7 @@ def rebuild_arrow_numbers(reader: Any, kind: str, values: Any, mask: Any) -> Any
     make = _arrow_dtype()
     if make is None:
         had = "dtype %s[pyarrow]" % kind
-        nullable = _nullable_class(values)
+        nullable = _nullable_class(values) if kind != "halffloat" else None
         if nullable is None:
             return _without_nullable(reader, had, values, mask)
         found = nullable(values, mask)
@@ -347,7 +349,7 @@ def reduce_pandas_dtype(writer: Any, dtype: Any) -> Any:
         return writer.call("pd.dtype", kind, (dtype.freq,))
     if kind == "IntervalDtype":
         return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))
-    if kind == "StringDtype":
+    if kind in ("StringDtype", "ArrowDtype"):
         return writer.call("pd.dtype", "by_example", _one_of(dtype))
     if kind == "SparseDtype":
         return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))

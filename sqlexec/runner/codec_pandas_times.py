@@ -28,7 +28,12 @@ def reduce_offset(writer: Any, offset: Any) -> Any:
     if type(offset).__name__.startswith("Custom"):
         options.pop("offset", None)
         options["holidays"] = list(options.get("holidays", ()))
+    for name in ("start", "end"):  # of business hours: lists since 1.1
+        if isinstance(options.get(name), tuple) and len(options[name]) == 1:
+            options[name] = options[name][0]
     kind = type(offset).__name__
+    if kind == "Easter" and options.get("method") == 3:  # the default; an option since 3.0
+        del options["method"]
     return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)
 
 

@@ -113,7 +113,15 @@ def _rebuild_path(reader: Any, name: str, parts: Any) -> Any:
 
 # --- time zones --------------------------------------------------------------------------
 
-_ZONES = ("zoneinfo", "backports.zoneinfo", "dateutil.tz.tz", "pytz.tzfile", "pytz", "pytz.utc")
+_ZONES = (
+    "zoneinfo",
+    "backports.zoneinfo",
+    "dateutil.tz.tz",
+    "dateutil.zoneinfo",
+    "pytz.tzfile",
+    "pytz",
+    "pytz.utc",
+)
 
 
 def describe_zone_kind(kind: type) -> str:
@@ -149,9 +157,8 @@ def find_zone(reader: Any, described: Any, for_pandas: bool = False) -> Any:
     if not isinstance(described, tuple):
         return described
     package, name = described
-    choices = [package, "zoneinfo", "dateutil"]
-    if for_pandas:
-        choices[2:2] = ["pytz"]
+    choices = ["zoneinfo", "pytz", "dateutil"] if for_pandas else ["zoneinfo", "dateutil"]
+    choices = [package] + [each for each in choices if each != package]
     for choice in choices:
         try:
             zone = _ZONE_FINDERS[choice](name)
@@ -161,6 +168,9 @@ def find_zone(reader: Any, described: Any, for_pandas: bool = False) -> Any:
             if choice != package:
                 lacks_form(reader, "time zone of %s" % package, choice, package)
             return zone
+    if name == "UTC":
+        lacks_form(reader, "time zone of %s" % package, "datetime.timezone.utc", package)
+        return datetime.timezone.utc
     raise LookupError("no package here (%s) has the time zone %r" % (", ".join(choices), name))
 
 

@@ -10,8 +10,14 @@ dump_error  list of links | pieces of each exception that can be pickled
 import pickle
 import sys
 import traceback
+import warnings
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from sqlexec.runner.codec_exceptions import (
+    exception_reducer,
+    make_exception,
+    parts_of_exception,
+)
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.wire import text_of
 
@@ -54,10 +60,7 @@ def dump_error(error: BaseException, dump_one: Callable[[Any], List[Buffer]]) ->
     links = []
     pieces = [b""]  # type: List[Buffer]
     for each in chain:
-        try:
-            own = dump_one(each)
-        except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
-            own = []
+        own = _dumped(each, dump_one) or _dumped(_without_unpicklable(each, dump_one), dump_one)
         if each is error and not own:
             return []
         links.append(
@@ -98,6 +101,39 @@ def load_error(
         error.__context__ = None if context is None else chain[context]
         error.__suppress_context__ = suppressed
     return chain[0]
+
+
+def _dumped(value: Any, dump_one: Callable[[Any], List[Buffer]]) -> List[Buffer]:
+    try:
+        return dump_one(value)
+    except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+        return []
+
+
+def _without_unpicklable(error: BaseException, dump_one: Callable[[Any], List[Buffer]]) -> Any:
+    """The exception with texts for arguments that cannot be pickled and without such attributes."""
+    if exception_reducer(type(error)) is None:
+        return error
+    arguments, attributes = parts_of_exception(error)
+    lost = ["argument %r" % text_of(each) for each in arguments if not _dumped(each, dump_one)]
+    twin = make_exception(
+        type(error),
+        tuple(each if _dumped(each, dump_one) else text_of(each) for each in arguments),
+    )
+    for name, each in attributes.items():
+        if _dumped(each, dump_one):
+            setattr(twin, name, each)
+        else:
+            lost.append("attribute %r" % name)
+    if lost:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")  # the task may have made errors of them
+            warnings.warn(
+                "%s of the exception %s cannot be pickled and did not travel with it"
+                % (", ".join(lost), type(error).__name__),
+                stacklevel=2,
+            )
+    return twin
 
 
 def _loaded(pieces: Sequence[Any], load_one: Callable[[Any], Any]) -> Optional[BaseException]:

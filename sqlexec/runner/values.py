@@ -22,6 +22,7 @@ import sys
 import types
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from sqlexec.runner.codec_exceptions import exception_rebuilders, exception_reducer
 from sqlexec.runner.codec_numpy import numpy_rebuilders, numpy_reducer
 from sqlexec.runner.codec_pandas import pandas_rebuilders, pandas_reducer
 from sqlexec.runner.codec_plain import plain_rebuilders, plain_reducer
@@ -38,9 +39,19 @@ _EXACT_VERSION = ("sklearn", "statsmodels")  # load elsewhere at best to somethi
 _MOVED = (  # modules that have two names, by version
     ("numpy._core", "numpy.core"),
     ("numpy.core", "numpy._core"),
+    ("numpy.linalg.linalg", "numpy.linalg"),
+    ("numpy.rec", "numpy.core.records"),
+    ("numpy.char", "numpy.core.defchararray"),
     ("pathlib._local", "pathlib"),
+    ("asyncio.exceptions", "asyncio"),
+    ("_queue", "queue"),
     ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
 )
+_RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python's own bool under that name
+_EXCEPTIONS = {  # where these packages have theirs, by version
+    "numpy": ["numpy.exceptions", "numpy"],
+    "pandas": ["pandas.errors", "pandas"],
+}
 _BY_ITSELF = operator.methodcaller("__reduce_ex__", VALUE_PROTOCOL)
 _REDUCERS = {
     "numpy": numpy_reducer,
@@ -225,7 +236,7 @@ class _Reader(pickle.Unpickler):
         super().__init__(stream)
         self._pieces = pieces
         self._aliases = aliases or {}
-        self._last = ""
+        self._last = self._missing = ""
         self.sender = (sender or {}).get("packages", {})
         self.warned = set()  # type: Any
 
@@ -237,18 +248,30 @@ class _Reader(pickle.Unpickler):
         if root == "sqlexec" and name in self._aliases:
             return self._aliases[name]
         self._last = root
+        name = _RENAMED.get((module, name), name)
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):
-            for old, new in _MOVED:
-                if (module + ".").startswith(old + "."):
-                    try:
-                        return super().find_class(new + module[len(old) :], name)
-                    except (ImportError, AttributeError):
-                        pass
+            found = self._elsewhere(module, name)
+            if found is not None:
+                return found
             if module == "pytz":
                 return rebuilder("py.pytz")(self, name)
+            self._missing = "%s.%s" % (module, name)
             raise
+
+    def _elsewhere(self, module: str, name: str) -> Any:
+        """The global where other versions have it, None if none is known to."""
+        moved = [new + module[len(old) :] for old, new in _MOVED if _is_in(module, old)]
+        homes = _EXCEPTIONS.get(module.partition(".")[0], [])
+        for home in moved + homes:
+            try:
+                found = super().find_class(home, name)
+            except (ImportError, AttributeError):
+                continue
+            if home in moved or (isinstance(found, type) and issubclass(found, BaseException)):
+                return found
+        return None
 
     def _rebuild(self, name: str, *arguments: Any) -> Any:
         if name[:3] == "np.":
@@ -265,7 +288,15 @@ class _Reader(pickle.Unpickler):
 
     def mismatch(self) -> Optional[str]:
         """What differs in the package whose object could not be rebuilt, None if nothing does."""
-        return package_mismatch(self._last, self.sender.get(self._last))
+        found = package_mismatch(self._last, self.sender.get(self._last))
+        if found is None and self._missing and self._last != "__main__":
+            python = "%d.%d.%d" % sys.version_info[:3]
+            found = "the value needs %s, which this Python %s lacks" % (self._missing, python)
+        return found
+
+
+def _is_in(module: str, package: str) -> bool:
+    return (module + ".").startswith(package + ".")
 
 
 def package_mismatch(package: str, version: Optional[str]) -> Optional[str]:
@@ -301,6 +332,8 @@ def rebuilder(name: str) -> Callable[..., Any]:
         found = make() if make else {}
         if name == "py.exact":
             found[name] = _rebuild_exact
+        if name == "py.exception":
+            found.update(exception_rebuilders())
         if name not in found:
             raise Incompatible("the value is of a kind that this version does not know: %s" % name)
         _rebuilders.update(found)
@@ -325,6 +358,8 @@ def _reducer(kind: type) -> Any:
     """The reducer for objects of exactly this type, None for those that pickle knows best."""
     module = getattr(kind, "__module__", None)
     root = module.partition(".")[0] if isinstance(module, str) else ""
+    if issubclass(kind, BaseException) and root != "numpy":  # numpy's want their __init__
+        return exception_reducer(kind)
     if root in _REDUCERS:
         return _REDUCERS[root](kind)
     if root in _EXACT_VERSION and not issubclass(kind, type):

@@ -13,6 +13,7 @@ import ipaddress
 import pathlib
 import re
 import uuid
+import warnings
 import zoneinfo
 from typing import Any, NamedTuple
 
@@ -136,13 +137,28 @@ NUMPY: dict[str, Any] = {
     "structured dtype": np.dtype([("a", "i4"), ("b", "O"), ("c", "f8", (2,))]),
     "record dtype": np.dtype((np.record, [("a", "i4")])),
     "subarray dtype": np.dtype(("f4", (2, 3))),
+    "dtype with metadata": np.dtype("f8", metadata={"unit": "m"}),
+    "structured dtype with metadata": np.dtype([("a", "i4")], metadata={"unit": "m"}),
     "class": np.float32,
+    "class of bools": np.bool_,
     "ufunc": np.add,
     "function": np.mean,
 }
 _frozen = np.arange(5)
 _frozen.flags.writeable = False
 NUMPY["read-only"] = _frozen
+_frozen = np.array([1, "a"], object)
+_frozen.flags.writeable = False
+NUMPY["read-only objects"] = _frozen
+
+
+def _infer_string(on: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the option will go
+        pd.set_option("future.infer_string", on)
+
+
+_infer_string(False)  # labels and texts as objects: every pandas has them
 
 
 def _index(values: Any, **options: Any) -> Any:
@@ -216,6 +232,8 @@ SCALARS: dict[str, Any] = {
     "DateOffset": pd.DateOffset(months=2, days=1),
     "CategoricalDtype": pd.CategoricalDtype([1, 2], ordered=True),
     "PeriodDtype": pd.PeriodDtype("M"),
+    "BusinessHour": pd.offsets.BusinessHour(start="10:00"),
+    "Easter": pd.offsets.Easter(),
 }
 
 FRAMES: dict[str, Any] = {
@@ -248,6 +266,8 @@ FRAMES: dict[str, Any] = {
     "objects": pd.DataFrame({"a": [[1], None], "b": [1, "x"]}, dtype=object),
 }
 
+_infer_string(True)
+
 # What old versions lack: exact only where both sides have it.
 NEWER: dict[str, Any] = {
     "Int64": pd.array([1, None, 2**60], dtype="Int64"),
@@ -276,6 +296,12 @@ NEWER: dict[str, Any] = {
     "Timestamp us far": pd.Timestamp("9999-12-31 01:02:03").as_unit("us"),
     "Timedelta ms": pd.Timedelta("1h").as_unit("ms"),
     "NA": pd.NA,
+    "text index": pd.Index(["a", "b"]),
+    "text labels": pd.DataFrame({"a": [1], "b": [2]}),
+    "python text index": pd.Index(["a", None], dtype=pd.StringDtype("python", na_value=np.nan)),
+    "empty text index": pd.Index([], dtype="str"),
+    "categories of text": pd.Series(pd.Categorical(["x", "y"])),
+    "level of text": pd.MultiIndex.from_product([[1], ["a", "b"]]),
     "Int8 index": pd.Index(np.array([1, 2], "i1")),
     "nullable index": pd.Index([1, None], dtype="Int64"),
     "wrapped": pd.arrays.NumpyExtensionArray(np.array([1, 2])),
@@ -297,6 +323,9 @@ NEWER: dict[str, Any] = {
             "g": pd.to_datetime(["2020", "2021"]),
         }
     ),
+    "ArrowDtype": pd.ArrowDtype(__import__("pyarrow").string()),
+    "ArrowDtype of lists": pd.ArrowDtype(__import__("pyarrow").list_(__import__("pyarrow").int8())),
+    "StringDType itself": np.dtypes.StringDType(na_object=None),
     "StringDType": np.array(["a", "\u00e4bc"], np.dtypes.StringDType()),
     "StringDType with NA": np.array(["a", None], np.dtypes.StringDType(na_object=None)),
 }
@@ -355,6 +384,8 @@ def assert_same(found: Any, wanted: Any) -> None:
         pd.testing.assert_extension_array_equal(found, wanted)
     elif isinstance(wanted, BaseException):
         assert found.args == wanted.args
+        assert str(found) == str(wanted)
+        assert vars(found) == vars(wanted)
     elif isinstance(wanted, memoryview):
         assert found == wanted
         assert (found.format, found.shape, found.readonly) == (

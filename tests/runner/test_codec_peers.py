@@ -1,5 +1,6 @@
 """Values to other interpreters, with other numpy and pandas, and back."""
 
+import contextlib
 import zoneinfo
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sqlexec.runner.values import Incompatible
 from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, assert_same
 from tests.runner.peers import PEERS, Peer, PeerError, peer
 
@@ -76,6 +78,13 @@ def test_what_is_lacking_there_is_told(other: Peer) -> None:
         ("UInt8 full", pd.Series([1, 2], dtype="u1"), "UInt8 became uint8"),
         ("boolean", pd.Series([True, None], dtype=object), "boolean became object"),
         ("str ascii", pd.Series(["a", "bc", ""], dtype=object), "str became object"),
+        ("text index", pd.Index(["a", "b"], dtype=object), "str became object"),
+        (
+            "text labels",
+            pd.DataFrame([[1, 2]], columns=pd.Index(["a", "b"], dtype=object)),
+            "str became object",
+        ),
+        ("StringDType itself", np.dtype(object), "StringDType became object"),
         ("string", pd.Series(["a", None, "\u00e4"], dtype=object), "string became object"),
         ("NA", None, "NA became None"),
         ("datetimes s", pd.Series(np.array(["2020", "NaT"], "M8[ns]")), r"\[s\] became .*\[ns\]"),
@@ -136,6 +145,68 @@ def test_values_made_there_come_here_and_go_back(other: Peer) -> None:
         if not same or other.warnings:
             different[source] = (found, other.warnings)
     assert different == {}
+
+
+@pytest.mark.parametrize(
+    "other", ["3.6 pandas 1.1", "3.10 pandas 1.4", "3.12 pandas 2.2"], indirect=True
+)
+def test_random_generators(other: Peer) -> None:
+    for make in ("PCG64", "MT19937", "Philox", "SFC64"):
+        generator = np.random.Generator(getattr(np.random, make)(5))
+        assert other.look(generator, "value.random(3).tolist()") == generator.random(3).tolist()
+        found = other.make(f"value = numpy.random.Generator(numpy.random.{make}(7))")
+        wanted = np.random.Generator(getattr(np.random, make)(7))
+        assert found.random(3).tolist() == wanted.random(3).tolist()
+
+
+@pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
+def test_random_states(other: Peer) -> None:
+    state = np.random.RandomState(5)
+    assert other.look(state, "value.rand(3).tolist()") == state.rand(3).tolist()
+    found = other.make("value = numpy.random.RandomState(7)")
+    assert found.rand(3).tolist() == np.random.RandomState(7).rand(3).tolist()
+    assert other.look(np.random.rand, "value.__self__ is numpy.random.mtrand._rand")
+
+
+@pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
+def test_exceptions_of_packages(other: Peer) -> None:
+    for source, kind in {
+        "numpy.linalg.LinAlgError('x')": np.linalg.LinAlgError,
+        "numpy.core.numeric.ComplexWarning('x')": np.exceptions.ComplexWarning,
+        "pandas.errors.ParserError('x')": pd.errors.ParserError,
+        "pandas.core.base.SpecificationError('x')": pd.errors.SpecificationError,
+    }.items():
+        try:
+            found = other.make(f"value = {source}")
+        except PeerError:  # a version that has it under another name only
+            continue
+        assert type(found) is kind
+        assert str(found) == "x"
+    found = other.make("try: numpy.zeros(3).sum(axis=5)\nexcept Exception as error: value = error")
+    assert type(found) is np.exceptions.AxisError
+    assert "5" in str(found)
+    assert other.look(np.exceptions.AxisError("x"), "isinstance(value, IndexError)")
+    with contextlib.suppress(Incompatible):  # its module is gone: nothing else of that name does
+        assert callable(other.make("value = numpy.fft.fft"))
+
+
+@pytest.mark.parametrize("other", ["3.6 bare", "3.8 bare"], indirect=True)
+def test_what_a_python_lacks_is_named(other: Peer) -> None:
+    import asyncio
+    import http
+    import queue
+
+    with pytest.raises(
+        PeerError, match=r"needs http\.HTTPMethod, which this Python 3\.[68]\.\d+ lacks"
+    ):
+        other.look(http.HTTPMethod.GET, "value")
+    assert type(other.back(queue.Empty())) is queue.Empty
+    assert type(other.back(asyncio.CancelledError())).__name__ == "CancelledError"
+    utc = zoneinfo.ZoneInfo("UTC")
+    assert other.look(utc, "str(value)") == "UTC"
+    assert "became datetime.timezone.utc" in other.warnings[0]
+    with pytest.raises(PeerError, match="Europe/Berlin"):
+        other.look(zoneinfo.ZoneInfo("Europe/Berlin"), "value")
 
 
 @pytest.mark.parametrize("other", ["3.7 pandas 0.23", "3.10 pandas 1.4"], indirect=True)

@@ -1,11 +1,104 @@
 """Exceptions from the server: with their causes, contexts, notes and attributes."""
 
 import sys
+import threading
+import warnings
+from typing import Any
 
 import pytest
 
 from sqlexec.errors import RemoteError, RemoteTraceback
-from tests.runner.test_run_chunk import Own, Stubborn, one
+from tests.runner.test_run_chunk import Own, Stubborn, one, raises
+
+
+class Composed(Exception):
+    """Makes its message itself, of other arguments than its base gets."""
+
+    def __init__(self, code: int, *, hint: str) -> None:
+        super().__init__(f"code {code}: {hint}")
+        self.code = code
+
+
+class Slotted(Exception):
+    __slots__ = ("__secret", "place")
+
+    def __init__(self, place: int) -> None:
+        super().__init__()
+        self.place = place
+        self.__secret = 5
+
+    def secret(self) -> int:
+        return self.__secret
+
+
+class Made(Exception):
+    def __new__(cls, first: int, second: int) -> "Made":
+        return super().__new__(cls)
+
+    def __init__(self, first: int, second: int) -> None:
+        self.first = first
+
+
+class Many(ValueError, OSError):
+    def __init__(self, number: int) -> None:
+        OSError.__init__(self, number, "bad", "file")
+
+
+class Reduced(Exception):
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__("reduced")
+        self.both = first, second
+
+    def __reduce__(self) -> Any:
+        return Reduced, self.both
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Composed(3, hint="here"),
+        Slotted(4),
+        Made(1, 2),
+        Many(2),
+        Reduced(1, 2),
+        FileNotFoundError(2, "none", "a", None, "b"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+        KeyError("k"),
+        StopIteration(4),
+        ImportError("none", name="n", path="p"),
+        SyntaxError("bad", ("file", 1, 2, "text")),
+    ],
+    ids=repr,
+)
+def test_an_exception_comes_back_as_it_was(error: BaseException) -> None:
+    found: Any = one(lambda: raises(error)).error
+    assert type(found) is type(error)
+    assert (str(found), found.args) == (str(error), error.args)
+    for name in ("place", "filename", "filename2", "errno", "object", "value", "path", "lineno"):
+        assert getattr(found, name, None) == getattr(error, name, None)
+    notes = {"__notes__"}
+    assert {k: v for k, v in vars(found).items() if k not in notes} == vars(error)
+    if isinstance(error, Slotted):
+        assert found.secret() == 5
+
+
+def test_what_of_an_exception_cannot_be_pickled_is_told() -> None:
+    def fails() -> None:
+        warnings.simplefilter("error")
+        error = Composed(3, hint="here")
+        error.lock = threading.Lock()  # type: ignore[attr-defined]
+        raise error
+
+    outcome = one(fails)
+    assert isinstance(outcome.error, Composed)
+    assert outcome.error.code == 3
+    assert not hasattr(outcome.error, "lock")
+    assert ["attribute 'lock'" in text for _, text, _, _ in outcome.warnings] == [True]
+    outcome = one(lambda: raises(ValueError(threading.Lock(), 1)))
+    assert isinstance(outcome.error, ValueError)
+    assert "lock object" in outcome.error.args[0]
+    assert outcome.error.args[1] == 1
+    assert "cannot be pickled" in outcome.warnings[0][1]
 
 
 def raises_from(with_bad: bool) -> None:

@@ -227,6 +227,9 @@ class Interpreter:
         dooms = not raised and transactions.dooms_by_rule(session, error)
         transactions.after_error(session, dooms=dooms, caught=caught)
         if caught:
+            for message in error.after:  # TRY catches errors, never what a script printed
+                self.sink.message(message)
+            error.after = ()
             raise error
         self.sink.error(error)
         session.frame.return_status = calls.failure_status(error)

@@ -7,9 +7,21 @@ server's traceback under it (`RemoteTraceback` as its cause).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 
 class SqlExecError(Exception):
-    """Base of every error that sqlexec itself raises."""
+    """Base of every error that sqlexec itself raises.
+
+    Attributes
+    ----------
+    partial_results : mapping of int to object
+        Where the error ended a job of several runs: what the runs had given by then, by index.
+        Other exceptions that end a job (KeyboardInterrupt, the function's own) get it as well.
+    """
+
+    partial_results: Mapping[int, object] = MappingProxyType({})
 
 
 # --- before anything is sent -------------------------------------------------------------
@@ -54,6 +66,31 @@ class ExecutionTimeout(SqlExecError, TimeoutError):
     """The job took longer than its `execution_timeout_seconds` and was cancelled."""
 
 
+class TaskTimeout(SqlExecError, TimeoutError):
+    """A run took longer than its `task_timeout_seconds` and was stopped; the others went on.
+
+    Its cause, a `RemoteTraceback`, shows where the run was stuck.
+    """
+
+
+class TaskCrashed(SqlExecError):
+    """A run ends the process that runs it: a crash in C code, os._exit, not enough memory.
+
+    Attributes
+    ----------
+    attempts : int
+        How many calls with this run died.
+    exit_status : str
+        "exit status 3", "signal 11", or "unknown" where the server does not tell.
+    console : str
+        The last lines that the run wrote, and where it crashed if Python could still say so.
+    """
+
+    attempts: int = 0
+    exit_status: str = "unknown"
+    console: str = ""
+
+
 # --- answers of the server ---------------------------------------------------------------
 
 
@@ -70,6 +107,11 @@ class ServerError(SqlExecError):
         Name of the procedure that raised it, '' for a batch.
     line : int
         Line in the procedure or batch, 0 where unknown.
+
+    Attributes
+    ----------
+    console : sequence of (stream, text)
+        What an external script had written before the statement failed.
 
     Example
     -------
@@ -94,6 +136,7 @@ class ServerError(SqlExecError):
         self.state = state
         self.procedure = procedure
         self.line = line
+        self.console: Sequence[tuple[str, str]] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_server_error, (type(self), self.args[0], dict(self.__dict__)))
@@ -123,6 +166,10 @@ class PermissionDenied(ServerError):
 
 class TransientServerError(ServerError):
     """The server could not run the script this time (launchpad, limits): worth a retry."""
+
+
+class LimitReached(TransientServerError):
+    """As many external scripts run as the server allows: worth a retry, with fewer at once."""
 
 
 class ProcessDied(ServerError):

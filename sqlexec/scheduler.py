@@ -1,8 +1,9 @@
-"""Workers, chunks, cancelling: deals tasks to workers and hands outcomes on as they come.
+"""Workers, retries, cancelling: deals tasks to workers and hands outcomes on as they come.
 
     tasks --deal--> worker 1: call(chunk) --\\
-      (guided       worker 2: call(chunk) ----> queue --> outcomes, as completed
-       chunk size)  ...                     --/
+      (guided       worker 2: call(chunk) ----> backlog --> outcomes, as completed
+       chunk size)  ...         |           --/  (bounded)
+           ^--- again, in part -'
 
 It knows no SQL: a worker is anything with `call`, `cancel` and `close`.  Each works in a thread
 of its own, so that the caller's thread stays free for callbacks and Ctrl-C.
@@ -10,24 +11,19 @@ of its own, so that the caller's thread stays free for callbacks and Ctrl-C.
 
 from __future__ import annotations
 
-import itertools
-import math
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from sqlexec.errors import ExecutionTimeout
+from sqlexec.chunks import Chunk, ChunkSizer
+from sqlexec.errors import ExecutionTimeout, LimitReached, OperationCancelled
+from sqlexec.retries import Verdict, judge
 from sqlexec.tasks import Outcome, Task
 
-SHORTEST_CHUNK_SECONDS = 0.1  # what a chunk of short tasks should last
-LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
-LAUNCHES_WORTH = 4  # how many launches a chunk should last before the rest is dealt in halves
-SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
-GROWTH = 200  # how many times larger than those before a chunk may be
-FIRST_SHARE = 200  # how small a part of a worker's share of all tasks it has to learn from
-MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
+MAX_ATTEMPTS = 3  # of a task whose call failed for no fault of its own
+BACKLOG = 2  # calls a worker that ended and wait for the consumer: then workers wait as well
 POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
 GRACE_SECONDS = 5.0  # for cancelled calls to end
 
@@ -35,7 +31,7 @@ GRACE_SECONDS = 5.0  # for cancelled calls to end
 class Worker(Protocol):
     """Runs chunks, one after the other, in one thread; `cancel` comes from another."""
 
-    def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+    def call(self, chunk: Chunk) -> Sequence[Outcome]:
         """Run the tasks of a chunk and wait for their outcomes."""
         ...
 
@@ -48,80 +44,33 @@ class Worker(Protocol):
         ...
 
 
-class ChunkSizer:
-    """Guided chunk sizes from what the calls so far took.
-
-    A call of n tasks takes launch + n x task.  A chunk should be long enough that its launch
-    matters little, and yet leave enough tasks for the other workers to end at the same time:
-    half of a worker's fair share of what is left (guided self-scheduling, Polychronopoulos and
-    Kuck 1987), or the whole share where that is worth few launches, and never so few tasks that
-    their launch takes longer than they do.  Until a call of some size was measured, chunks grow
-    step by step, since one short task tells little.
+class Handle:
+    """Lets other threads take single tasks out of a run.
 
     Example
     -------
-    >>> sizer = ChunkSizer(workers=2)
-    >>> sizer.size(remaining=10_000), sizer.size(remaining=100)
-    (25, 1)
-    >>> sizer.learn(tasks=1, task_seconds=0.001, call_seconds=0.011)
-    >>> sizer.size(remaining=10_000), sizer.size(remaining=100), sizer.size(remaining=8)
-    (100, 40, 8)
+    >>> handle = Handle()
+    >>> outcomes = run(tasks, open_worker, workers=2, handle=handle)   # doctest: +SKIP
+    >>> handle.cancel(7)                                               # doctest: +SKIP
     """
 
-    def __init__(self, workers: int, fixed: int | None = None) -> None:
-        self._workers = workers
-        self._fixed = fixed
-        self._launch = math.inf  # seconds; the least that was seen
-        self._largest = 0  # chunk that was measured
-        self._tasks = 0.0  # of recent calls, and
-        self._seconds = 0.0  # the seconds in which they were done
+    def __init__(self) -> None:
+        self.cancelled: set[int] = set()  # indexes, until their outcomes were made
+        self.interrupt: Callable[[int], None] | None = None  # of the run, once it has begun
 
-    def learn(self, tasks: int, task_seconds: float, call_seconds: float) -> None:
-        """Take one call's measures.
+    def cancel(self, index: int) -> None:
+        """Give a task the outcome OperationCancelled, unless it has one already.
 
-        Parameters
-        ----------
-        tasks : int
-            How many tasks it had.
-        task_seconds : float
-            From the start of its first task to the end of its last, by the server's clock.
-        call_seconds : float
-            The whole call, by ours.
+        The call of one that runs is cancelled; the other tasks of its chunk are run again,
+        and so, where max_attempts=1, only a task that is alone in its chunk is.
         """
-        if tasks:
-            self._largest = max(self._largest, tasks)
-            self._launch = min(self._launch, max(0.0, call_seconds - task_seconds))
-            # Later calls count for more than earlier ones, since tasks may grow.
-            self._tasks = self._tasks / 2 + tasks
-            self._seconds = self._seconds / 2 + max(0.0, task_seconds)
-
-    def size(self, remaining: int | None, running: int = 0) -> int:
-        """How many tasks the next chunk should have.
-
-        Parameters
-        ----------
-        remaining : int or None
-            Tasks that no worker has yet; None if nobody knows.
-        running : int
-            Tasks that other workers have: a share is fair where all end at the same time.
-        """
-        most = MOST_TASKS if remaining is None else remaining
-        if self._fixed is not None:
-            return min(self._fixed, most)
-        if not self._tasks:
-            share = 1 if remaining is None else remaining / self._workers
-            return min(max(1, round(share / FIRST_SHARE)), most)
-        task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
-        wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
-        if remaining is not None:
-            share = (remaining + running) / self._workers
-            launch = self._launch / task  # in tasks
-            wanted = min(wanted, max(share / 2, min(share, LAUNCHES_WORTH * launch), launch))
-        return min(max(1, math.ceil(wanted)), self._largest * GROWTH, most)
+        self.cancelled.add(index)
+        if self.interrupt is not None:
+            self.interrupt(index)
 
 
 def run(
-    tasks: Iterable[Task],
+    tasks: Iterable[Task | None],
     open_worker: Callable[[], Worker],
     *,
     workers: int,
@@ -129,17 +78,21 @@ def run(
     chunk_size: int | None = None,
     group: Callable[[Task], Hashable] | None = None,
     timeout: float | None = None,
+    max_attempts: int = MAX_ATTEMPTS,
+    handle: Handle | None = None,
 ) -> Iterator[Outcome]:
-    """Run all tasks and yield their outcomes as they complete, in any order.
+    """Run all tasks and yield an outcome of each as they complete, in any order.
 
-    Closing the iterator early, or an exception thrown into it, cancels what still runs.
+    Closing the iterator early, or an exception thrown into it, cancels what still runs.  Where
+    the consumer is slow, workers wait.
 
     Parameters
     ----------
-    tasks : iterable of Task
-        Read as workers become free, never ahead.
+    tasks : iterable of Task or None
+        Read as workers become free, never ahead, by one of them at a time.  None says that no
+        more tasks are there for now: those that were read do not wait for others to fill a chunk.
     open_worker : callable
-        Makes a worker; called in the worker's thread.
+        Makes a worker; called in the worker's thread, again after a call that failed.
     workers : int
         The most calls at a time, at least 1.
     count : int, optional
@@ -150,149 +103,283 @@ def run(
         Tasks share a chunk only where this gives equal values.
     timeout : float, optional
         Seconds for the whole; None or 0 for no limit.
+    max_attempts : int, default 3
+        How often to try a task whose call failed for no fault of its own (see
+        sqlexec.retries); 1 for never twice.
+    handle : Handle, optional
+        For other threads, to cancel single tasks.
 
     Raises
     ------
     ExecutionTimeout
         The timeout passed; all calls were cancelled.
     Exception
-        What a worker's `open_worker` or `call` raised, after all the others were cancelled.
+        What a worker's `open_worker` or `call` raised and no retry can mend, after all the
+        others were cancelled.
     """
-    crew = _Crew(tasks, open_worker, ChunkSizer(workers, chunk_size), count, group)
+    source = _Source(tasks, group)
+    crew = _Crew(source, open_worker, ChunkSizer(workers, chunk_size), count, max_attempts, handle)
     deadline = time.monotonic() + timeout if timeout else None
     crew.start(workers if count is None else min(workers, count))
     try:
-        while crew.working:
-            yield from crew.next_outcomes(deadline)
+        while (outcomes := crew.next_outcomes(deadline)) is not None:
+            yield from outcomes
     finally:
         crew.stop()
 
 
+class _Source:
+    """The tasks that nobody has taken yet."""
+
+    def __init__(
+        self, tasks: Iterable[Task | None], group: Callable[[Task], Hashable] | None
+    ) -> None:
+        self.ended = False
+        self._tasks = iter(tasks)
+        self._group = group
+        self._held: Task | None = None  # read already, but of another group
+
+    def take(self, size: int) -> list[Task]:
+        """Some tasks, at most so many; none at the end, or where there are none for now."""
+        taken: list[Task] = []
+        if self._held is not None and size:
+            taken, self._held = [self._held], None
+        while len(taken) < size:
+            try:
+                task = next(self._tasks)
+            except StopIteration:
+                self.ended = True
+                break
+            if task is None:
+                break
+            if self._group is not None and taken and self._group(task) != self._group(taken[0]):
+                self._held = task
+                break
+            taken.append(task)
+        return taken
+
+
 class _Crew:
-    """The workers of one run, and the tasks that they have yet to take."""
+    """The workers of one run, and what they have yet to do.
+
+    One condition guards all of it: what another thread waits for is told by it.
+    """
 
     def __init__(
         self,
-        tasks: Iterable[Task],
+        source: _Source,
         open_worker: Callable[[], Worker],
         sizer: ChunkSizer,
         count: int | None,
-        group: Callable[[Task], Hashable] | None,
+        max_attempts: int,
+        handle: Handle | None,
     ) -> None:
-        self.working = 0  # threads that have not said goodbye yet
-        self._tasks = iter(tasks)
+        self._source = source
         self._open_worker = open_worker
         self._sizer = sizer
         self._remaining = count
-        self._running = 0  # tasks in calls under way
-        self._group = group
-        self._held: Task | None = None  # read already, but of another group
-        self._lock = threading.Lock()
+        self._max_attempts = max_attempts
+        self._handle = handle or Handle()
+        self._handle.interrupt = self._interrupt
+        self._changed = threading.Condition()
         self._stopping = False
-        self._busy: list[Worker] = []  # those with a call under way
+        self._working = 0  # threads that have not ended
+        self._staying = 0  # those that the server's limits leave room for
+        self._reading = False  # one of them reads from the source
+        self._running = 0  # tasks that were taken and have no outcome yet
+        self._again: deque[Chunk] = deque()  # to be run again
+        self._calls: dict[Worker, Chunk] = {}  # under way
         self._threads: list[threading.Thread] = []
-        # Outcomes of a call, or what a thread died of, or None for its goodbye.
-        self._done: queue.SimpleQueue[Sequence[Outcome] | BaseException | None]
-        self._done = queue.SimpleQueue()
+        self._done: deque[Sequence[Outcome]] = deque()
+        self._error: BaseException | None = None  # what ends the run
+
+    # --- the consumer's side --------------------------------------------------------------
 
     def start(self, number: int) -> None:
-        self.working = number
-        for place in range(number):
+        self._working = self._staying = number
+        for place in range(1, number + 1):
             thread = threading.Thread(
-                target=self._work, name=f"sqlexec worker {place + 1}", daemon=True
+                target=self._work, args=[place], name=f"sqlexec worker {place}", daemon=True
             )
             self._threads.append(thread)
             thread.start()
 
-    def next_outcomes(self, deadline: float | None) -> Sequence[Outcome]:
-        """Wait for the next call to end; raises what it raised."""
-        while True:
-            wait = POLL_SECONDS
-            if deadline is not None:
-                wait = min(wait, deadline - time.monotonic())
-                if wait <= 0:
-                    raise ExecutionTimeout(
-                        "The job took longer than execution_timeout_seconds and was cancelled."
-                    )
-            try:
-                done = self._done.get(timeout=wait)
-            except queue.Empty:
-                continue
-            if done is None:
-                self.working -= 1
-                return ()
-            if isinstance(done, BaseException):
-                raise done
-            return done
+    def next_outcomes(self, deadline: float | None) -> Sequence[Outcome] | None:
+        """Wait for the next call to end; None when all have; raises what ends the run."""
+        with self._changed:
+            while True:
+                wait = POLL_SECONDS
+                if deadline is not None and not self._stopping:
+                    wait = min(wait, deadline - time.monotonic())
+                    if wait <= 0:
+                        self._error = self._error or ExecutionTimeout(
+                            "The job took longer than execution_timeout_seconds and was cancelled."
+                        )
+                        self._cancel_calls()
+                if self._done:
+                    self._changed.notify_all()  # those that wait for room
+                    return self._done.popleft()
+                if self._error is not None:
+                    raise self._error
+                if not self._working:
+                    return None
+                self._changed.wait(wait)
 
     def stop(self) -> None:
         """Let every thread end: at once where all is done, else by cancelling its call."""
-        with self._lock:  # so that no call ends, and its worker goes elsewhere, meanwhile
-            self._stopping = True
-            for worker in self._busy:
-                worker.cancel()
+        with self._changed:  # so that no call ends, and its worker goes elsewhere, meanwhile
+            self._cancel_calls()
         deadline = time.monotonic() + GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _work(self) -> None:
+    def _cancel_calls(self) -> None:
+        if not self._stopping:
+            self._stopping = True
+            for worker in self._calls:
+                worker.cancel()
+            self._changed.notify_all()
+
+    def _interrupt(self, index: int) -> None:
+        """Cancel the call of a task, unless others may not run twice for it."""
+        with self._changed:
+            for worker, chunk in self._calls.items():
+                alone = len(chunk) == 1 or self._max_attempts > 1
+                if alone and not chunk.interrupted and any(t.index == index for t in chunk):
+                    chunk.interrupted = True
+                    worker.cancel()
+
+    # --- the workers' side ----------------------------------------------------------------
+
+    def _work(self, place: int) -> None:
+        worker: Worker | None = None
         try:
-            chunk = self._next_chunk()
-            if chunk:
-                self._work_with(self._open_worker(), chunk)
+            while (chunk := self._next_chunk()) is not None:
+                chunk.call.worker = place
+                try:
+                    worker = worker or self._open_worker()
+                    outcomes = self._call(worker, chunk)
+                except Exception as error:  # noqa: BLE001 - judged there
+                    chunk.call.status = type(error).__name__
+                    if worker is not None:
+                        worker.close()
+                    worker = None  # the next call goes over a good one
+                    if not self._recover(chunk, error):
+                        break
+                else:
+                    if chunk.interrupted:  # too late, but the worker is cancelled
+                        worker.close()
+                        worker = None
+                    self._hand_on(outcomes)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            self._done.put(error)
-        self._done.put(None)
-
-    def _work_with(self, worker: Worker, chunk: list[Task]) -> None:
-        try:
-            while chunk:
-                start = time.perf_counter()
-                outcomes = self._call(worker, chunk)
-                seconds = time.perf_counter() - start
-                self._done.put(outcomes)
-                with self._lock:
-                    self._running -= len(chunk)
-                    self._sizer.learn(len(outcomes), _span(outcomes), seconds)
-                chunk = self._next_chunk()
+            with self._changed:
+                self._error = self._error or error
         finally:
-            worker.close()
+            if worker is not None:
+                worker.close()
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
 
-    def _call(self, worker: Worker, chunk: list[Task]) -> Sequence[Outcome]:
-        with self._lock:
-            if self._stopping:
-                return []
-            self._busy.append(worker)
+    def _next_chunk(self) -> Chunk | None:
+        """Wait for tasks; None when there are none left and nobody has some to run again."""
+        while True:
+            with self._changed:
+                while not (self._stopping or self._again or self._may_read()):
+                    if self._used_up() and not self._running:
+                        return None
+                    self._changed.wait()
+                if self._stopping:
+                    return None
+                again = self._again.popleft() if self._again else None
+                self._reading = again is None
+                size = self._sizer.size(self._remaining, self._running)
+            chunk = self._without_cancelled(again or self._read(size))
+            if chunk is not None:
+                return chunk
+
+    def _may_read(self) -> bool:
+        return not (self._reading or self._used_up())
+
+    def _used_up(self) -> bool:
+        return self._source.ended or self._remaining == 0
+
+    def _read(self, size: int) -> Chunk | None:
+        """New tasks, if there are any; not under the lock, since the source may take its time."""
+        tasks: list[Task] = []
         try:
-            return worker.call(chunk)
+            tasks = self._source.take(size)
         finally:
-            with self._lock:
-                self._busy.remove(worker)
+            with self._changed:
+                self._reading = False
+                self._running += len(tasks)
+                if self._remaining is not None:
+                    self._remaining -= len(tasks)
+                self._changed.notify_all()
+        return Chunk(tasks) if tasks else None
 
-    def _next_chunk(self) -> list[Task]:
-        with self._lock:
-            if self._stopping:
-                return []
-            chunk = self._take(self._sizer.size(self._remaining, self._running))
-            self._running += len(chunk)
-            if self._remaining is not None:
-                self._remaining -= len(chunk)
+    def _without_cancelled(self, chunk: Chunk | None) -> Chunk | None:
+        cancelled = self._handle.cancelled
+        if chunk is None or not cancelled:
             return chunk
+        dropped = [task.index for task in chunk if task.index in cancelled]
+        if dropped:
+            cancelled.difference_update(dropped)
+            error = OperationCancelled("The run was cancelled from this side.")
+            self._hand_on([Outcome(index, error=error) for index in dropped])
+            chunk.tasks = [task for task in chunk if task.index not in dropped]
+        return chunk if chunk.tasks else None
 
-    def _take(self, size: int) -> list[Task]:
-        if self._group is None:
-            return list(itertools.islice(self._tasks, size))
-        chunk: list[Task] = []
-        while len(chunk) < size:
-            task = self._held or next(self._tasks, None)
-            self._held = None
-            if task is None:
-                break
-            if chunk and self._group(task) != self._group(chunk[0]):
-                self._held = task
-                break
-            chunk.append(task)
-        return chunk
+    def _call(self, worker: Worker, chunk: Chunk) -> Sequence[Outcome]:
+        with self._changed:
+            if self._stopping:
+                raise OperationCancelled("The job was cancelled.")
+            self._calls[worker] = chunk
+        call = chunk.call
+        call.sent, start = time.time(), time.perf_counter()
+        try:
+            outcomes = worker.call(chunk)
+        finally:
+            seconds = time.perf_counter() - start
+            call.received = call.sent + seconds
+            with self._changed:
+                del self._calls[worker]
+        for outcome in outcomes:
+            outcome.call = call
+        with self._changed:
+            self._sizer.learn(len(outcomes), _span(outcomes), seconds)
+        return outcomes
+
+    def _hand_on(self, outcomes: Sequence[Outcome]) -> None:
+        """Give outcomes to the consumer, when it has taken most of those before."""
+        with self._changed:
+            most = BACKLOG * len(self._threads)
+            self._changed.wait_for(lambda: len(self._done) < most or self._stopping)
+            self._done.append(outcomes)
+            self._running -= len(outcomes)
+            self._changed.notify_all()
+
+    def _recover(self, chunk: Chunk, error: Exception) -> bool:
+        """See to the tasks of a failed call; whether this worker shall go on."""
+        with self._changed:
+            if self._stopping:
+                return False
+            crowded = isinstance(error, LimitReached) and self._staying > 1
+            self._staying -= crowded
+        if chunk.interrupted or crowded:  # no fault of the others
+            verdict = Verdict([chunk.again(chunk.error, failures=chunk.failures)])
+        else:
+            verdict = judge(chunk, error, self._max_attempts)
+        for outcome in verdict.outcomes:
+            outcome.call = chunk.call
+        if verdict.outcomes:
+            self._hand_on(verdict.outcomes)
+        with self._changed:
+            if verdict.wait:
+                self._changed.wait_for(lambda: self._stopping, verdict.wait)
+            self._again.extend(verdict.again)
+            self._changed.notify_all()
+        return not crowded
 
 
 def _span(outcomes: Sequence[Outcome]) -> float:

@@ -23,6 +23,39 @@ class Task:
 
 
 @dataclass(slots=True)
+class Call:
+    """One call of a chunk: who made it, when, and what it moved.
+
+    Parameters
+    ----------
+    worker : int
+        Number of the worker, from 1.
+    number : int
+        Number of the call in its job, from 1.
+    attempt : int
+        How many calls these tasks were in, with this one.
+    sent, received : float
+        Seconds since the epoch, by the client's clock.
+    payload_bytes, result_bytes : int
+        What went there and came back; 0 where nothing was sent.
+    status : str
+        "finished", or the name of the error that ended it.
+    earlier : Call or None
+        The failed call that it repeats.
+    """
+
+    worker: int = 0
+    number: int = 0
+    attempt: int = 1
+    sent: float = 0.0
+    received: float = 0.0
+    payload_bytes: int = 0
+    result_bytes: int = 0
+    status: str = "finished"
+    earlier: Call | None = None
+
+
+@dataclass(slots=True)
 class Outcome:
     """What became of one task.
 
@@ -42,6 +75,8 @@ class Outcome:
         Seconds since the epoch, by the clock of the machine that ran it.
     process_id : int
         Of the process that ran it.
+    call : Call or None
+        The call that it came with; None where there was none.
     """
 
     index: int
@@ -52,3 +87,4 @@ class Outcome:
     started: float = 0.0
     ended: float = 0.0
     process_id: int = 0
+    call: Call | None = None

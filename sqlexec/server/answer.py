@@ -73,7 +73,9 @@ def read_answer(cursor: Any) -> Reply:
         raise server_error("sqlexec.execute_chunk returned nothing at all.")
     if len(row) == _ERROR:
         fields = [value or default for value, default in zip(row, _UNKNOWN, strict=True)]
-        raise server_error(*fields)
+        failure = server_error(*fields)
+        failure.console = messages
+        raise failure
     result, length, probe = row
     if result is None:
         raise server_error("sqlexec.execute_chunk returned no result (NULL).")

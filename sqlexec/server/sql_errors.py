@@ -16,8 +16,10 @@ from sqlexec.errors import (
     ConnectionFailed,
     ConnectionLost,
     ExternalScriptsDisabled,
+    LimitReached,
     OperationCancelled,
     PermissionDenied,
+    ProcessDied,
     ServerError,
     SqlExecError,
     TransientServerError,
@@ -31,7 +33,9 @@ INSTALL = (
 )
 
 # Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
-_TRANSIENT = {39011, 39012, 39025, 39108, 39110, 39151, 39152}
+_DIED = 39012
+_LIMITS = {39108, 39110}
+_TRANSIENT = {39011, 39025, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
 _OF_SCRIPTS = {39004, 39019}  # raised in a script, or by its runtime
 _SHOWN = 300  # characters of a query
@@ -51,6 +55,7 @@ _LOGIN_ADVICE = {
     4060: "Check Database= in the connection string, and that the login has a user there.",
     18452: "Windows authentication is not possible from here; use UID= and PWD=.",
 }
+_ENDED = re.compile(r"The process ended: (.+?)\.$")  # the embedded server tells
 _NUMBERED = re.compile(r"\[SQL Server\]\s*(.*?)\s*\((\d+)\)(?=\s*\(SQL|;\s*\[|$)", re.DOTALL)
 _PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")
 _SUFFIX = re.compile(r"\s*(\(-?\d+\)\s*)?\(SQL\w+\)$")
@@ -90,9 +95,13 @@ def server_error(
             advice = "A DBA runs: ALTER ROLE sqlexec_user ADD MEMBER [your user];"
         elif number == 229 and "EXTERNAL SCRIPT" in message:
             advice = "A DBA runs: GRANT EXECUTE ANY EXTERNAL SCRIPT TO [your user];"
+    elif number in _LIMITS:
+        kind = LimitReached
     elif number in _TRANSIENT:
         kind = TransientServerError
-    return kind(
+    elif number == _DIED:
+        kind = ProcessDied
+    error = kind(
         f"{message} {advice}".strip(),
         number=number,
         severity=severity,
@@ -100,6 +109,9 @@ def server_error(
         procedure=procedure,
         line=line,
     )
+    if isinstance(error, ProcessDied) and (ended := _ENDED.search(message)):
+        error.exit_status = ended[1]
+    return error
 
 
 def blame_query(error: ServerError, query: str) -> None:

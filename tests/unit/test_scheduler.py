@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+from sqlexec.chunks import ChunkSizer
 from sqlexec.errors import ExecutionTimeout
-from sqlexec.scheduler import ChunkSizer, run
+from sqlexec.scheduler import run
 from sqlexec.tasks import Outcome, Task
 
 

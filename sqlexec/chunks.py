@@ -1,0 +1,135 @@
+"""Chunks: tasks that run in one call, and how many tasks a chunk should have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+from sqlexec.tasks import Call, Task
+
+SHORTEST_CHUNK_SECONDS = 0.1  # what a chunk of short tasks should last
+LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
+LAUNCHES_WORTH = 4  # how many launches a chunk should last before the rest is dealt in halves
+SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
+GROWTH = 200  # how many times larger than those before a chunk may be
+FIRST_SHARE = 200  # how small a part of a worker's share of all tasks it has to learn from
+MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
+
+
+@dataclass(slots=True, eq=False)
+class Chunk(Sequence[Task]):
+    """Tasks for one call.
+
+    Parameters
+    ----------
+    tasks : list of Task
+        At least one.
+    call : Call
+        The record of the call; the worker writes bytes and number into it.
+    failures : int
+        How many calls of these tasks failed in a row for a reason that may pass.
+    error : Exception or None
+        What the call before this one failed of.
+    suspect : bool
+        A single task that may end its process: what it writes should leave the process at once.
+    interrupted : bool
+        The call was cancelled for the sake of one of its tasks.
+    """
+
+    tasks: list[Task]
+    call: Call = field(default_factory=Call)
+    failures: int = 0
+    error: Exception | None = None
+    suspect: bool = False
+    interrupted: bool = False
+
+    @overload
+    def __getitem__(self, place: int) -> Task: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Task]: ...
+    def __getitem__(self, place: int | slice) -> Task | Sequence[Task]:
+        return self.tasks[place]
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def again(
+        self, error: Exception | None, tasks: list[Task] | None = None, *, failures: int = 0
+    ) -> Chunk:
+        """The chunk for the next call of these tasks, or of some of them."""
+        call = Call(attempt=self.call.attempt + 1, earlier=self.call)
+        return Chunk(tasks or self.tasks, call, failures, error, self.suspect)
+
+
+class ChunkSizer:
+    """Guided chunk sizes from what the calls so far took.
+
+    A call of n tasks takes launch + n x task.  A chunk should be long enough that its launch
+    matters little, and yet leave enough tasks for the other workers to end at the same time:
+    half of a worker's fair share of what is left (guided self-scheduling, Polychronopoulos and
+    Kuck 1987), or the whole share where that is worth few launches, and never so few tasks that
+    their launch takes longer than they do.  Until a call of some size was measured, chunks grow
+    step by step, since one short task tells little.
+
+    Example
+    -------
+    >>> sizer = ChunkSizer(workers=2)
+    >>> sizer.size(remaining=10_000), sizer.size(remaining=100)
+    (25, 1)
+    >>> sizer.learn(tasks=1, task_seconds=0.001, call_seconds=0.011)
+    >>> sizer.size(remaining=10_000), sizer.size(remaining=100), sizer.size(remaining=8)
+    (100, 40, 8)
+    """
+
+    def __init__(self, workers: int, fixed: int | None = None) -> None:
+        self._workers = workers
+        self._fixed = fixed
+        self._launch = math.inf  # seconds; the least that was seen
+        self._largest = 0  # chunk that was measured
+        self._tasks = 0.0  # of recent calls, and
+        self._seconds = 0.0  # the seconds in which they were done
+
+    def learn(self, tasks: int, task_seconds: float, call_seconds: float) -> None:
+        """Take one call's measures.
+
+        Parameters
+        ----------
+        tasks : int
+            How many tasks it had.
+        task_seconds : float
+            From the start of its first task to the end of its last, by the server's clock.
+        call_seconds : float
+            The whole call, by ours.
+        """
+        if tasks:
+            self._largest = max(self._largest, tasks)
+            self._launch = min(self._launch, max(0.0, call_seconds - task_seconds))
+            # Later calls count for more than earlier ones, since tasks may grow.
+            self._tasks = self._tasks / 2 + tasks
+            self._seconds = self._seconds / 2 + max(0.0, task_seconds)
+
+    def size(self, remaining: int | None, running: int = 0) -> int:
+        """How many tasks the next chunk should have.
+
+        Parameters
+        ----------
+        remaining : int or None
+            Tasks that no worker has yet; None if nobody knows.
+        running : int
+            Tasks that other workers have: a share is fair where all end at the same time.
+        """
+        most = MOST_TASKS if remaining is None else remaining
+        if self._fixed is not None:
+            return min(self._fixed, most)
+        if not self._tasks:
+            share = 1 if remaining is None else remaining / self._workers
+            return min(max(1, round(share / FIRST_SHARE)), most)
+        task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
+        wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
+        if remaining is not None:
+            share = (remaining + running) / self._workers
+            launch = self._launch / task  # in tasks
+            wanted = min(wanted, max(share / 2, min(share, LAUNCHES_WORTH * launch), launch))
+        return min(max(1, math.ceil(wanted)), self._largest * GROWTH, most)

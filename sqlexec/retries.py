@@ -1,0 +1,142 @@
+"""What to do about a chunk whose call failed: again, in halves, or blame a task.
+
+transient (launchpad, limits), connection lost   the same chunk again, after a while
+the process died, several tasks                  in halves, so that the killer is found
+the process died, one task                       again, and then the task is to blame
+anything else                                    the end of the job
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+
+from sqlexec.chunks import Chunk
+from sqlexec.errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    ProcessDied,
+    RemoteTraceback,
+    TaskCrashed,
+    TaskTimeout,
+    TransientServerError,
+)
+from sqlexec.tasks import Outcome
+
+FIRST_WAIT_SECONDS = 0.5  # before the first retry; each further one waits twice as long
+LONGEST_WAIT_SECONDS = 30.0
+LAST_LINES = 30  # of the console that an error shows
+
+_WATCHDOG = re.compile(r"^Timeout \(\d+:\d\d:\d\d", re.MULTILINE)  # of Python's faulthandler
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to run instead of a failed call, and which tasks are not run again.
+
+    Parameters
+    ----------
+    again : list of Chunk
+    outcomes : list of Outcome
+        Each with the error that its task ends with.
+    wait : float
+        Seconds before the first of `again`.
+    """
+
+    again: list[Chunk] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    wait: float = 0.0
+
+
+def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
+    """Decide what becomes of a chunk whose call raised; raises what ends the job.
+
+    Parameters
+    ----------
+    chunk : Chunk
+    error : Exception
+        What its call raised.
+    max_attempts : int
+        How often a task may be tried; 1 for never twice.
+
+    Example
+    -------
+    >>> chunk = Chunk([Task(0), Task(1)])
+    >>> [len(half) for half in judge(chunk, ProcessDied("gone"), 3).again]
+    [1, 1]
+    """
+    if isinstance(error, ProcessDied):
+        return _after_death(chunk, error, max_attempts)
+    lost = chunk.error if isinstance(chunk.error, ConnectionLost) else None
+    reconnecting = lost is not None and isinstance(error, ConnectionFailed)
+    if not (reconnecting or isinstance(error, (TransientServerError, ConnectionLost))):
+        raise error
+    failures = chunk.failures + 1
+    if failures < max_attempts:
+        kept = lost if reconnecting else error
+        return Verdict([chunk.again(kept, failures=failures)], wait=_wait(failures))
+    if isinstance(error, TransientServerError):
+        return Verdict(outcomes=[Outcome(task.index, error=error) for task in chunk])
+    raise (lost or error) from (error if lost else None)
+
+
+def _after_death(chunk: Chunk, error: ProcessDied, max_attempts: int) -> Verdict:
+    console = _last_lines(error)
+    stuck = _WATCHDOG.search(console) is not None
+    if max_attempts == 1 or (len(chunk) == 1 and (stuck or chunk.call.attempt >= max_attempts)):
+        blamed = _timed_out(console) if stuck and len(chunk) == 1 else None
+        return Verdict(
+            outcomes=[
+                Outcome(task.index, error=blamed or _crashed(chunk, task.index, error, console))
+                for task in chunk
+            ]
+        )
+    middle = len(chunk) // 2
+    parts = [part for part in (chunk.tasks[:middle], chunk.tasks[middle:]) if part]
+    again = [chunk.again(error, part) for part in parts]
+    for each in again:
+        each.suspect = len(each) == 1
+    return Verdict(again)
+
+
+def _crashed(chunk: Chunk, index: int, error: ProcessDied, console: str) -> TaskCrashed:
+    attempts = chunk.call.attempt
+    if len(chunk) == 1:
+        what = f"Run {index} ends the process that runs it"
+        what += (
+            f" ({error.exit_status}, tried {attempts} times)"
+            if attempts > 1
+            else (f" ({error.exit_status})")
+        )
+    else:
+        what = (
+            f"The process of runs {chunk[0].index} to {chunk[-1].index} ended "
+            f"({error.exit_status}); max_attempts=1 forbids to find out by which of them"
+        )
+    advice = "Look for a crash in C code, os._exit, or more memory than the server allows."
+    shown = f"\nThe last lines that it wrote:\n{console}" if console else ""
+    found = TaskCrashed(f"{what}. {advice}{shown}")
+    found.attempts, found.exit_status, found.console = attempts, error.exit_status, console
+    found.__cause__ = error
+    return found
+
+
+def _timed_out(console: str) -> TaskTimeout:
+    error = TaskTimeout(
+        "The run took longer than its task_timeout_seconds, in code that nothing interrupts: its "
+        "process was ended."
+    )
+    error.__cause__ = RemoteTraceback(console)
+    return error
+
+
+def _last_lines(error: ProcessDied) -> str:
+    lines = "".join(text for _, text in error.console).splitlines()
+    return "\n".join(lines[-LAST_LINES:]).strip("\n")
+
+
+def _wait(failures: int) -> float:
+    """Seconds: twice as long each time, and never the same for two workers."""
+    wait = min(FIRST_WAIT_SECONDS * 2.0 ** (failures - 1), LONGEST_WAIT_SECONDS)
+    return wait * random.uniform(0.5, 1.5)  # noqa: S311 - no secret

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'eda7d39b303eca9d638928ee504516d9c5c9d163d903476347a90384f9c7cd6f';
+    SET @source_sha256 = '77d49444fb548eefdf250168843ad6978b2fb04e50f00b60b76713277f47bdd5';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -2836,6 +2836,186 @@ def sqlexec_runner():
                 if len(found) < LONGEST_CHAIN:
                     found.append(other)
         return found
+    def _limits(entry, scope={}):
+        def call(*arguments):
+            if entry not in scope:
+                exec(compile(_limits_text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _limits_text = (
+        ''\n''
+        ''\n''
+        ''import ctypes\n''
+        ''import faulthandler\n''
+        ''import io\n''
+        ''import os\n''
+        ''import signal\n''
+        ''import sys\n''
+        ''import threading\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''\n''
+        ''GRACE = 3.0  # seconds\n''
+        ''SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them\n''
+        ''\n''
+        ''\n''
+        ''class TaskTimeout(TimeoutError):\n''
+        ''    """The task took longer than it may."""\n''
+        ''\n''
+        ''\n''
+        ''class TimeLimit:\n''
+        ''    """Limits tasks, one after the other, while it is entered as a context.\n''
+        ''\n''
+        ''    `kind` is the class of the exception in the task; `fatal` whether a task that cannot be\n''
+        ''    interrupted ends the process.\n''
+        ''    """\n''
+        ''\n''
+        ''    def __init__(\n''
+        ''        self,\n''
+        ''        seconds,\n''
+        ''        kind = TaskTimeout,\n''
+        ''        fatal = True,\n''
+        ''    ):\n''
+        ''        self._seconds = seconds\n''
+        ''        self._kind = kind\n''
+        ''        self._running = False\n''
+        ''        self._fatal = fatal\n''
+        ''        self._stderr = None  # type: Optional[int]\n''
+        ''        self._timer = None  # type: Any\n''
+        ''        in_main = threading.current_thread() is threading.main_thread()\n''
+        ''        self._by_signal = in_main and hasattr(signal, "setitimer")\n''
+        ''\n''
+        ''    def __enter__(self):\n''
+        ''        if self._by_signal:\n''
+        ''            self._before = signal.signal(signal.SIGALRM, self._ring)\n''
+        ''        if self._fatal:\n''
+        ''            try:\n''
+        ''                self._stderr = os.dup(2)  # that of the process, whoever takes its place later\n''
+        ''            except OSError:\n''
+        ''                pass  # a service without one: nothing can tell where a task was stuck\n''
+        ''        return self\n''
+        ''\n''
+        ''    def __exit__(self, *_):\n''
+        ''        self.stop()\n''
+        ''        if self._by_signal:\n''
+        ''            signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)\n''
+        ''        if self._stderr is not None:\n''
+        ''            os.close(self._stderr)\n''
+        ''\n''
+        ''    def start(self):\n''
+        ''        """A task begins."""\n''
+        ''        self._running = True\n''
+        ''        if self._stderr is not None:\n''
+        ''            last = 2 * self._seconds + GRACE\n''
+        ''            faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)\n''
+        ''        if self._by_signal:\n''
+        ''            again = max(self._seconds, SHORTEST_INTERVAL)\n''
+        ''            signal.setitimer(signal.ITIMER_REAL, self._seconds, again)\n''
+        ''        else:\n''
+        ''            self._timer = _Timer(self._seconds, self._kind)\n''
+        ''\n''
+        ''    def stop(self):\n''
+        ''        """It has ended, in time or not; may be called twice."""\n''
+        ''        self._running = False\n''
+        ''        if self._by_signal:\n''
+        ''            signal.setitimer(signal.ITIMER_REAL, 0)\n''
+        ''        elif self._timer is not None:\n''
+        ''            self._timer.stop()\n''
+        ''            self._timer = None\n''
+        ''        if self._stderr is not None:\n''
+        ''            faulthandler.cancel_dump_traceback_later()\n''
+        ''\n''
+        ''    def has_raised(self, error):\n''
+        ''        """Is it the exception of this limit?"""\n''
+        ''        return type(error) is self._kind\n''
+        ''\n''
+        ''    def _ring(self, *_):\n''
+        ''        if self._running:\n''
+        ''            raise self._kind()\n''
+        ''\n''
+        ''\n''
+        ''class _Timer:\n''
+        ''    """Raises an exception of a class in the thread that made it, later."""\n''
+        ''\n''
+        ''    def __init__(self, seconds, kind):\n''
+        ''        self._lock = threading.Lock()\n''
+        ''        self._stopped = False\n''
+        ''        self._raised = False\n''
+        ''        self._kind = kind\n''
+        ''        wide = sys.version_info >= (3, 7)\n''
+        ''        self._thread = (ctypes.c_ulong if wide else ctypes.c_long)(threading.get_ident())\n''
+        ''        self._timer = threading.Timer(seconds, self._ring)\n''
+        ''        self._timer.daemon = True\n''
+        ''        self._timer.start()\n''
+        ''\n''
+        ''    def stop(self):\n''
+        ''        """Raise nothing any more, not even what was set and has not come up yet."""\n''
+        ''        self._timer.cancel()\n''
+        ''        with self._lock:\n''
+        ''            self._stopped = True\n''
+        ''            if self._raised:\n''
+        ''                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)\n''
+        ''\n''
+        ''    def _ring(self):\n''
+        ''        with self._lock:\n''
+        ''            if not self._stopped:\n''
+        ''                self._raised = True\n''
+        ''                kind = ctypes.py_object(self._kind)\n''
+        ''                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)\n''
+        ''\n''
+        ''\n''
+        ''class Passthrough:\n''
+        ''    """Takes the place of a Recorder for a task that may end its process.\n''
+        ''\n''
+        ''    What it writes leaves the process at once, by descriptors 1 and 2, and comes back with the\n''
+        ''    messages of the call; so does the place of a crash.\n''
+        ''    """\n''
+        ''\n''
+        ''    def __enter__(self):\n''
+        ''        self._saved = (sys.stdout, sys.stderr)\n''
+        ''        self._files = []  # type: List[io.TextIOWrapper]\n''
+        ''        sys.stdout = self._file(1)\n''
+        ''        sys.stderr = self._file(2)\n''
+        ''        self._enabled = faulthandler.is_enabled()\n''
+        ''        try:\n''
+        ''            faulthandler.enable(sys.stderr)\n''
+        ''        except (OSError, RuntimeError):  # no descriptor here\n''
+        ''            self._enabled = True\n''
+        ''        return self\n''
+        ''\n''
+        ''    def __exit__(self, *_):\n''
+        ''        if not self._enabled:\n''
+        ''            faulthandler.disable()\n''
+        ''        sys.stdout, sys.stderr = self._saved\n''
+        ''        for file in self._files:\n''
+        ''            file.close()\n''
+        ''\n''
+        ''    def take(self):\n''
+        ''        """Nothing: it has left already."""\n''
+        ''        return []\n''
+        ''\n''
+        ''    def _file(self, number):\n''
+        ''        try:\n''
+        ''            raw = io.FileIO(os.dup(number), "w")  # type: Any\n''
+        ''        except OSError:\n''
+        ''            return io.StringIO()\n''
+        ''        file = io.TextIOWrapper(raw, "utf-8", "backslashreplace", "\\n", write_through=True)\n''
+        ''        self._files.append(file)\n''
+        ''        return file\n''
+        ''\n''
+        ''\n''
+        ''def time_limit(seconds):\n''
+        ''    """A TimeLimit for the tasks of a chunk."""\n''
+        ''    return TimeLimit(seconds)\n''
+        ''\n''
+        ''\n''
+        ''def passthrough():\n''
+        ''    """A Passthrough."""\n''
+        ''    return Passthrough()\n''
+    )
+    passthrough = _limits("passthrough")
+    time_limit = _limits("time_limit")
 
 
     import hashlib
@@ -3874,6 +4054,7 @@ def sqlexec_runner():
     }
 
 
+    import contextlib
     import io
     import os
     import platform
@@ -3972,6 +4153,8 @@ def sqlexec_runner():
             if self._by_source:
                 self._aliases = dict(self._aliases, **definition_names())
             self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
+            seconds = header.get("task_timeout")  # type: Optional[float]
+            self._limit = time_limit(seconds) if seconds else None
 
         def run(self):
             """Run all tasks."""
@@ -3980,7 +4163,12 @@ def sqlexec_runner():
             report = _Report()
             install_stand_in()
             try:
-                with Recorder() as recorder, _Warnings() as warned:
+                with contextlib.ExitStack() as stack:
+                    if self._limit is not None:
+                        stack.enter_context(self._limit)  # first: it keeps the process''s stderr
+                    suspect = self._header.get("suspect")
+                    recorder = stack.enter_context(passthrough() if suspect else Recorder())  # type: Any
+                    warned = stack.enter_context(_Warnings())
                     function, shared = self._load_call()
                     plain = plain_values(self._together, len(self._indexes))
                     for place, index in enumerate(self._indexes):
@@ -4025,11 +4213,22 @@ def sqlexec_runner():
                 if pieces is not None:
                     own = load(pieces, self._aliases, self._sender)
                 seed_run(self._seed, index)
-                value = function(**dict(shared, **own)) if shared else function(**own)
+                value = self._call(function, dict(shared, **own) if shared else own)
                 report.ended.append(time.time())
                 report.keep(index, value)
             except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
-                report.fail(error)
+                if self._limit is not None:
+                    self._limit.stop()  # its exception may have come while it was being stopped
+                report.fail(error, self._limit is not None and self._limit.has_raised(error))
+
+        def _call(self, function, arguments):
+            if self._limit is None:
+                return function(**arguments)
+            self._limit.start()
+            try:
+                return function(**arguments)
+            finally:
+                self._limit.stop()
 
     class _Report:
         """What became of the tasks, in the order in which they ran."""
@@ -4038,7 +4237,7 @@ def sqlexec_runner():
             self.started = []  # type: List[float]
             self.ended = []  # type: List[float]
             self.values = Batch()
-            self.errors = {}  # type: Dict[int, Dict[str, str]]
+            self.errors = {}  # type: Dict[int, Dict[str, Any]]
             self._dumper = Dumper()
             self._indexes = []  # type: List[int]
             self._console = {}  # type: Dict[int, Lines]
@@ -4059,11 +4258,11 @@ def sqlexec_runner():
                     % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
                 )
 
-        def fail(self, error):
+        def fail(self, error, timed_out = False):
             """Take the running task''s exception for its value."""
             if len(self.ended) < len(self.started):
                 self.ended.append(time.time())
-            self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
+            self.errors[len(self._indexes)] = dict(describe(error, _OWN_FILE), timed_out=timed_out)
             try:
                 self.values.add_apart(dump_error(error, self._dump))
             except TooLarge:

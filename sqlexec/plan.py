@@ -21,6 +21,7 @@ from sqlexec.public import public
 from sqlexec.tasks import Task
 
 T = TypeVar("T")
+MOST_SECONDS = 10**8  # what the timers of all systems take
 
 
 @public
@@ -76,6 +77,8 @@ class Plan:
         Of the runs' random streams, one a run whatever the chunks; None leaves them alone.
     stop_on_error : bool
         Whether the first exception cancels the rest.
+    task_timeout : float or None
+        Seconds that a single run may take.
     """
 
     function: Callable[..., Any]
@@ -87,6 +90,7 @@ class Plan:
     packages: tuple[str, ...] = ()
     seed: int | None = None
     stop_on_error: bool = False
+    task_timeout: float | None = None
 
 
 def make_plan(
@@ -100,6 +104,7 @@ def make_plan(
     packages: Sequence[str] | str | None = None,
     seed: int | None = None,
     stop_on_error: bool = False,
+    task_timeout: float | None = None,
 ) -> Plan:
     """Turn the arguments of rx_exec into a plan; see `sqlexec.rx_exec` for what they mean.
 
@@ -160,7 +165,20 @@ def make_plan(
         packages=_packages(packages),
         seed=seed,
         stop_on_error=stop_on_error,
+        task_timeout=check_task_timeout(task_timeout),
     )
+
+
+def check_task_timeout(seconds: object) -> float | None:
+    """Seconds that a run may take, None for no limit. Raises ConfigurationError."""
+    if seconds is None:
+        return None
+    usable = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not usable or not 0 <= seconds < MOST_SECONDS:  # type: ignore[operator]
+        raise ConfigurationError(
+            f"task_timeout_seconds must be a number of seconds, 0 or more, not {seconds!r}"
+        )
+    return float(seconds) or None  # type: ignore[arg-type]
 
 
 def _from_dict(

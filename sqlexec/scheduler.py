@@ -91,6 +91,7 @@ def run(
     tasks : iterable of Task or None
         Read as workers become free, never ahead, by one of them at a time.  None says that no
         more tasks are there for now: those that were read do not wait for others to fill a chunk.
+        Where it has none at all, it may wait.
     open_worker : callable
         Makes a worker; called in the worker's thread, again after a call that failed.
     workers : int

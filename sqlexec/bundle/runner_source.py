@@ -27,6 +27,7 @@ MODULES = (  # each after those that it imports
     ("blame",),
     "console",
     "failures",
+    ("limits",),
     "randomness",
     "scope",
     "pickler",

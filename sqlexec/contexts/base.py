@@ -65,12 +65,14 @@ class RxComputeContext(ABC):
         ACTIVE.pop()
 
 
-def check_whole_number(name: str, value: object, *, optional: bool = False) -> None:
-    """Raise ConfigurationError unless a field is a whole number of at least 0 (or None)."""
+def check_whole_number(name: str, value: object, *, least: int = 0, optional: bool = False) -> None:
+    """Raise ConfigurationError unless a field is a whole number of at least `least` (or None)."""
     if value is None and optional:
         return
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number of at least 0, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(
+            f"{name} must be a whole number of at least {least}, not {value!r}"
+        )
 
 
 def package_names(packages: Sequence[str] | str | None) -> Sequence[str] | str | None:

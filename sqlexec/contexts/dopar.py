@@ -10,6 +10,7 @@ from concurrent.futures import BrokenExecutor
 from time import perf_counter
 from typing import Any, ClassVar
 
+from sqlexec.chunks import ChunkSizer
 from sqlexec.contexts.base import RxComputeContext, check_whole_number, package_names
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.contexts.processes import (
@@ -22,7 +23,6 @@ from sqlexec.contexts.processes import (
 from sqlexec.errors import ConfigurationError
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.scheduler import ChunkSizer
 from sqlexec.tasks import Outcome, Task
 
 

@@ -49,6 +49,7 @@ class Job:
             local_state=plan.local_state,
             packages=plan.packages,
             seed=plan.seed,
+            task_timeout=plan.task_timeout,
             input_argument=name,
             input_options=source.options if source is not None else None,
             runtime=runtime,
@@ -80,11 +81,13 @@ class Job:
         tasks: Sequence[Task],
         runtime: Mapping[str, Any] | None = None,
         way_out: str = "output",
+        *,
+        suspect: bool = False,
     ) -> bytes:
         """The payload of a chunk, without the data source; see `Packer.chunk`."""
         if self._input_argument is not None and self._shared_source is None:
             tasks = [self._without_source(task) for task in tasks]
-        return self.packer.chunk(tasks, runtime, way_out)
+        return self.packer.chunk(tasks, runtime, way_out, suspect=suspect)
 
     def unpack(self, result: bytes, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""

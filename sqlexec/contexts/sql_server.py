@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlexec import scheduler
+from sqlexec.chunks import Chunk
 from sqlexec.contexts.base import (
     RxRemoteComputeContext,
     check_whole_number,
@@ -21,15 +22,15 @@ from sqlexec.contexts.base import (
 )
 from sqlexec.contexts.job import Job
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, ResultCut, ServerError
+from sqlexec.errors import ConfigurationError, ConnectionLost, ResultCut, ServerError
 from sqlexec.payload import PROTOCOL, SendOtherwise
-from sqlexec.plan import Plan
+from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
 from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection, mask
 from sqlexec.server.pool import POOL
 from sqlexec.server.sql_errors import blame_query
-from sqlexec.tasks import Outcome, Task
+from sqlexec.tasks import Outcome
 
 ENVIRONMENT = "SQLEXEC_CONNECTION"
 DEFAULT_NUM_TASKS = 4  # for num_tasks=0; Launchpad keeps five processes a user warm
@@ -68,6 +69,12 @@ class RxInSqlServer(RxRemoteComputeContext):
         Whether rx_exec waits for the job.
     packages_to_load : list of str, optional
         Modules to import in the server before each job.
+    task_timeout_seconds : float, optional
+        For a single run, which then ends with a `TaskTimeout`; None or 0 for no limit.
+    max_attempts : int, default 3
+        How often a run is tried where its call failed for no fault of its own: the server could
+        not start a process, the connection was lost, the process died.  A run may so be run
+        twice, in part or whole; 1 for never.  Exceptions of the function are no such failures.
 
     Example
     -------
@@ -84,6 +91,8 @@ class RxInSqlServer(RxRemoteComputeContext):
     execution_timeout_seconds: int | None = None
     wait: bool = True
     packages_to_load: Sequence[str] | str | None = None
+    task_timeout_seconds: float | None = None
+    max_attempts: int = scheduler.MAX_ATTEMPTS
 
     def __post_init__(self) -> None:
         if not self.connection_string:
@@ -96,6 +105,8 @@ class RxInSqlServer(RxRemoteComputeContext):
         check_whole_number(
             "execution_timeout_seconds", self.execution_timeout_seconds, optional=True
         )
+        check_whole_number("max_attempts", self.max_attempts, least=1)
+        check_task_timeout(self.task_timeout_seconds)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
     def __repr__(self) -> str:
@@ -128,6 +139,7 @@ class RxInSqlServer(RxRemoteComputeContext):
             chunk_size=plan.chunk_size,
             group=job.group,
             timeout=self.execution_timeout_seconds,
+            max_attempts=self.max_attempts,
         )
 
 
@@ -160,24 +172,28 @@ class _Worker:
         self._job = job
         self._session = POOL.take(job.connection)
 
-    def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+    def call(self, chunk: Chunk) -> Sequence[Outcome]:
         """Send a chunk, wait, verify and decode its outcomes."""
         connection = self._job.connection
         try:
-            return self._run(tasks, runtimes.known(connection))
+            return self._run(chunk, runtimes.known(connection))
         except SendOtherwise as answer:
             runtimes.remember(connection, answer.runtime)
-            return self._run(tasks, answer.runtime)
+            return self._run(chunk, answer.runtime)
+        except ConnectionLost:
+            POOL.close(connection)  # the idle sessions are lost as well
+            raise
 
-    def _run(self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None) -> Sequence[Outcome]:
-        job = self._job
-        source = job.source(tasks)
+    def _run(self, chunk: Chunk, runtime: Mapping[str, Any] | None) -> Sequence[Outcome]:
+        job, call = self._job, chunk.call
+        source = job.source(chunk)
         query = source.query if source is not None else ""
         way_out = runtimes.way_out(job.connection)
-        payload = job.pack(tasks, runtime, way_out)
+        payload = job.pack(chunk, runtime, way_out, suspect=chunk.suspect)
+        call.number, call.payload_bytes = next(job.numbers), len(payload)
         try:
             reply = self._session.execute_chunk(
-                job.id, next(job.numbers), len(tasks), payload, query, protocol=PROTOCOL
+                job.id, call.number, len(chunk), payload, query, protocol=PROTOCOL
             )
         except ServerError as error:
             if query:
@@ -188,7 +204,8 @@ class _Worker:
             raise ResultCut(f"{error} {_AGAIN if way_out == 'output' else _NO_ROWS}") from None
         if reply.whole is not None:
             runtimes.learn_whole(job.connection, reply.whole)
-        answer = job.unpack(reply.result, tasks)
+        call.result_bytes = len(reply.result)
+        answer = job.unpack(reply.result, chunk)
         runtimes.remember(job.connection, answer.runtime)
         if reply.messages and answer.outcomes:
             first = answer.outcomes[0]

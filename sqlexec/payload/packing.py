@@ -68,6 +68,8 @@ class Packer:
         Modules to import on the server before the function runs.
     seed : int, optional
         Seed of the job; every run gets a random stream of its own from it.
+    task_timeout : float, optional
+        Seconds that a run may take.
     input_argument : str, optional
         Name of the argument that the server fills with the rows of the input query.
     input_options : mapping
@@ -95,6 +97,7 @@ class Packer:
         local_state: Mapping[str, object] | None = None,
         packages: Sequence[str] = (),
         seed: int | None = None,
+        task_timeout: float | None = None,
         input_argument: str | None = None,
         input_options: Mapping[str, object] | None = None,
         runtime: Mapping[str, Any] | None = None,
@@ -108,6 +111,7 @@ class Packer:
             "packages": list(packages),
             "sender": {"packages": own_runtime()["packages"]},
             "seed": seed,
+            "task_timeout": task_timeout,
         }
         if input_argument is not None:
             options = dict(input_options or {})
@@ -123,6 +127,8 @@ class Packer:
         tasks: Sequence[Task],
         runtime: Mapping[str, Any] | None = None,
         way_out: str = "output",
+        *,
+        suspect: bool = False,
     ) -> bytes:
         """Pack tasks into the payload of one call.
 
@@ -135,6 +141,8 @@ class Packer:
             What the server's Python is, as its last result told; by default nobody knows.
         way_out : str, default "output"
             How a long result shall leave the server: "output", "rows" or "probe".
+        suspect : bool
+            A single task that may end its process: what it writes leaves the process at once.
 
         Raises
         ------
@@ -143,7 +151,7 @@ class Packer:
             larger than 2 GB.
         """
         try:
-            return self._join(tasks, runtime, way_out)
+            return self._join(tasks, runtime, {"way_out": way_out, "suspect": suspect})
         except TooLarge as error:
             raise PackError(
                 f"The payload of tasks {tasks[0].index} to {tasks[-1].index} comes to {error}. "
@@ -151,7 +159,10 @@ class Packer:
             ) from None
 
     def _join(
-        self, tasks: Sequence[Task], runtime: Mapping[str, Any] | None, way_out: str
+        self,
+        tasks: Sequence[Task],
+        runtime: Mapping[str, Any] | None,
+        options: Mapping[str, object],
     ) -> bytes:
         version = _other_version(runtime)
         call = self._call(version)
@@ -167,10 +178,9 @@ class Packer:
         if version is None and packages.get("cloudpickle") != self.cloudpickle:
             pickler = [_cloudpickle_sources()]
         indexes = struct.pack(f"<{len(tasks)}q", *map(_INDEX, tasks))
-        header = dict(self._header, cloudpickle=sizes(pickler), count=len(tasks))
+        header = {**self._header, **options, "cloudpickle": sizes(pickler), "count": len(tasks)}
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
         header["transport"] = "bytecode" if version is None else "source"
-        header["way_out"] = way_out
         header["modules"] = sizes(modules)
         header["call"] = sizes(call.pieces)
         body = [*pickler, *modules, *call.pieces, indexes, *batch.close(header)]

@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlexec.errors import IntegrityError, RemoteError, RemoteTraceback, SqlExecError, UnpackError
+from sqlexec.errors import (
+    IntegrityError,
+    RemoteError,
+    RemoteTraceback,
+    SqlExecError,
+    TaskTimeout,
+    UnpackError,
+)
 from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
 from sqlexec.runner.failures import load_error
 from sqlexec.runner.main import PROTOCOL
@@ -166,10 +173,15 @@ def _value(pieces: list[memoryview], read: Read) -> tuple[object, SqlExecError |
         return None, failure
 
 
-def _error(description: dict[str, str], pieces: list[memoryview], read: Read) -> BaseException:
+def _error(description: dict[str, Any], pieces: list[memoryview], read: Read) -> BaseException:
     """The exception itself where it can be rebuilt, else a RemoteError that tells all of it."""
     error: BaseException | None = None
-    if pieces:
+    if description.get("timed_out"):
+        error = TaskTimeout(
+            "The run took longer than its task_timeout_seconds and was stopped; the remote "
+            "traceback shows where it was."
+        )
+    elif pieces:
         error = load_error(pieces, read, _link_lost)
     if error is None:
         return _remote_error(description)

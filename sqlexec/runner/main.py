@@ -5,6 +5,7 @@ payload -> frame (checked) -> function, shared arguments, input data
         -> frame (sealed with the job's key) -> result
 """
 
+import contextlib
 import io
 import os
 import platform
@@ -24,6 +25,7 @@ from sqlexec.runner.functions import (
     has_definitions,
     remove_definitions,
 )
+from sqlexec.runner.limits import passthrough, time_limit
 from sqlexec.runner.namespaces import install_modules
 from sqlexec.runner.pickler import has_travelled, install_cloudpickle
 from sqlexec.runner.randomness import seed_run
@@ -142,6 +144,8 @@ class _Chunk:
         if self._by_source:
             self._aliases = dict(self._aliases, **definition_names())
         self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
+        seconds = header.get("task_timeout")  # type: Optional[float]
+        self._limit = time_limit(seconds) if seconds else None
 
     def run(self) -> "_Report":
         """Run all tasks."""
@@ -150,7 +154,12 @@ class _Chunk:
         report = _Report()
         install_stand_in()
         try:
-            with Recorder() as recorder, _Warnings() as warned:
+            with contextlib.ExitStack() as stack:
+                if self._limit is not None:
+                    stack.enter_context(self._limit)  # first: it keeps the process's stderr
+                suspect = self._header.get("suspect")
+                recorder = stack.enter_context(passthrough() if suspect else Recorder())  # type: Any
+                warned = stack.enter_context(_Warnings())
                 function, shared = self._load_call()
                 plain = plain_values(self._together, len(self._indexes))
                 for place, index in enumerate(self._indexes):
@@ -195,11 +204,22 @@ class _Chunk:
             if pieces is not None:
                 own = load(pieces, self._aliases, self._sender)
             seed_run(self._seed, index)
-            value = function(**dict(shared, **own)) if shared else function(**own)
+            value = self._call(function, dict(shared, **own) if shared else own)
             report.ended.append(time.time())
             report.keep(index, value)
         except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
-            report.fail(error)
+            if self._limit is not None:
+                self._limit.stop()  # its exception may have come while it was being stopped
+            report.fail(error, self._limit is not None and self._limit.has_raised(error))
+
+    def _call(self, function: Callable[..., Any], arguments: Dict[str, Any]) -> Any:
+        if self._limit is None:
+            return function(**arguments)
+        self._limit.start()
+        try:
+            return function(**arguments)
+        finally:
+            self._limit.stop()
 
 
 class _Report:
@@ -209,7 +229,7 @@ class _Report:
         self.started = []  # type: List[float]
         self.ended = []  # type: List[float]
         self.values = Batch()
-        self.errors = {}  # type: Dict[int, Dict[str, str]]
+        self.errors = {}  # type: Dict[int, Dict[str, Any]]
         self._dumper = Dumper()
         self._indexes = []  # type: List[int]
         self._console = {}  # type: Dict[int, Lines]
@@ -230,11 +250,11 @@ class _Report:
                 % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
             )
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException, timed_out: bool = False) -> None:
         """Take the running task's exception for its value."""
         if len(self.ended) < len(self.started):
             self.ended.append(time.time())
-        self.errors[len(self._indexes)] = describe(error, _OWN_FILE)
+        self.errors[len(self._indexes)] = dict(describe(error, _OWN_FILE), timed_out=timed_out)
         try:
             self.values.add_apart(dump_error(error, self._dump))
         except TooLarge:

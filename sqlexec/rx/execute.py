@@ -49,6 +49,7 @@ def rx_exec(
     auto_cleanup: bool | None = None,
     packages_to_load: Sequence[str] | str | None = None,
     seed: int | None = None,
+    task_timeout_seconds: float | None = None,
     **kwargs: Any,
 ) -> list[Any]:
     """Run a function once for each set of arguments, in parallel where the context can.
@@ -85,6 +86,9 @@ def rx_exec(
     seed : int, optional
         Gives each run a random stream of its own (`random`, `numpy.random`), the same whatever
         the number of processes and chunks.
+    task_timeout_seconds : float, optional
+        Stop a run that takes longer, with a `TaskTimeout`; the others go on.  None for the
+        context's setting.
     **kwargs
         The function's arguments, instead of `args`.  A list makes a run of each element, all
         else is the same in each run; a list that is one value is wrapped once more.  Arguments
@@ -108,6 +112,9 @@ def rx_exec(
 
     Notes
     -----
+    An exception that ends the job, KeyboardInterrupt too, has in its attribute
+    `partial_results` what the runs had given by then, by index.
+
     The documentation of SQL Server 2017 RC1 has `rx_exec(function, args, local_state,
     compute_context, callback)`; calls with these positions are understood too.
 
@@ -129,6 +136,7 @@ def rx_exec(
             auto_cleanup=auto_cleanup,
             packages_to_load=packages_to_load,
             seed=seed,
+            task_timeout_seconds=task_timeout_seconds,
             **kwargs,
         )
     context = resolve(compute_context)
@@ -138,6 +146,8 @@ def rx_exec(
         console_output = bool(getattr(context, "console_output", None))
     if packages_to_load is None:
         packages_to_load = getattr(context, "packages_to_load", None)
+    if task_timeout_seconds is None:
+        task_timeout_seconds = getattr(context, "task_timeout_seconds", None)
     plan = make_plan(
         function,
         args,
@@ -148,6 +158,7 @@ def rx_exec(
         packages=packages_to_load,
         seed=seed,
         stop_on_error=not continue_on_failure,
+        task_timeout=task_timeout_seconds,
     )
     return _collect(plan, context, callback, console_output)
 
@@ -178,7 +189,8 @@ def _collect(
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
     callback_error: Exception | None = None
-    with contextlib.closing(_closable(context.carry_out(plan))) as outcomes:
+    outcomes = context.carry_out(plan)
+    with _partial_results(results), contextlib.closing(_closable(outcomes)) as outcomes:
         for outcome in outcomes:
             if console_output:
                 _print(outcome)
@@ -200,6 +212,17 @@ def _collect(
     if failed:
         _warn_of_failures(failed, len(results))
     return [results[index] for index in sorted(results)]
+
+
+@contextlib.contextmanager
+def _partial_results(results: dict[int, Any]) -> Iterator[None]:
+    """Give an exception that ends the job what the runs have given by then."""
+    try:
+        yield
+    except BaseException as error:
+        with contextlib.suppress(AttributeError):  # some have no room for attributes
+            error.partial_results = results  # type: ignore[attr-defined]
+        raise
 
 
 def _closable(outcomes: Iterator[Outcome]) -> Any:

@@ -187,6 +187,13 @@ def test_catch_sees_the_last_error_and_throw_tells_both_again(interpreter: Inter
     assert numbers(sink) == [39004, 39019]
 
 
+def test_a_caught_error_keeps_the_console(interpreter: Interpreter) -> None:
+    died = script('import os; os.write(1, b"last words"); os._exit(3)')
+    sink = run(interpreter, f"BEGIN TRY {died} END TRY BEGIN CATCH SELECT 1 END CATCH")
+    assert not sink.errors
+    assert [(each.number, "last words" in each.text) for each in sink.messages] == [(39005, True)]
+
+
 def test_a_process_that_dies(interpreter: Interpreter) -> None:
     sink = run(interpreter, script("import os; os._exit(3)") + "; SELECT 1")
     assert numbers(sink) == [39012]

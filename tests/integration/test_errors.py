@@ -21,6 +21,7 @@ from sqlexec.errors import (
     PermissionDenied,
     ServerError,
     SqlExecError,
+    TaskCrashed,
 )
 from sqlexec.server.connection import Connection
 from sqlexec.server.session import Session
@@ -117,9 +118,9 @@ def test_a_select_that_fails(connection_string):
 
 def test_the_query_is_not_blamed_for_what_it_did_not_do(connection_string):
     source = RxSqlServerData(connection_string, sql_query="SELECT 1 AS one")
-    with pytest.raises(ServerError) as caught:
+    with pytest.raises(TaskCrashed) as caught:
         one(connection_string, lambda data: os._exit(3), data=source)
-    assert "SELECT" not in str(caught.value)
+    assert "SELECT" not in f"{caught.value} {caught.value.__cause__}"
 
 
 def test_column_type_that_python_does_not_take(connection_string):
@@ -146,13 +147,6 @@ def test_a_result_that_cannot_be_pickled(connection_string):
         one(connection_string, lambda: (n for n in range(3)))
 
 
-def test_a_process_that_dies(connection_string):
-    with pytest.raises(ServerError, match="runtime") as caught:
-        one(connection_string, lambda: os._exit(3))
-    assert caught.value.number
-    assert one(connection_string) == [1]
-
-
 @pytest.mark.embedded_only
 def test_a_server_that_goes_away_in_the_middle(own_server, tmp_path):
     server, connection_string = own_server
@@ -169,8 +163,9 @@ def test_a_server_that_goes_away_in_the_middle(own_server, tmp_path):
 
     killer = threading.Thread(target=kill_when_running)
     killer.start()
+    cc = RxInSqlServer(connection_string, max_attempts=1)
     with pytest.raises(ConnectionLost, match="went away"):
-        one(connection_string, stuck, path=tmp_path)
+        rx_exec(stuck, path=tmp_path, compute_context=cc)
     killer.join()
 
 

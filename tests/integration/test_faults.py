@@ -106,8 +106,9 @@ def test_all_processes_end_with_a_killed_server(own_server, tmp_path):
     zygote = zygote_of(server)
     killer = threading.Thread(target=kill_when_running, daemon=True)
     killer.start()
+    cc = RxInSqlServer(connection_string, max_attempts=1)
     with pytest.raises(ConnectionLost, match="see that the server runs, and call again"):
-        rx_exec(stuck, path=tmp_path, compute_context=RxInSqlServer(connection_string))
+        rx_exec(stuck, path=tmp_path, compute_context=cc)
     killer.join()
     wait_until(lambda: gone(zygote), "the end of the zygote")
 

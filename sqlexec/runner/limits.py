@@ -1,0 +1,176 @@
+"""A limit of time for each task of a chunk; and a console that outlives the process.
+
+after `seconds`              an exception in the task: by SIGALRM in the main thread, where
+                             that cannot be by a timer thread, between two bytecodes
+after 2 x `seconds` + GRACE  code that nothing interrupts: faulthandler tells on stderr where
+                             all threads are, and ends the process
+"""
+
+import ctypes
+import faulthandler
+import io
+import os
+import signal
+import sys
+import threading
+from typing import Any, List, Optional, Type
+
+from sqlexec.runner.types import Lines
+
+GRACE = 3.0  # seconds
+SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them
+
+
+class TaskTimeout(TimeoutError):
+    """The task took longer than it may."""
+
+
+class TimeLimit:
+    """Limits tasks, one after the other, while it is entered as a context.
+
+    `kind` is the class of the exception in the task; `fatal` whether a task that cannot be
+    interrupted ends the process.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        kind: Type[BaseException] = TaskTimeout,
+        fatal: bool = True,
+    ) -> None:
+        self._seconds = seconds
+        self._kind = kind
+        self._running = False
+        self._fatal = fatal
+        self._stderr = None  # type: Optional[int]
+        self._timer = None  # type: Any
+        in_main = threading.current_thread() is threading.main_thread()
+        self._by_signal = in_main and hasattr(signal, "setitimer")
+
+    def __enter__(self) -> "TimeLimit":
+        if self._by_signal:
+            self._before = signal.signal(signal.SIGALRM, self._ring)
+        if self._fatal:
+            try:
+                self._stderr = os.dup(2)  # that of the process, whoever takes its place later
+            except OSError:
+                pass  # a service without one: nothing can tell where a task was stuck
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self._by_signal:
+            signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
+        if self._stderr is not None:
+            os.close(self._stderr)
+
+    def start(self) -> None:
+        """A task begins."""
+        self._running = True
+        if self._stderr is not None:
+            last = 2 * self._seconds + GRACE
+            faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)
+        if self._by_signal:
+            again = max(self._seconds, SHORTEST_INTERVAL)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds, again)
+        else:
+            self._timer = _Timer(self._seconds, self._kind)
+
+    def stop(self) -> None:
+        """It has ended, in time or not; may be called twice."""
+        self._running = False
+        if self._by_signal:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        elif self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if self._stderr is not None:
+            faulthandler.cancel_dump_traceback_later()
+
+    def has_raised(self, error: BaseException) -> bool:
+        """Is it the exception of this limit?"""
+        return type(error) is self._kind
+
+    def _ring(self, *_: object) -> None:
+        if self._running:
+            raise self._kind()
+
+
+class _Timer:
+    """Raises an exception of a class in the thread that made it, later."""
+
+    def __init__(self, seconds: float, kind: Type[BaseException]) -> None:
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._raised = False
+        self._kind = kind
+        wide = sys.version_info >= (3, 7)
+        self._thread = (ctypes.c_ulong if wide else ctypes.c_long)(threading.get_ident())
+        self._timer = threading.Timer(seconds, self._ring)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Raise nothing any more, not even what was set and has not come up yet."""
+        self._timer.cancel()
+        with self._lock:
+            self._stopped = True
+            if self._raised:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)
+
+    def _ring(self) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._raised = True
+                kind = ctypes.py_object(self._kind)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
+
+
+class Passthrough:
+    """Takes the place of a Recorder for a task that may end its process.
+
+    What it writes leaves the process at once, by descriptors 1 and 2, and comes back with the
+    messages of the call; so does the place of a crash.
+    """
+
+    def __enter__(self) -> "Passthrough":
+        self._saved = (sys.stdout, sys.stderr)
+        self._files = []  # type: List[io.TextIOWrapper]
+        sys.stdout = self._file(1)
+        sys.stderr = self._file(2)
+        self._enabled = faulthandler.is_enabled()
+        try:
+            faulthandler.enable(sys.stderr)
+        except (OSError, RuntimeError):  # no descriptor here
+            self._enabled = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._enabled:
+            faulthandler.disable()
+        sys.stdout, sys.stderr = self._saved
+        for file in self._files:
+            file.close()
+
+    def take(self) -> Lines:
+        """Nothing: it has left already."""
+        return []
+
+    def _file(self, number: int) -> Any:
+        try:
+            raw = io.FileIO(os.dup(number), "w")  # type: Any
+        except OSError:
+            return io.StringIO()
+        file = io.TextIOWrapper(raw, "utf-8", "backslashreplace", "\n", write_through=True)
+        self._files.append(file)
+        return file
+
+
+def time_limit(seconds: float) -> TimeLimit:
+    """A TimeLimit for the tasks of a chunk."""
+    return TimeLimit(seconds)
+
+
+def passthrough() -> Passthrough:
+    """A Passthrough."""
+    return Passthrough()

@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench install-sql clean system
+.PHONY: help setup demo test matrix lint bench install-sql clean system
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -22,6 +22,9 @@ demo: $(VENV)/demo.stamp  ## the whole way on real data: regressions inside the 
 
 test: $(VENV)/dev.stamp  ## pytest, in parallel, in random order
 	@$(BIN)/python -m pytest $(ARGS)
+
+matrix: $(VENV)/dev.stamp  ## every Python as client with every Python as server
+	@$(BIN)/python -m pytest tests/integration/test_matrix.py --matrix $(ARGS)
 
 lint: $(VENV)/dev.stamp  ## style, types, install.sql up to date, T-SQL by Microsoft's parser
 	@$(BIN)/ruff check

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '77d49444fb548eefdf250168843ad6978b2fb04e50f00b60b76713277f47bdd5';
+    SET @source_sha256 = '1ad681e0bbb7e8e6db5918cf011a8f203fbdace7b854ca893e6a6a004fc5e005';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -980,6 +980,9 @@ def sqlexec_runner():
         ''        if zone is not None:\n''
         ''            return zone\n''
         ''        described = "zoneinfo", described[1]\n''
+        ''    if isinstance(described, tuple) and described[0] == "zoneinfo" and _lacks_zoneinfo():\n''
+        ''        lacks_form(reader, "time zone of zoneinfo", "pytz", "pandas")\n''
+        ''        described = "pytz", described[1]\n''
         ''    return find_zone(reader, described, True)\n''
         ''\n''
         ''\n''
@@ -988,6 +991,13 @@ def sqlexec_runner():
         ''    if isinstance(described, tuple) and described[0] == "default":\n''
         ''        described = "zoneinfo", described[1]\n''
         ''    return find_zone(reader, described)\n''
+        ''\n''
+        ''\n''
+        ''def _lacks_zoneinfo():\n''
+        ''    """Does this pandas fail on zones of zoneinfo, as all do before 1.5?"""\n''
+        ''    import pandas\n''
+        ''\n''
+        ''    return tuple(map(int, pandas.__version__.split(".")[:2])) < (1, 5)\n''
         ''\n''
         ''\n''
         ''_default_zones = {}  # type: Dict[str, Any]\n''
@@ -1988,6 +1998,7 @@ def sqlexec_runner():
             self._writer = _Writer()
             if callable(by_value):
                 self._pickler = by_value(self._stream)
+                self._writer.others = getattr(self._pickler, "other_reducers", self._writer.others)
                 self._pickler.dispatch_table = self._writer
             elif by_value:
                 import cloudpickle
@@ -2015,8 +2026,9 @@ def sqlexec_runner():
     ):
         """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
 
-        `aliases` maps names of the package sqlexec to what is taken for them; `sender` has the
-        "packages" of the other side and their versions, for the messages of errors.
+        `aliases` maps names of the package sqlexec, and full names of other packages, to what is
+        taken for them; `sender` has the "packages" of the other side and their versions, for the
+        messages of errors.
         """
         if not len(pieces[0]):
             return bytes(pieces[1])
@@ -2142,8 +2154,9 @@ def sqlexec_runner():
             if module == WIRE:
                 return self._rebuild
             root = module.partition(".")[0]
-            if root == "sqlexec" and name in self._aliases:
-                return self._aliases[name]
+            alias = name if root == "sqlexec" else module + "." + name
+            if alias in self._aliases:
+                return self._aliases[alias]
             self._last = root
             name = _RENAMED.get((module, name), name)
             try:

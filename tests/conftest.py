@@ -12,6 +12,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what tests/integration runs against: embedded, container, or a connection string "
         "to a database that these tests may use",
     )
+    parser.addoption(
+        "--matrix",
+        action="store_true",
+        help="every Python as client with every Python as server, instead of some pairs",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

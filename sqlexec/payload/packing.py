@@ -10,7 +10,6 @@ to one that nobody knows yet; it answers where it is another, and gets them by s
 
 from __future__ import annotations
 
-import json
 import operator
 import pickle
 import platform
@@ -18,18 +17,14 @@ import secrets
 import struct
 import sys
 import threading
-import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from sqlexec.payload.modules import user_modules
+from sqlexec.payload.bytecode import cloudpickle_sources, dump_by_bytecode
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
 from sqlexec.payload.source.pickler import dump_by_source
 from sqlexec.runner.batch import Batch, columns_of, is_plain
@@ -37,19 +32,16 @@ from sqlexec.runner.blame import culprit, is_picklable
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
-from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper, dump
+from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper
 from sqlexec.runner.wire import REQUEST, TooLarge, join_frame, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlexec.tasks import Task
 
 from sqlexec.errors import PackError
 
 Version = tuple[int, int]
 _INDEX, _ARGUMENTS = operator.attrgetter("index"), operator.attrgetter("arguments")
-_REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
 
 
 class Packer:
@@ -176,7 +168,7 @@ class Packer:
         pickler: list[bytes] = []
         packages = (runtime or {}).get("packages", {})
         if version is None and packages.get("cloudpickle") != self.cloudpickle:
-            pickler = [_cloudpickle_sources()]
+            pickler = [cloudpickle_sources()]
         indexes = struct.pack(f"<{len(tasks)}q", *map(_INDEX, tasks))
         header = {**self._header, **options, "cloudpickle": sizes(pickler), "count": len(tasks)}
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
@@ -282,13 +274,11 @@ def _dump(
     try:
         if bundle is not None:
             return dump_by_source(bundle, value, first=first)
-        with _by_value(user_modules()):
-            return dump(value, by_value=True)
+        return dump_by_bytecode(value)
     except PackError:
         raise
     except Exception as error:
-        with _by_value(user_modules()):
-            where = _where(parts())
+        where = _where(parts())
         raise PackError(
             f"Cannot send {where} to the server: {type(error).__name__}: {error}. Make it inside "
             "the function instead, or pass something that can be pickled."
@@ -298,12 +288,9 @@ def _dump(
 def _where(parts: Mapping[str, object]) -> str:
     """Which of the named parts cannot be pickled, and what in it."""
 
-    def by_value(part: object) -> object:
-        return dump(part, by_value=True)
-
     for name, value in parts.items():
-        if not is_picklable(value, by_value):
-            return culprit(name, value, by_value)
+        if not is_picklable(value, dump_by_bytecode):
+            return culprit(name, value, dump_by_bytecode)
     return "the call"  # each can by itself
 
 
@@ -315,29 +302,3 @@ def _named_parts(
     parts.update({f"local_state {each!r}": value for each, value in local_state.items()})
     parts[f"function {name!r}"] = function
     return parts
-
-
-@contextmanager
-def _by_value(modules: Iterable[object]) -> Iterator[None]:
-    """Let cloudpickle send the functions and classes of these modules by value meanwhile."""
-    registered = []
-    with _REGISTRY:
-        try:
-            for module in modules:
-                cloudpickle.register_pickle_by_value(module)
-                registered.append(module)
-            yield
-        finally:
-            for module in registered:
-                cloudpickle.unregister_pickle_by_value(module)
-
-
-@lru_cache(maxsize=1)
-def _cloudpickle_sources() -> bytes:
-    """The modules of cloudpickle by name, for servers that lack it."""
-    sources = {}
-    for entry in files("cloudpickle").iterdir():
-        if entry.name.endswith(".py"):
-            name = f"cloudpickle.{entry.name[:-3]}".removesuffix(".__init__")
-            sources[name] = entry.read_text("utf-8")
-    return zlib.compress(json.dumps(sources, sort_keys=True).encode("ascii"), 9)

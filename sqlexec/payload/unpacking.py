@@ -14,6 +14,7 @@ from sqlexec.errors import (
     TaskTimeout,
     UnpackError,
 )
+from sqlexec.payload.bytecode import set_class_state
 from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
 from sqlexec.runner.failures import load_error
 from sqlexec.runner.main import PROTOCOL
@@ -130,7 +131,9 @@ def _outcomes(
     ]
     for outcome, value in zip(outcomes, plain_values(together, len(indexes)), strict=True):
         outcome.value = value
-    aliases = {"original": original} if original is not None else {}
+    aliases: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
+    if original is not None:
+        aliases["original"] = original
 
     def read(pieces: Sequence[Buffer]) -> Any:
         return load(pieces, aliases, header["runtime"])

@@ -76,6 +76,9 @@ def find_pandas_zone(reader: Any, described: Any) -> Any:
         if zone is not None:
             return zone
         described = "zoneinfo", described[1]
+    if isinstance(described, tuple) and described[0] == "zoneinfo" and _lacks_zoneinfo():
+        lacks_form(reader, "time zone of zoneinfo", "pytz", "pandas")
+        described = "pytz", described[1]
     return find_zone(reader, described, True)
 
 
@@ -84,6 +87,13 @@ def _zone_of_datetimes(reader: Any, described: Any) -> Any:
     if isinstance(described, tuple) and described[0] == "default":
         described = "zoneinfo", described[1]
     return find_zone(reader, described)
+
+
+def _lacks_zoneinfo() -> bool:
+    """Does this pandas fail on zones of zoneinfo, as all do before 1.5?"""
+    import pandas
+
+    return tuple(map(int, pandas.__version__.split(".")[:2])) < (1, 5)
 
 
 _default_zones = {}  # type: Dict[str, Any]

@@ -86,6 +86,7 @@ class Dumper:
         self._writer = _Writer()
         if callable(by_value):
             self._pickler = by_value(self._stream)
+            self._writer.others = getattr(self._pickler, "other_reducers", self._writer.others)
             self._pickler.dispatch_table = self._writer
         elif by_value:
             import cloudpickle
@@ -114,8 +115,9 @@ def load(
 ) -> Any:
     """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
 
-    `aliases` maps names of the package sqlexec to what is taken for them; `sender` has the
-    "packages" of the other side and their versions, for the messages of errors.
+    `aliases` maps names of the package sqlexec, and full names of other packages, to what is
+    taken for them; `sender` has the "packages" of the other side and their versions, for the
+    messages of errors.
     """
     if not len(pieces[0]):
         return bytes(pieces[1])
@@ -245,8 +247,9 @@ class _Reader(pickle.Unpickler):
         if module == WIRE:
             return self._rebuild
         root = module.partition(".")[0]
-        if root == "sqlexec" and name in self._aliases:
-            return self._aliases[name]
+        alias = name if root == "sqlexec" else module + "." + name
+        if alias in self._aliases:
+            return self._aliases[alias]
         self._last = root
         name = _RENAMED.get((module, name), name)
         try:

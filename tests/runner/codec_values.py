@@ -9,18 +9,18 @@ import datetime
 import decimal
 import enum
 import fractions
+import importlib.util
 import ipaddress
 import pathlib
 import re
 import uuid
 import warnings
-import zoneinfo
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+BERLIN = pd.Timestamp(0, tz="Europe/Berlin").tz  # of the package that this pandas prefers
 DAY = datetime.datetime(2021, 7, 3, 12, 30, 1, 5)
 
 PLAIN: dict[str, Any] = {
@@ -282,8 +282,6 @@ NEWER: dict[str, Any] = {
     "str ascii": pd.Series(["a", "bc", ""], dtype="str"),
     "str slice": pd.Series(list("abcdef"), dtype="str").iloc[2:4],
     "no str": pd.Series([], dtype="str"),
-    "int64[pyarrow]": pd.Series([1, None], dtype="int64[pyarrow]"),
-    "string[pyarrow]": pd.Series(["a", None], dtype=pd.ArrowDtype(__import__("pyarrow").string())),
     "Sparse": pd.Series(pd.arrays.SparseArray([0, 0, 1, 2])),
     "Sparse block": pd.arrays.SparseArray([0.0, np.nan, 1], kind="block"),
     "period array": pd.Series(pd.period_range("2020", periods=2, freq="D")),
@@ -330,6 +328,11 @@ NEWER: dict[str, Any] = {
     "StringDType with NA": np.array(["a", None], np.dtypes.StringDType(na_object=None)),
 }
 NEWER["attrs"].attrs["unit"] = "m"
+if importlib.util.find_spec("pyarrow"):
+    NEWER["int64[pyarrow]"] = pd.Series([1, None], dtype="int64[pyarrow]")
+    NEWER["string[pyarrow]"] = pd.Series(["a", None], dtype="string[pyarrow]").astype(
+        pd.ArrowDtype(__import__("pyarrow").string())
+    )
 
 
 class Point(NamedTuple):

@@ -235,6 +235,17 @@ def test_a_zone_of_zoneinfo_where_there_is_none(other: Peer) -> None:
     assert other.back(moment) == moment
 
 
+@pytest.mark.parametrize("other", ["3.10 pandas 1.4"], indirect=True)
+def test_a_zone_of_zoneinfo_under_a_pandas_that_fails_on_it(other: Peer) -> None:
+    found = other.make(
+        "import types\nfrom sqlexec.runner.codec_pandas_times import find_pandas_zone\n"
+        "reader = types.SimpleNamespace(sender={}, warned=set())\n"
+        "value = type(find_pandas_zone(reader, ('zoneinfo', 'Europe/Berlin'))).__module__"
+    )
+    assert found.startswith("pytz.")
+    assert "zoneinfo became pytz: pandas 1.4.2 lacks it" in other.warnings[0]
+
+
 @pytest.mark.parametrize("other", ["3.6 bare", "3.13 bare"], indirect=True)
 def test_what_needs_a_package_names_it(other: Peer) -> None:
     with pytest.raises(PeerError, match=r"needs numpy.*lacks"):

@@ -84,10 +84,11 @@ def value(version: str, function: Callable[..., object], **options: Any) -> Any:
     return outcome.value
 
 
+SAME = f"{sys.version_info[0]}.{sys.version_info[1]}"  # goes by bytecode
 every_version = pytest.mark.parametrize("version", [HERE, *VERSIONS])
 
 
-@every_version
+@pytest.mark.parametrize("version", [HERE, SAME, *VERSIONS])
 def test_all_kinds_of_functions_and_classes(version: str) -> None:
     expected = jobs.all_of_it()
     assert value(version, jobs.all_of_it) == expected
@@ -114,6 +115,15 @@ def test_own_exceptions_and_objects_come_back_as_the_clients(version: str) -> No
     assert color is jobs.Color.BLUE
     (outcome,) = run(version, jobs.gives_object, {"derived": jobs.Derived(1)})
     assert outcome.value[0].x == 2
+
+
+def test_classes_stay_the_clients_own_when_their_objects_come_back() -> None:
+    before = dict(vars(jobs.Derived)), vars(jobs.Color)["other"]
+    derived, color = value(SAME, jobs.gives_object, shared={"derived": jobs.Derived(4)})
+    assert type(derived) is jobs.Derived
+    assert color is jobs.Color.BLUE
+    assert (dict(vars(jobs.Derived)), vars(jobs.Color)["other"]) == before
+    assert jobs.Color.other.__globals__ is vars(jobs)
 
 
 @every_version

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _NAMES = {
-    "CallbackFailedWarning": "sqlexec.rx.execute",
     "NotConvergedWarning": "sqlexec.rx.pema",
     "PemaBase": "sqlexec.runner.pema",
+    "CallbackFailedWarning": "sqlexec.rx.delivery",
     "RunFailedWarning": "sqlexec.rx.execute",
     "Runtime": "sqlexec.server.runtime",
     "RxComputeContext": "sqlexec.contexts.base",
@@ -32,6 +32,7 @@ _NAMES = {
     "rx_data_step": "sqlexec.data.step",
     "rx_distribute_job": "sqlexec.rx.distribute",
     "rx_exec": "sqlexec.rx.execute",
+    "rx_exec_iter": "sqlexec.rx.iterate",
     "rx_get_compute_context": "sqlexec.contexts.active",
     "rx_get_info": "sqlexec.data.step",
     "rx_get_var_info": "sqlexec.data.step",
@@ -59,13 +60,15 @@ if TYPE_CHECKING:
     )
     from sqlexec.plan import RxElemArg
     from sqlexec.runner.pema import PemaBase
+    from sqlexec.rx.delivery import CallbackFailedWarning
     from sqlexec.rx.distribute import (
         RxMatchCall,
         rx_distribute_job,
         rx_is_distributed_context,
         rx_match_call,
     )
-    from sqlexec.rx.execute import CallbackFailedWarning, RunFailedWarning, rx_exec
+    from sqlexec.rx.execute import RunFailedWarning, rx_exec
+    from sqlexec.rx.iterate import rx_exec_iter
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
     from sqlexec.server.runtime import Runtime, runtime
 
@@ -89,6 +92,7 @@ __all__ = [
     "rx_data_step",
     "rx_distribute_job",
     "rx_exec",
+    "rx_exec_iter",
     "rx_get_compute_context",
     "rx_get_info",
     "rx_get_var_info",

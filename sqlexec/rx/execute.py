@@ -1,37 +1,28 @@
 """rx_exec: a function, run once for each set of arguments, wherever the compute context says.
 
-arguments -> plan -> context.carry_out -> outcomes, as completed
-                                          |-> console, warnings, callback
-                                          `-> results, in order
+arguments -> request -> context.carry_out -> outcomes, as completed
+                                             |-> console, warnings, callback
+                                             `-> results, in order
 """
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import reprlib
-import sys
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
-from sqlexec.contexts.active import resolve
 from sqlexec.contexts.base import RxComputeContext
-from sqlexec.errors import ConfigurationError
-from sqlexec.plan import Plan, make_plan
 from sqlexec.public import public
+from sqlexec.rx.delivery import deliver
+from sqlexec.rx.request import make_request
 from sqlexec.tasks import Outcome
 
 
 @public
 class RunFailedWarning(UserWarning):
     """Some runs of rx_exec raised; their places in the list hold the exceptions."""
-
-
-@public
-class CallbackFailedWarning(UserWarning):
-    """The callback of rx_exec raised; the job went on."""
 
 
 @public
@@ -124,91 +115,29 @@ def rx_exec(
     >>> rx_exec(lambda x, y: x * y, x=[1, 2, 3], y=10)
     [10, 20, 30]
     """
-    if isinstance(times_to_run, Mapping):
-        return rx_exec(
-            function,
-            args,
-            **_by_rc1_positions(
-                [times_to_run, task_chunk_size, compute_context], local_state, callback
-            ),
-            continue_on_failure=continue_on_failure,
-            console_output=console_output,
-            auto_cleanup=auto_cleanup,
-            packages_to_load=packages_to_load,
-            seed=seed,
-            task_timeout_seconds=task_timeout_seconds,
-            **kwargs,
-        )
-    context = resolve(compute_context)
-    if callback is not None and not callable(callback):
-        raise ConfigurationError(f"callback must be callable, not {type(callback).__name__}")
-    if console_output is None:
-        console_output = bool(getattr(context, "console_output", None))
-    if packages_to_load is None:
-        packages_to_load = getattr(context, "packages_to_load", None)
-    if task_timeout_seconds is None:
-        task_timeout_seconds = getattr(context, "task_timeout_seconds", None)
-    plan = make_plan(
+    request = make_request(
         function,
         args,
         times_to_run,
         task_chunk_size,
-        local_state=local_state,
-        kwargs=kwargs,
-        packages=packages_to_load,
+        compute_context,
+        local_state,
+        callback,
+        continue_on_failure,
+        console_output=console_output,
+        packages_to_load=packages_to_load,
         seed=seed,
-        stop_on_error=not continue_on_failure,
-        task_timeout=task_timeout_seconds,
+        task_timeout_seconds=task_timeout_seconds,
+        kwargs=kwargs,
     )
-    return _collect(plan, context, callback, console_output)
-
-
-def _by_rc1_positions(
-    positions: list[Any], local_state: object, callback: object
-) -> dict[str, Any]:
-    """Names for the third to fifth positional argument of an RC1 call."""
-    if local_state is not None:
-        raise ConfigurationError("times_to_run must be a whole number, not a dict")
-    names = ("local_state", "compute_context", "callback")
-    found = {name: value for name, value in zip(names, positions, strict=True) if value is not None}
-    context = found.get("callback")
-    if isinstance(context, (RxComputeContext, str)):  # given by name, in its GA place
-        found["compute_context"] = found.pop("callback")
-    if callback is not None:
-        found["callback"] = callback
-    return found
-
-
-def _collect(
-    plan: Plan,
-    context: RxComputeContext,
-    callback: Callable[[Any], object] | None,
-    console_output: bool,
-) -> list[Any]:
-    """Carry a plan out and put what the runs give in order."""
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
-    callback_error: Exception | None = None
-    outcomes = context.carry_out(plan)
-    with _partial_results(results), contextlib.closing(_closable(outcomes)) as outcomes:
+    raises = request.plan.stop_on_error or request.plan.count == 1
+    with _partial_results(results), contextlib.closing(deliver(request, raises=raises)) as outcomes:
         for outcome in outcomes:
-            if console_output:
-                _print(outcome)
-            for warning in outcome.warnings:
-                _warn_again(*warning)
             if outcome.error is not None:
-                if plan.stop_on_error or plan.count == 1:
-                    raise outcome.error
                 failed.append(outcome)
-            given = outcome.value if outcome.error is None else outcome.error
-            results[outcome.index] = given
-            if callback is not None:
-                try:
-                    callback(given)
-                except Exception as error:  # noqa: BLE001 - told at the end
-                    callback_error = callback_error or error
-    if callback_error is not None:
-        _warn_of_callback(callback_error)
+            results[outcome.index] = outcome.value if outcome.error is None else outcome.error
     if failed:
         _warn_of_failures(failed, len(results))
     return [results[index] for index in sorted(results)]
@@ -225,42 +154,6 @@ def _partial_results(results: dict[int, Any]) -> Iterator[None]:
         raise
 
 
-def _closable(outcomes: Iterator[Outcome]) -> Any:
-    """Contexts give generators, whose close() cancels; other iterators need none."""
-    return outcomes if hasattr(outcomes, "close") else (each for each in outcomes)
-
-
-def _print(outcome: Outcome) -> None:
-    for stream, text in outcome.console:
-        target = sys.stderr if stream == "stderr" else sys.stdout
-        with _tqdm_aside(target):
-            target.write(text)
-            target.flush()
-
-
-def _tqdm_aside(target: IO[str]) -> contextlib.AbstractContextManager[None]:
-    """Take the progress bars of tqdm, if the user has any, off the terminal meanwhile."""
-    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
-    return tqdm.external_write_mode(file=target) if tqdm else contextlib.nullcontext()
-
-
-def _warn_again(category: str, text: str, filename: str, line: int) -> None:
-    """Issue a warning of a run here; a category that only the server knows is a UserWarning."""
-    kind = getattr(builtins, category, None)
-    if not (isinstance(kind, type) and issubclass(kind, Warning)):
-        kind, text = UserWarning, f"{category}: {text}"
-    warnings.warn_explicit(text, kind, filename, line)
-
-
-def _warn_of_callback(error: Exception) -> None:
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    warnings.warn(
-        f"The callback raised; the job went on without it mattering. First error:\n{trace}",
-        CallbackFailedWarning,
-        stacklevel=4,
-    )
-
-
 def _warn_of_failures(failed: list[Outcome], count: int) -> None:
     first = min(failed, key=lambda outcome: outcome.index)
     warnings.warn(
@@ -268,5 +161,5 @@ def _warn_of_failures(failed: list[Outcome], count: int) -> None:
         f"The first is run {first.index}: {type(first.error).__name__}: "
         f"{reprlib.repr(str(first.error))}",
         RunFailedWarning,
-        stacklevel=4,
+        stacklevel=3,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import traceback
@@ -20,6 +21,7 @@ from sqlexec import (
     RxLocalSeq,
     RxSqlServerData,
     rx_exec,
+    rx_exec_iter,
     rx_set_compute_context,
 )
 from sqlexec.errors import ConfigurationError, ExecutionTimeout, PackError, RemoteTraceback
@@ -124,6 +126,76 @@ def test_runs_change_copies_of_their_arguments(context):
 def test_it_runs_elsewhere(elsewhere):
     processes = rx_exec(os.getpid, times_to_run=4, task_chunk_size=1, compute_context=elsewhere)
     assert os.getpid() not in processes
+
+
+# --- results as they complete -------------------------------------------------------------
+
+
+def sleep_and_tell(seconds):
+    import time
+
+    time.sleep(seconds)
+    return seconds
+
+
+def meet(first, path):
+    """The first run waits until the other one was there."""
+    import time
+
+    while first and not path.exists():
+        time.sleep(0.01)
+    path.touch()
+    return first
+
+
+def test_iterating(context):
+    pairs = rx_exec_iter(lambda x: x * x, x=list(range(50)), compute_context=context)
+    assert sorted(pairs) == [(x, x * x) for x in range(50)]
+    pairs = rx_exec_iter(lambda x: x * x, x=list(range(50)), compute_context=context, ordered=True)
+    assert list(pairs) == [(x, x * x) for x in range(50)]
+    assert list(rx_exec_iter(lambda x: x, x=[], compute_context=context)) == []
+
+
+@pytest.mark.embedded_only
+@pytest.mark.parametrize("ordered", [False, True])
+def test_the_quick_come_first(elsewhere, tmp_path, ordered):
+    runs = {"first": RxElemArg([True, False]), "path": tmp_path / "met"}
+    pairs = rx_exec_iter(meet, runs, task_chunk_size=1, compute_context=elsewhere, ordered=ordered)
+    expected = [(0, True), (1, False)]
+    assert list(pairs) == (expected if ordered else expected[::-1])
+
+
+def test_iterating_over_exceptions(context):
+    found = dict(rx_exec_iter(fail_at_two, x=[1, 2, 3], compute_context=context))
+    assert (found[0], found[2]) == (1, 3)
+    assert isinstance(found[1], ValueError)
+    with pytest.raises(ValueError, match="two"):
+        list(
+            rx_exec_iter(fail_at_two, x=[1, 2], compute_context=context, continue_on_failure=False)
+        )
+
+
+def test_closing_an_iterator_cancels(context):
+    seconds = RxElemArg([0, 0, *[60] * 20])
+    pairs = rx_exec_iter(
+        sleep_and_tell, {"seconds": seconds}, compute_context=context, task_chunk_size=1
+    )
+    assert next(pairs)[1] == 0
+    pairs.close()  # or the test would time out
+    assert list(pairs) == []
+    assert rx_exec(lambda: 1, compute_context=context) == [1]
+
+
+def test_iterating_over_an_endless_argument(context):
+    endless = {"x": RxElemArg(itertools.count())}
+    pairs = rx_exec_iter(lambda x: -x, endless, compute_context=context, ordered=True)
+    assert list(itertools.islice(pairs, 5)) == [(x, -x) for x in range(5)]
+    pairs.close()
+
+
+def test_an_iterator_checks_its_arguments_at_once(context):
+    with pytest.raises(ConfigurationError, match="one length"):
+        rx_exec_iter(lambda x, y: 1, x=[1, 2], y=[1], compute_context=context)
 
 
 # --- exceptions and warnings -------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""rx_exec_iter: the results of rx_exec as they complete."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.public import public
+from sqlexec.rx.delivery import Outcomes, deliver
+from sqlexec.rx.request import make_request
+from sqlexec.tasks import Outcome
+
+
+@public
+def rx_exec_iter(
+    function: Callable[..., Any],
+    args: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    times_to_run: int = -1,
+    task_chunk_size: int | None = None,
+    compute_context: RxComputeContext | str | None = None,
+    local_state: Mapping[str, object] | None = None,
+    callback: Callable[[Any], object] | None = None,
+    continue_on_failure: bool = True,
+    *,
+    ordered: bool = False,
+    console_output: bool | None = None,
+    packages_to_load: Sequence[str] | str | None = None,
+    seed: int | None = None,
+    task_timeout_seconds: float | None = None,
+    **kwargs: Any,
+) -> Generator[tuple[int, Any], None, None]:
+    """Run a function once for each set of arguments and yield what each run gives, as it does.
+
+    Parameters
+    ----------
+    ordered : bool, default False
+        False: as runs complete.  True: in the order of the arguments; results that come too
+        early wait in memory.
+    continue_on_failure : bool, default True
+        True: the exception of a run is yielded in its place.  False: the first cancels the rest
+        and is raised.
+    function, args, ..., **kwargs
+        As of `rx_exec`; arguments are checked at once, the first run starts with the first
+        `next`.
+
+    Yields
+    ------
+    (int, object)
+        Index of the run in the order of the arguments, and what it returned.
+
+    Raises
+    ------
+    As rx_exec.
+
+    Notes
+    -----
+    Closing the generator, or leaving the block of a `contextlib.closing`, cancels what still
+    runs.  Of an iterator among the arguments (`RxElemArg`) no more is read than runs need.
+
+    Example
+    -------
+    >>> from sqlexec import rx_exec_iter
+    >>> for index, value in rx_exec_iter(lambda x: x * x, x=[2, 3], ordered=True):
+    ...     print(index, value)
+    0 4
+    1 9
+    """
+    request = make_request(
+        function,
+        args,
+        times_to_run,
+        task_chunk_size,
+        compute_context,
+        local_state,
+        callback,
+        continue_on_failure,
+        console_output=console_output,
+        packages_to_load=packages_to_load,
+        seed=seed,
+        task_timeout_seconds=task_timeout_seconds,
+        kwargs=kwargs,
+    )
+    return _pairs(deliver(request, raises=request.plan.stop_on_error), ordered)
+
+
+def _pairs(outcomes: Outcomes, ordered: bool) -> Generator[tuple[int, Any], None, None]:
+    with contextlib.closing(outcomes):
+        for outcome in _in_order(outcomes) if ordered else outcomes:
+            yield outcome.index, outcome.value if outcome.error is None else outcome.error
+
+
+def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    waiting: dict[int, Outcome] = {}
+    index = 0
+    for outcome in outcomes:
+        waiting[outcome.index] = outcome
+        while index in waiting:
+            yield waiting.pop(index)
+            index += 1

@@ -12,7 +12,7 @@ import re
 import signal
 import threading
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, CancelledError
 from typing import Any
 
 from sqlexec.contexts.job import Job
@@ -72,10 +72,12 @@ class Process:
         import_joblib()
         from joblib.externals import loky
 
-        self._killed: type[Exception] = loky.process_executor.ShutdownExecutorError
+        self._shut_down: type[Exception] = loky.process_executor.ShutdownExecutorError
         self._executor = loky.ProcessPoolExecutor(
             max_workers=1, timeout=KEPT_SECONDS, initializer=_ignore_interrupts
         )
+        self._lock = threading.Lock()
+        self._future: Any = None  # of the last call
         self.usable = True
 
     def call(self, payload: bytes, source: Source | None) -> bytes:
@@ -89,8 +91,12 @@ class Process:
             It ended before its result was there.
         """
         try:
-            result: bytes = self._executor.submit(run_chunk_here, payload, source).result()
-        except self._killed:
+            with self._lock:
+                if not self.usable:
+                    raise OperationCancelled("The call was cancelled before it was sent.")
+                self._future = self._executor.submit(run_chunk_here, payload, source)
+            result: bytes = self._future.result()
+        except (self._shut_down, CancelledError):
             raise OperationCancelled("The call was cancelled from this side.") from None
         except BrokenExecutor as error:
             self.usable = False
@@ -99,8 +105,11 @@ class Process:
 
     def kill(self) -> None:
         """End the process and all that it started, now; from any thread."""
-        self.usable = False
-        self._executor.shutdown(wait=False, kill_workers=True)
+        with self._lock:
+            self.usable = False
+            # A call that was not handed over yet is taken back: a shutdown would confuse loky.
+            if self._future is None or not self._future.cancel():
+                self._executor.shutdown(wait=False, kill_workers=True)
 
 
 class LocalWorker:

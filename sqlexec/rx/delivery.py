@@ -37,9 +37,9 @@ def deliver(request: Request, *, raises: bool) -> Outcomes:
     return _deliver(request, request.context.carry_out(request.plan), raises)
 
 
-def _deliver(request: Request, outcomes: Iterator[Outcome], raises: bool) -> Outcomes:
+def _deliver(request: Request, carried_out: Iterator[Outcome], raises: bool) -> Outcomes:
     callback_error: Exception | None = None
-    with contextlib.closing(_closable(outcomes)) as outcomes:
+    with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:
             if request.console_output:
                 _print(outcome)

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '1ad681e0bbb7e8e6db5918cf011a8f203fbdace7b854ca893e6a6a004fc5e005';
+    SET @source_sha256 = 'bffbbf82c4daa8f2d6459c6780bd84eb581a7bef133ab009f980ea1b8927dc63';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -2802,7 +2802,7 @@ def sqlexec_runner():
     def _dumped(value, dump_one):
         try:
             return dump_one(value)
-        except Exception:  # noqa: BLE001 - whatever a user''s __reduce__ raises
+        except BaseException:  # noqa: BLE001 - whatever a user''s __reduce__ raises
             return []
 
     def _without_unpicklable(error, dump_one):
@@ -3055,6 +3055,15 @@ def sqlexec_runner():
             words = [int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4)]
             numpy.random.seed(words)
 
+    def forget_seed():
+        """Make the generators unpredictable again, for who comes next in this process."""
+        random.seed()
+        try:
+            import numpy
+        except ImportError:
+            return
+        numpy.random.seed()
+
 
     def globals_of(function):
         """Globals of the function behind partials, bound methods, decorators, callable objects.
@@ -3078,6 +3087,8 @@ def sqlexec_runner():
     import types
     import zlib
 
+    _replaced = {}  # type: Dict[str, types.ModuleType]
+
     class NeedsCloudpickle(Exception):
         """The payload came without cloudpickle, and this Python lacks that version: send it again."""
 
@@ -3096,18 +3107,24 @@ def sqlexec_runner():
                 raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
             return
         sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
-        for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
-            del sys.modules[name]
+        for name in _cloudpickle_modules():
+            _replaced[name] = sys.modules.pop(name)
         sys.meta_path.insert(0, sources)
         try:
             __import__("cloudpickle")
         finally:
             sys.meta_path.remove(sources)
 
-    def has_travelled(module):
-        """Did a module come in a payload? The server''s next process will not have it."""
-        spec = getattr(module, "__spec__", None)
-        return isinstance(getattr(spec, "loader", None), _Sources)
+    def remove_cloudpickle():
+        """Take out the one that travelled, and put back what it replaced."""
+        for name in _cloudpickle_modules():
+            if isinstance(getattr(sys.modules[name].__spec__, "loader", None), _Sources):
+                del sys.modules[name]
+        sys.modules.update(_replaced)
+        _replaced.clear()
+
+    def _cloudpickle_modules():
+        return [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]
 
     class _Sources:
         """Finder and loader of modules whose sources are in memory, by name."""
@@ -4127,9 +4144,8 @@ def sqlexec_runner():
         """What this process is, for the client to remember: versions and platform."""
         packages = {}
         for name in _TOLD:
-            module = sys.modules.get(name)
-            version = getattr(module, "__version__", None)
-            if isinstance(version, str) and not has_travelled(module):
+            version = getattr(sys.modules.get(name), "__version__", None)
+            if isinstance(version, str):
                 packages[name] = version
         return {
             "python": list(sys.version_info[:3]),
@@ -4189,6 +4205,7 @@ def sqlexec_runner():
                         self._run_task(report, index, function, shared, plain[place], pieces)
                         report.end_task(index, recorder.take(), warned.take())
             finally:
+                remove_cloudpickle()
                 remove_definitions()
                 remove_stand_in()
             return report
@@ -4384,22 +4401,26 @@ def sqlexec_runner():
 
 
     import os
-    import random
     import signal
     import sys
     import threading
+    import warnings
 
-    _SIGNALS = [
+    _SIGNALS = [  # those that a function may have a use for; each system has some of them
         getattr(signal, name)
-        for name in dir(signal)
-        if name.startswith("SIG") and not name.startswith("SIG_")
+        for name in (
+            *("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP", "SIGALRM", "SIGVTALRM"),
+            *("SIGPROF", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGPIPE"),
+        )
+        if hasattr(signal, name)
     ]
 
     class Surroundings:
         """The process as it is now, for `restore`.
 
-        Names of `__main__`, directory, environment, import path and finders, signal handlers and the
-        alarm, and the state of `random` and of numpy''s global generator.
+        Names of `__main__`, directory, environment, import path and finders, filters of warnings,
+        signal handlers, timer, trace and profile functions.  Packages that were imported stay, and so
+        do finders of theirs.
         """
 
         def __init__(self):
@@ -4407,41 +4428,50 @@ def sqlexec_runner():
             self._names = dict(self._main)
             self._directory = _directory()
             self._environment = dict(os.environ)
-            lists = [sys.path, sys.meta_path, sys.path_hooks]  # type: List[Any]
-            self._lists = [(each, list(each)) for each in lists]
+            self._path = list(sys.path)
+            self._finders = list(sys.meta_path)  # type: List[Any]
+            self._filters = list(warnings.filters)
+            self._hooks = (sys.gettrace(), sys.getprofile())
             self._handlers = {}  # type: Dict[int, Any]
-            if _in_main_thread():
+            if threading.current_thread() is threading.main_thread():  # no other may set them
                 self._handlers = {each: signal.getsignal(each) for each in _SIGNALS}
-            self._random = random.getstate()
-            numpy = _numpy_random()
-            self._numpy = numpy.get_state() if numpy is not None else None
 
         def restore(self):
             """Make it so again. What cannot be (a directory that is gone) stays as it is."""
+            sys.settrace(self._hooks[0])
+            sys.setprofile(self._hooks[1])
+            if self._handlers and hasattr(signal, "setitimer"):
+                signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in self._handlers.items():
                 if handler is not None and signal.getsignal(number) is not handler:
                     signal.signal(number, handler)
-            if self._handlers and hasattr(signal, "alarm"):
-                signal.alarm(0)
-            _restore_items(self._main, self._names)
-            _restore_items(os.environ, self._environment)
-            for place, items in self._lists:
-                place[:] = items
+            for name in [each for each in self._main if each not in self._names]:
+                del self._main[name]
+            self._main.update(self._names)
+            if dict(os.environ) != self._environment:
+                os.environ.clear()
+                os.environ.update(self._environment)
+            sys.path[:] = self._path
+            sys.meta_path[:] = self._finders + [each for each in sys.meta_path if self._stays(each)]
+            if warnings.filters != self._filters:
+                warnings.resetwarnings()  # also tells the caches of all modules
+                warnings.filters[:] = self._filters  # type: ignore[index]
             if self._directory != _directory():
                 try:
                     os.chdir(self._directory)
                 except OSError:
                     pass
-            random.setstate(self._random)
-            if self._numpy is not None:
-                _numpy_random().set_state(self._numpy)
 
-    def _restore_items(place, items):
-        for name in [each for each in place if each not in items]:
-            del place[name]
-        for name, value in items.items():
-            if place.get(name) is not value:
-                place[name] = value
+        def _stays(self, finder):
+            """Is it the new finder of an imported package (six has one), which needs it further?"""
+            kind = finder if isinstance(finder, type) else type(finder)
+            module = sys.modules.get(kind.__module__)
+            return (
+                finder not in self._finders
+                and module is not None
+                and module.__dict__ is not self._main
+                and getattr(module, kind.__name__, None) is kind
+            )
 
     def _directory():
         try:
@@ -4449,14 +4479,9 @@ def sqlexec_runner():
         except OSError:  # it was removed
             return ""
 
-    def _in_main_thread():
-        return threading.current_thread() is threading.main_thread()
-
-    def _numpy_random():
-        return sys.modules.get("numpy.random")
-
 
     import binascii
+    import sys
 
     NEVER_CUT = 65535  # bytes of an OUTPUT value that arrive from every runtime
     PROBE = 65600  # bytes of the value that shows whether longer ones do
@@ -4474,8 +4499,10 @@ def sqlexec_runner():
             result, failed = run_chunk(payload, input_data)
         except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
             result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
-        finally:
-            before.restore()
+        before.restore()
+        sys.modules.pop(WIRE, None)
+        if header.get("seed") is not None:
+            forget_seed()
         way = header.get("way_out", "output")
         rows = None
         if way != "output" and len(result) > NEVER_CUT:
@@ -4485,9 +4512,10 @@ def sqlexec_runner():
 
     def _header_of(payload):
         try:
-            return read_header(payload, REQUEST)
-        except FrameError:  # run_chunk answers it
+            header = read_header(payload, REQUEST)
+        except Exception:  # noqa: BLE001 - run_chunk meets it too, and answers it
             return {}
+        return header if isinstance(header, dict) else {}
 
     def _rows_of(result):
         """A frame of plain integers and strings; None where there is no pandas."""

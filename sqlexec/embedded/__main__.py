@@ -35,6 +35,7 @@ class Service:
         catalog.set_password("sa", settings["password"])
         quirks = Quirks(
             cut_output=settings.get("cut_output", 0),
+            memory_console=settings.get("memory_console", False),
             launch_delay=settings.get("launch_delay", 0.0),
             launch_failures=settings.get("launch_failures", 0),
         )

@@ -51,6 +51,8 @@ class EmbeddedServer:
         Seconds that the start of each external script takes on top, as on a slow Launchpad.
     cut_output : int, default 0
         Cut OUTPUT values of scripts at so many bytes, as some runtimes do at 65,535; 0 for never.
+    memory_console : bool, default False
+        Give scripts StringIO objects as sys.stdout and sys.stderr, as the open extension does.
     launch_failures : int, default 0
         So many launches fail with 39025 first.
     agent : bool, default True
@@ -86,6 +88,7 @@ class EmbeddedServer:
         launch_delay: float = 0.0,
         *,
         cut_output: int = 0,
+        memory_console: bool = False,
         launch_failures: int = 0,
         agent: bool = True,
     ) -> None:
@@ -100,6 +103,7 @@ class EmbeddedServer:
             "password": self.password,
             "launch_delay": launch_delay,
             "cut_output": cut_output,
+            "memory_console": memory_console,
             "launch_failures": launch_failures,
             "agent": agent,
         }

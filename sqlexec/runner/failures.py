@@ -106,7 +106,7 @@ def load_error(
 def _dumped(value: Any, dump_one: Callable[[Any], List[Buffer]]) -> List[Buffer]:
     try:
         return dump_one(value)
-    except Exception:  # noqa: BLE001 - whatever a user's __reduce__ raises
+    except BaseException:  # noqa: BLE001 - whatever a user's __reduce__ raises
         return []
 
 

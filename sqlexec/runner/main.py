@@ -27,7 +27,7 @@ from sqlexec.runner.functions import (
 )
 from sqlexec.runner.limits import passthrough, time_limit
 from sqlexec.runner.namespaces import install_modules
-from sqlexec.runner.pickler import has_travelled, install_cloudpickle
+from sqlexec.runner.pickler import install_cloudpickle, remove_cloudpickle
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.revoscalepy import (
     RxSqlServerData,
@@ -103,9 +103,8 @@ def runtime() -> Dict[str, Any]:
     """What this process is, for the client to remember: versions and platform."""
     packages = {}
     for name in _TOLD:
-        module = sys.modules.get(name)
-        version = getattr(module, "__version__", None)
-        if isinstance(version, str) and not has_travelled(module):
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(version, str):
             packages[name] = version
     return {
         "python": list(sys.version_info[:3]),
@@ -167,6 +166,7 @@ class _Chunk:
                     self._run_task(report, index, function, shared, plain[place], pieces)
                     report.end_task(index, recorder.take(), warned.take())
         finally:
+            remove_cloudpickle()
             remove_definitions()
             remove_stand_in()
         return report

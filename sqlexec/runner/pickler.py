@@ -11,6 +11,8 @@ import types
 import zlib
 from typing import Any, Dict, List
 
+_replaced = {}  # type: Dict[str, types.ModuleType]
+
 
 class NeedsCloudpickle(Exception):
     """The payload came without cloudpickle, and this Python lacks that version: send it again."""
@@ -31,8 +33,8 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
             raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
         return
     sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
-    for name in [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]:
-        del sys.modules[name]
+    for name in _cloudpickle_modules():
+        _replaced[name] = sys.modules.pop(name)
     sys.meta_path.insert(0, sources)
     try:
         __import__("cloudpickle")
@@ -40,10 +42,17 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
         sys.meta_path.remove(sources)
 
 
-def has_travelled(module: Any) -> bool:
-    """Did a module come in a payload? The server's next process will not have it."""
-    spec = getattr(module, "__spec__", None)
-    return isinstance(getattr(spec, "loader", None), _Sources)
+def remove_cloudpickle() -> None:
+    """Take out the one that travelled, and put back what it replaced."""
+    for name in _cloudpickle_modules():
+        if isinstance(getattr(sys.modules[name].__spec__, "loader", None), _Sources):
+            del sys.modules[name]
+    sys.modules.update(_replaced)
+    _replaced.clear()
+
+
+def _cloudpickle_modules() -> List[str]:
+    return [each for each in sys.modules if each.split(".", 1)[0] == "cloudpickle"]
 
 
 class _Sources:

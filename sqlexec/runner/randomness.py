@@ -25,3 +25,13 @@ def seed_run(seed: Optional[int], index: int) -> None:
         digest = hashlib.sha256(b"numpy/%d/%d" % (seed, index)).digest()
         words = [int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4)]
         numpy.random.seed(words)
+
+
+def forget_seed() -> None:
+    """Make the generators unpredictable again, for who comes next in this process."""
+    random.seed()
+    try:
+        import numpy
+    except ImportError:
+        return
+    numpy.random.seed()

@@ -4,24 +4,28 @@ Some runtimes run one script after the other in the same process, in the same `_
 """
 
 import os
-import random
 import signal
 import sys
 import threading
+import warnings
 from typing import Any, Dict, List
 
-_SIGNALS = [
+_SIGNALS = [  # those that a function may have a use for; each system has some of them
     getattr(signal, name)
-    for name in dir(signal)
-    if name.startswith("SIG") and not name.startswith("SIG_")
+    for name in (
+        *("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP", "SIGALRM", "SIGVTALRM"),
+        *("SIGPROF", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGPIPE"),
+    )
+    if hasattr(signal, name)
 ]
 
 
 class Surroundings:
     """The process as it is now, for `restore`.
 
-    Names of `__main__`, directory, environment, import path and finders, signal handlers and the
-    alarm, and the state of `random` and of numpy's global generator.
+    Names of `__main__`, directory, environment, import path and finders, filters of warnings,
+    signal handlers, timer, trace and profile functions.  Packages that were imported stay, and so
+    do finders of theirs.
     """
 
     def __init__(self) -> None:
@@ -29,42 +33,50 @@ class Surroundings:
         self._names = dict(self._main)
         self._directory = _directory()
         self._environment = dict(os.environ)
-        lists = [sys.path, sys.meta_path, sys.path_hooks]  # type: List[Any]
-        self._lists = [(each, list(each)) for each in lists]
+        self._path = list(sys.path)
+        self._finders = list(sys.meta_path)  # type: List[Any]
+        self._filters = list(warnings.filters)
+        self._hooks = (sys.gettrace(), sys.getprofile())
         self._handlers = {}  # type: Dict[int, Any]
-        if _in_main_thread():
+        if threading.current_thread() is threading.main_thread():  # no other may set them
             self._handlers = {each: signal.getsignal(each) for each in _SIGNALS}
-        self._random = random.getstate()
-        numpy = _numpy_random()
-        self._numpy = numpy.get_state() if numpy is not None else None
 
     def restore(self) -> None:
         """Make it so again. What cannot be (a directory that is gone) stays as it is."""
+        sys.settrace(self._hooks[0])
+        sys.setprofile(self._hooks[1])
+        if self._handlers and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._handlers.items():
             if handler is not None and signal.getsignal(number) is not handler:
                 signal.signal(number, handler)
-        if self._handlers and hasattr(signal, "alarm"):
-            signal.alarm(0)
-        _restore_items(self._main, self._names)
-        _restore_items(os.environ, self._environment)
-        for place, items in self._lists:
-            place[:] = items
+        for name in [each for each in self._main if each not in self._names]:
+            del self._main[name]
+        self._main.update(self._names)
+        if dict(os.environ) != self._environment:
+            os.environ.clear()
+            os.environ.update(self._environment)
+        sys.path[:] = self._path
+        sys.meta_path[:] = self._finders + [each for each in sys.meta_path if self._stays(each)]
+        if warnings.filters != self._filters:
+            warnings.resetwarnings()  # also tells the caches of all modules
+            warnings.filters[:] = self._filters  # type: ignore[index]
         if self._directory != _directory():
             try:
                 os.chdir(self._directory)
             except OSError:
                 pass
-        random.setstate(self._random)
-        if self._numpy is not None:
-            _numpy_random().set_state(self._numpy)
 
-
-def _restore_items(place: Any, items: Dict[str, Any]) -> None:
-    for name in [each for each in place if each not in items]:
-        del place[name]
-    for name, value in items.items():
-        if place.get(name) is not value:
-            place[name] = value
+    def _stays(self, finder: Any) -> bool:
+        """Is it the new finder of an imported package (six has one), which needs it further?"""
+        kind = finder if isinstance(finder, type) else type(finder)
+        module = sys.modules.get(kind.__module__)
+        return (
+            finder not in self._finders
+            and module is not None
+            and module.__dict__ is not self._main
+            and getattr(module, kind.__name__, None) is kind
+        )
 
 
 def _directory() -> str:
@@ -72,11 +84,3 @@ def _directory() -> str:
         return os.getcwd()
     except OSError:  # it was removed
         return ""
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-def _numpy_random() -> Any:
-    return sys.modules.get("numpy.random")

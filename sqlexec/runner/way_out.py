@@ -11,11 +11,14 @@ of it.
 """
 
 import binascii
+import sys
 from typing import Any, Dict, Tuple
 
 from sqlexec.runner.main import failed_chunk, run_chunk
+from sqlexec.runner.randomness import forget_seed
 from sqlexec.runner.surroundings import Surroundings
-from sqlexec.runner.wire import REQUEST, FrameError, read_header
+from sqlexec.runner.values import WIRE
+from sqlexec.runner.wire import REQUEST, read_header
 
 NEVER_CUT = 65535  # bytes of an OUTPUT value that arrive from every runtime
 PROBE = 65600  # bytes of the value that shows whether longer ones do
@@ -34,8 +37,10 @@ def run_script(payload: bytes, input_data: Any) -> Tuple[bytes, int, int, bytes,
         result, failed = run_chunk(payload, input_data)
     except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
         result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
-    finally:
-        before.restore()
+    before.restore()
+    sys.modules.pop(WIRE, None)
+    if header.get("seed") is not None:
+        forget_seed()
     way = header.get("way_out", "output")
     rows = None
     if way != "output" and len(result) > NEVER_CUT:
@@ -46,9 +51,10 @@ def run_script(payload: bytes, input_data: Any) -> Tuple[bytes, int, int, bytes,
 
 def _header_of(payload: bytes) -> Dict[str, Any]:
     try:
-        return read_header(payload, REQUEST)
-    except FrameError:  # run_chunk answers it
+        header = read_header(payload, REQUEST)
+    except Exception:  # noqa: BLE001 - run_chunk meets it too, and answers it
         return {}
+    return header if isinstance(header, dict) else {}
 
 
 def _rows_of(result: bytes) -> Any:

@@ -484,6 +484,20 @@ def test_quirks() -> None:
         launchpad.close()
 
 
+def test_a_console_in_memory() -> None:
+    launchpad = Launchpad(quirks=Quirks(memory_console=True), pool=1)
+    try:
+        script = "import sys, os; assert type(sys.stdout) is type(sys.stderr) is StringIO\n"
+        written = run(launchpad, script + "print('ä'); sys.stderr.write('e'); os.write(1, b'1')")
+        assert (written.stdout, written.stderr) == ("1ä\n", "e")
+        failed = run(launchpad, "print('lost'); 1 / 0")
+        assert "ZeroDivisionError" in str(failed.error)
+        assert failed.stdout == ""
+        assert "surrogates not allowed" in str(run(launchpad, "print('\\ud800')").error)
+    finally:
+        launchpad.close()
+
+
 def test_a_python_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no Python interpreter"):
         Launchpad(tmp_path / "python")

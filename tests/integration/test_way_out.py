@@ -104,6 +104,19 @@ def test_a_server_that_cuts_what_it_did_not_before(stranger):
 
 
 @pytest.mark.embedded_only
+def test_a_runtime_with_the_open_extensions_console(capsys):
+    """It copies OUTPUT values slowly, so long results leave in rows though they would be whole."""
+    with EmbeddedServer(memory_console=True) as server:
+        cc = RxInSqlServer(prepared(server), console_output=True)
+        for _ in range(2):
+            (array,) = rx_exec(noisy, size=100_000, compute_context=cc)
+            assert array.sum() == 100_000 * 99_999 // 2
+            assert sqlexec.runtime(cc).way_out == "rows"
+        assert capsys.readouterr().out.count("making 100000") == 2
+        POOL.close()
+
+
+@pytest.mark.embedded_only
 @pytest.mark.parametrize("name", ["3.7 pandas 0.23", "3.10 pandas 1.4"])
 def test_old_pythons_that_cut(name):
     with EmbeddedServer(python=environment(name), cut_output=CUT) as server:

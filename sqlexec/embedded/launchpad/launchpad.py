@@ -95,6 +95,7 @@ class Launchpad:
         with contextlib.ExitStack() as files:
             stdout, stderr, outbox, inbox = (files.enter_context(SharedFile()) for _ in range(4))
             message = encode_request(request, inbox)
+            message["memory_console"] = self._quirks.memory_console
             descriptors = [file.descriptor for file in (stdout, stderr, outbox, inbox)]
             for attempt in range(self._attempts):
                 try:

@@ -76,10 +76,13 @@ class Quirks:
 
     cut_output : varbinary OUTPUT values are cut at this many bytes without an error (65,535 in
         the open extension 1.0 and 1.1); 0 for never.
+    memory_console : sys.stdout and sys.stderr are StringIO objects, as in the open extension: what
+        is printed is lost if the script raises, and text that has no UTF-8 fails it.
     launch_delay : seconds that the start of each process takes on top.
     launch_failures : so many launches fail with 39025 first, then they work.
     """
 
     cut_output: int = 0
+    memory_console: bool = False
     launch_delay: float = 0.0
     launch_failures: int = 0

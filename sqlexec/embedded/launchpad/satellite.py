@@ -90,6 +90,12 @@ def _console(descriptor: int, errors: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors=errors, newline="\n")
 
 
+def _hold_console() -> Dict[int, io.StringIO]:
+    """Keep what is printed in memory, as the open extension does until a script has ended."""
+    sys.stdout, sys.stderr = held = io.StringIO(), io.StringIO()
+    return dict(zip((1, 2), held))
+
+
 def _flush() -> None:
     """Write out what Python and the C library still hold of the console."""
     streams: List[Any] = [sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__]
@@ -110,6 +116,7 @@ def _run(request: Dict[str, Any], codes: Dict[str, Any], inbox: Any, outbox: Any
     reply: Dict[str, Any] = {"error": None, "outputs": {}, "frame": None}
     try:
         names = _main_names(request, inbox)
+        held = _hold_console() if request.get("memory_console") else {}
         code = codes.get(script)
         if code is None:
             start = time.perf_counter()
@@ -123,6 +130,9 @@ def _run(request: Dict[str, Any], codes: Dict[str, Any], inbox: Any, outbox: Any
         reply["frame"] = _dataframes.write_frame(
             names.get(request["output_name"]), request["output_name"], outbox
         )
+        for descriptor, text in held.items():
+            with _console(descriptor, "strict") as stream:
+                stream.write(text.getvalue())
     except BaseException as error:  # noqa: BLE001 - sys.exit() fails a call as well
         reply.update(error=_error_text(error), outputs={}, frame=None)
     reply["compile_time"] = compile_time

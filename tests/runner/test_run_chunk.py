@@ -433,3 +433,13 @@ def test_arguments_go_as_columns_only_where_all_tasks_have_the_same_names() -> N
         [{"a": True}, {"a": None}],
     ):
         assert [each.value for each in run(names, *arguments)] == arguments
+
+
+def test_an_exception_whose_pickling_exits_spoils_only_its_own_task() -> None:
+    class Exits(Exception):
+        def __reduce__(self) -> Any:
+            raise SystemExit("in the middle of pickling")
+
+    outcomes = run(lambda x: raises(Exits("x")) if x else "fine", {"x": 1}, {"x": 0})
+    assert "Exits" in str(outcomes[0].error)
+    assert outcomes[1].value == "fine"

@@ -22,9 +22,16 @@ def error():
         raise ValueError("second", 2) from first
 
 
+def labels(letters):
+    """An index of text as objects, which every pandas has."""
+    import pandas
+
+    return pandas.Index(list(letters), dtype=object)
+
+
 def evaluate(expression, given=None):
     """What an expression of the samples' table is."""
-    names = {"FACTOR": FACTOR, "console": console, "error": error, "given": given}
+    names = {"FACTOR": FACTOR, "console": console, "error": error, "labels": labels, "given": given}
     for name in MODULES.split():
         if name in expression:
             names[name.partition(".")[0]] = __import__(name)

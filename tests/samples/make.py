@@ -21,6 +21,7 @@ from sqlexec.bundle.runner_source import render
 from sqlexec.payload import PROTOCOL, Packer
 from sqlexec.tasks import Task
 from tests.environments import environment
+from tests.samples.job import labels
 
 FOLDER = Path(__file__).parent / f"payload-{PROTOCOL}"
 SERVERS = {  # name of the sample -> environment, None for the client's own Python
@@ -58,7 +59,7 @@ NUMPY = (
     "numpy.datetime64('2020-01-01T05', 'h')",
     "numpy.dtype('>i4')",
     "numpy.arange(6, dtype='i4').reshape(2, 3).T",
-    "numpy.arange(20000, dtype='u2')",
+    "numpy.arange(9000, dtype='u2')",
     "numpy.array(5, '>f8')",
     "numpy.array([], 'f4').reshape(0, 3)",
     "numpy.array(['a', None, 1.5], object)",
@@ -84,12 +85,15 @@ PANDAS = (
     "pandas.interval_range(0, 3)",
     "pandas.RangeIndex(2, 8, 2, name='r')",
     "pandas.Index([1.5, 2.5], name='i')",
-    "pandas.CategoricalIndex(['a', 'b', 'a'], ordered=True)",
-    "pandas.MultiIndex.from_product([[1, 2], ['a', 'b']], names=['x', 'y'])",
-    "pandas.DataFrame({'a': [1, 2], 'b': [1.5, None], 'c': pandas.Categorical(['x', 'y'])})",
-    "pandas.DataFrame({'t': numpy.array(['2020', 'NaT'], 'M8[ns]'), 'f': [True, False]})",
-    "pandas.DataFrame(numpy.arange(8000.0).reshape(-1, 2), columns=['p', 'q'])",
-    "pandas.DataFrame({'a': numpy.array([], 'i4')}, index=pandas.Index([], dtype='f8'))",
+    "pandas.CategoricalIndex(['a', 'b', 'a'], labels('ab'), ordered=True)",
+    "pandas.MultiIndex.from_product([[1, 2], labels('ab')], names=['x', 'y'])",
+    "pandas.DataFrame({'a': [1, 2], 'b': [1.5, None]}, columns=labels('ab'))",
+    "pandas.DataFrame({'t': numpy.array(['2020', 'NaT'], 'M8[ns]'), 'f': [True, False]}, "
+    "columns=labels('tf'))",
+    "pandas.DataFrame({'x': pandas.Categorical(['x', 'y'], labels('xy')), 'b': [b'a', None]}, "
+    "columns=labels('xb'))",
+    "pandas.DataFrame(numpy.arange(2400.0).reshape(-1, 2), columns=labels('pq'))",
+    "pandas.DataFrame(numpy.zeros((0, 1), 'i4'), pandas.Index([], dtype='f8'), labels('a'))",
 )
 NEWER = (  # from pandas 1.4 on
     "pandas.Series(pandas.array([1, None, 2 ** 60], dtype='Int64'))",
@@ -117,7 +121,8 @@ def given() -> Any:
     """The argument of the tasks in GIVEN."""
     import pandas
 
-    return pandas.DataFrame({"a": [1, 2], "b": [0.5, None]}, index=pandas.Index([5, 6], name="k"))
+    index = pandas.Index([5, 6], name="k")
+    return pandas.DataFrame({"a": [1, 2], "b": [0.5, None]}, index, labels("ab"))
 
 
 def without_path(name: str, file: Path) -> Any:

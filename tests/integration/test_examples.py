@@ -59,3 +59,14 @@ def test_a_regression_a_carrier(connection_string):
     assert rows[1][:2] == ["AA", "45"]
     assert any(line.startswith("UA:     70 flights, R2 = 1.000, process ") for line in lines)
     assert lines[-1].startswith("115 flights, 2 tasks in ")
+
+
+@pytest.mark.usefixtures("airlinedemosmall")
+def test_statistics_of_all_flights(connection_string):
+    lines = run("pema_flights.py", connection_string).splitlines()
+    assert lines[0].startswith("MeanByGroup: one pass")
+    assert lines[1].startswith("  UA is latest: 30.37 min on average")
+    assert "R2 = " in lines[3]
+    assert lines[3].endswith("115 flights")
+    assert lines[4].startswith("LogisticRegression: ")
+    assert len(lines) == 10

@@ -88,12 +88,12 @@ def test_the_same_for_any_number_of_workers(cc, keyed):
     assert one.sum == three.sum  # to the last bit
 
 
-@pytest.mark.parametrize("here", [RxLocalSeq(), RxLocalParallel(2), RxForeachDoPar("threading")])
+@pytest.mark.parametrize("here", [RxLocalSeq(), RxLocalParallel(2), RxForeachDoPar("loky", 2)])
 def test_the_same_here(cc, connection_string, keyed, here):
     source = RxSqlServerData(connection_string, table=keyed, rows_per_read=150)
     found = pema_compute(Seen(), source, compute_context=here)
     assert found.chunks == [150] * 6 + [100]
-    assert (os.getpid() in found.processes) == (not isinstance(here, RxLocalParallel))
+    assert (os.getpid() in found.processes) == (here == RxLocalSeq())
     there = pema_compute(Seen(), source, compute_context=cc)
     assert found.values == there.values
     assert found.sum == pytest.approx(there.sum, rel=1e-12)

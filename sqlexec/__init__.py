@@ -16,6 +16,7 @@ _NAMES = {
     "NotConvergedWarning": "sqlexec.rx.pema",
     "PemaBase": "sqlexec.runner.pema",
     "CallbackFailedWarning": "sqlexec.rx.delivery",
+    "Report": "sqlexec.report",
     "RunFailedWarning": "sqlexec.rx.execute",
     "Runtime": "sqlexec.server.runtime",
     "RxComputeContext": "sqlexec.contexts.base",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         rx_import,
     )
     from sqlexec.plan import RxElemArg
+    from sqlexec.report import Report
     from sqlexec.runner.pema import PemaBase
     from sqlexec.rx.delivery import CallbackFailedWarning
     from sqlexec.rx.distribute import (
@@ -76,6 +78,7 @@ __all__ = [
     "CallbackFailedWarning",
     "NotConvergedWarning",
     "PemaBase",
+    "Report",
     "RunFailedWarning",
     "Runtime",
     "RxComputeContext",

@@ -190,6 +190,7 @@ class _Crew:
         self._running = 0  # tasks that were taken and have no outcome yet
         self._again: deque[Chunk] = deque()  # to be run again
         self._calls: dict[Worker, Chunk] = {}  # under way
+        self._number = 0  # of the last call
         self._threads: list[threading.Thread] = []
         self._done: deque[Sequence[Outcome]] = deque()
         self._error: BaseException | None = None  # what ends the run
@@ -336,7 +337,8 @@ class _Crew:
             if self._stopping:
                 raise OperationCancelled("The job was cancelled.")
             self._calls[worker] = chunk
-        call = chunk.call
+            call = chunk.call
+            self._number = call.number = self._number + 1
         call.sent, start = time.time(), time.perf_counter()
         try:
             outcomes = worker.call(chunk)

@@ -22,7 +22,7 @@ class Task:
     arguments: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """One call of a chunk: who made it, when, and what it moved.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.public import public
+from sqlexec.report import Report
 from sqlexec.rx.delivery import deliver
 from sqlexec.rx.request import make_request
 from sqlexec.tasks import Outcome
@@ -41,8 +42,9 @@ def rx_exec(
     packages_to_load: Sequence[str] | str | None = None,
     seed: int | None = None,
     task_timeout_seconds: float | None = None,
+    report: bool = False,
     **kwargs: Any,
-) -> list[Any]:
+) -> Any:
     """Run a function once for each set of arguments, in parallel where the context can.
 
     Parameters
@@ -80,6 +82,8 @@ def rx_exec(
     task_timeout_seconds : float, optional
         Stop a run that takes longer, with a `TaskTimeout`; the others go on.  None for the
         context's setting.
+    report : bool, default False
+        Give a `Report` beside the results: who ran what when.
     **kwargs
         The function's arguments, instead of `args`.  A list makes a run of each element, all
         else is the same in each run; a list that is one value is wrapped once more.  Arguments
@@ -88,7 +92,8 @@ def rx_exec(
     Returns
     -------
     list
-        What each run returned, in the order of the arguments.
+        What each run returned, in the order of the arguments.  With `report=True` a tuple of
+        that list and the `Report`.
 
     Raises
     ------
@@ -133,14 +138,19 @@ def rx_exec(
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
     raises = request.plan.stop_on_error or request.plan.count == 1
-    with _partial_results(results), contextlib.closing(deliver(request, raises=raises)) as outcomes:
+    told = Report() if report else None
+    delivered = deliver(request, raises=raises)
+    if told is not None:
+        delivered = told.watch(delivered)
+    with _partial_results(results), contextlib.closing(delivered) as outcomes:
         for outcome in outcomes:
             if outcome.error is not None:
                 failed.append(outcome)
             results[outcome.index] = outcome.value if outcome.error is None else outcome.error
     if failed:
         _warn_of_failures(failed, len(results))
-    return [results[index] for index in sorted(results)]
+    in_order = [results[index] for index in sorted(results)]
+    return in_order if told is None else (in_order, told)
 
 
 @contextlib.contextmanager

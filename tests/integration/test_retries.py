@@ -148,3 +148,22 @@ def test_what_was_done_is_kept_when_a_job_ends_early(cc):
             continue_on_failure=False,
         )
     assert caught.value.partial_results == {0: 0, 1: 1}
+
+
+def test_a_report_tells_who_ran_what(cc):
+    def risky(x):
+        if x == 3:
+            os._exit(1)
+        return os.getpid()
+
+    with pytest.warns(RunFailedWarning):
+        found, report = rx_exec(
+            risky, x=list(range(6)), task_chunk_size=2, compute_context=cc, report=True
+        )
+    frame = report.to_frame().set_index("index")
+    assert frame["status"].drop(3).eq("finished").all()
+    assert frame.loc[3, "status"] == "TaskCrashed"
+    assert frame["process_id"].drop(3).tolist() == [pid for x, pid in enumerate(found) if x != 3]
+    assert frame.loc[3, "attempt"] == 3
+    assert 1 <= report.workers <= 2
+    assert "x" in str(report)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 _CORE = ["cloudpickle", "mssql-python-odbc", "pyodbc", "SQLAlchemy", "typer"]
+_SERVER_2022 = ["numpy==1.22.4", "pandas==1.4.2", "scipy==1.8.0"]
 
 ENVIRONMENTS = {  # name -> minor version of Python, what to install
     # Servers, as they are in the field:
@@ -23,10 +24,14 @@ ENVIRONMENTS = {  # name -> minor version of Python, what to install
     "3.7 pandas 0.23": ("3.7", ["numpy==1.15.4", "pandas==0.23.4", "scipy==1.2.0"]),
     "3.8 pandas 1.0": ("3.8", ["numpy==1.18.5", "pandas==1.0.5"]),
     "3.9 pandas 1.5": ("3.9", ["numpy==1.23.5", "pandas==1.5.3"]),
-    "3.10 pandas 1.4": ("3.10", ["numpy==1.22.4", "pandas==1.4.2", "scipy==1.8.0"]),
+    "3.10 pandas 1.4": ("3.10", _SERVER_2022),
     "3.11 pandas 2.0": ("3.11", ["numpy==1.24.4", "pandas==2.0.3"]),
     "3.12 pandas 2.2": ("3.12", ["numpy==1.26.4", "pandas==2.2.3"]),
     "3.13 pandas 3": ("3.13", ["numpy>=2", "pandas>=3", "pyarrow", "scipy"]),
+    "models on 3.10": (
+        "3.10",
+        [*_SERVER_2022, "scikit-learn==1.0.2", "statsmodels==0.13.2"],
+    ),
     "3.6 bare": ("3.6", []),
     "3.8 bare": ("3.8", []),
     "3.13 bare": ("3.13", []),

@@ -39,12 +39,15 @@ def deliver(request: Request, *, raises: bool) -> Outcomes:
 
 def _deliver(request: Request, carried_out: Iterator[Outcome], raises: bool) -> Outcomes:
     callback_error: Exception | None = None
+    warned: set[tuple[str, str, str, int]] = set()
     with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:
             if request.console_output:
                 _print(outcome)
             for warning in outcome.warnings:
-                _warn_again(*warning)
+                if warning not in warned:  # many runs may say the same
+                    warned.add(warning)
+                    _warn_again(*warning)
             if outcome.error is not None and raises:
                 raise outcome.error
             if request.callback is not None:

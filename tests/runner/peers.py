@@ -14,7 +14,7 @@ from tests.environments import ENVIRONMENTS, environment
 PEERS = {  # what values are sent to and fro: name -> what is installed there
     name: requirements
     for name, (_, requirements) in ENVIRONMENTS.items()
-    if not name.startswith(("client", "notebook", "3.11"))  # pytest runs on a newer 3.11
+    if not name.startswith(("client", "models", "notebook", "3.11"))  # pytest runs on a newer 3.11
 }
 
 _DRIVER = """

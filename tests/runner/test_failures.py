@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sqlexec.errors import RemoteError, RemoteTraceback
+from tests.runner.peers import PeerError, peer
 from tests.runner.test_run_chunk import Own, Stubborn, one, raises
 
 
@@ -168,3 +169,15 @@ def test_notes_and_groups_come_along() -> None:
     error = one(noted).error
     assert isinstance(error, ExceptionGroup)  # noqa: F821
     assert error.exceptions[0].__notes__ == ["look here"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
+def test_groups_and_notes_between_pythons() -> None:
+    older, newer = peer("3.8 bare"), peer("3.13 bare")
+    group = newer.make("value = ExceptionGroup('both', [ValueError(1)])")
+    assert repr(group) == "ExceptionGroup('both', [ValueError(1)])"
+    with pytest.raises(PeerError, match=r"needs builtins\.ExceptionGroup, which this Python 3\.8"):
+        older.look(group, "value")
+    noted = older.make("value = ValueError(1); value.__notes__ = ['look']")
+    assert noted.__notes__ == ["look"]
+    assert older.look(noted, "value.__notes__") == ["look"]

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'bffbbf82c4daa8f2d6459c6780bd84eb581a7bef133ab009f980ea1b8927dc63';
+    SET @source_sha256 = '4cd2f0466954def08a1928b2ff32bc9831af66beec7028c8de3dbd1d353775b6';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -330,9 +330,7 @@ def sqlexec_runner():
         module = getattr(kind, "__module__", "")
         if module in ("pathlib", "pathlib._local"):
             return _reduce_path if hasattr(kind, "parts") else None
-        if module in _ZONES:
-            return _reduce_zone if describe_zone_kind(kind) else None
-        return None
+        return _reduce_zone if describe_zone_kind(kind) else None
 
     def plain_rebuilders():
         """The rebuilders by name."""
@@ -408,20 +406,10 @@ def sqlexec_runner():
 
     # --- time zones --------------------------------------------------------------------------
 
-    _ZONES = (
-        "zoneinfo",
-        "backports.zoneinfo",
-        "dateutil.tz.tz",
-        "dateutil.zoneinfo",
-        "pytz.tzfile",
-        "pytz",
-        "pytz.utc",
-    )
-
     def describe_zone_kind(kind):
         """The package of a class of time zones that `describe_zone` knows, "" for others."""
-        root = kind.__module__.partition(".")[0]
-        if kind.__name__ == "ZoneInfo":
+        root = str(kind.__module__).partition(".")[0]
+        if root in ("zoneinfo", "backports") and kind.__name__ == "ZoneInfo":
             return "zoneinfo"
         if root == "dateutil" and kind.__name__ in ("tzfile", "tzutc"):
             return "dateutil"

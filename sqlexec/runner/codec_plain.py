@@ -23,9 +23,7 @@ def plain_reducer(kind: type) -> Optional[Callable[[Any, Any], Reduced]]:
     module = getattr(kind, "__module__", "")
     if module in ("pathlib", "pathlib._local"):
         return _reduce_path if hasattr(kind, "parts") else None
-    if module in _ZONES:
-        return _reduce_zone if describe_zone_kind(kind) else None
-    return None
+    return _reduce_zone if describe_zone_kind(kind) else None
 
 
 def plain_rebuilders() -> Dict[str, Callable[..., Any]]:
@@ -113,21 +111,11 @@ def _rebuild_path(reader: Any, name: str, parts: Any) -> Any:
 
 # --- time zones --------------------------------------------------------------------------
 
-_ZONES = (
-    "zoneinfo",
-    "backports.zoneinfo",
-    "dateutil.tz.tz",
-    "dateutil.zoneinfo",
-    "pytz.tzfile",
-    "pytz",
-    "pytz.utc",
-)
-
 
 def describe_zone_kind(kind: type) -> str:
     """The package of a class of time zones that `describe_zone` knows, "" for others."""
-    root = kind.__module__.partition(".")[0]
-    if kind.__name__ == "ZoneInfo":
+    root = str(kind.__module__).partition(".")[0]
+    if root in ("zoneinfo", "backports") and kind.__name__ == "ZoneInfo":
         return "zoneinfo"
     if root == "dateutil" and kind.__name__ in ("tzfile", "tzutc"):
         return "dateutil"

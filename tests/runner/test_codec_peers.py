@@ -246,6 +246,14 @@ def test_a_zone_of_zoneinfo_under_a_pandas_that_fails_on_it(other: Peer) -> None
     assert "zoneinfo became pytz: pandas 1.4.2 lacks it" in other.warnings[0]
 
 
+@pytest.mark.parametrize("other", ["3.13 bare"], indirect=True)
+def test_a_zone_of_dateutil_where_there_is_none(other: Peer) -> None:
+    tz = pytest.importorskip("dateutil.tz")
+    berlin = tz.gettz("Europe/Berlin")
+    assert other.look(berlin, "repr(value)") == "zoneinfo.ZoneInfo(key='Europe/Berlin')"
+    assert "dateutil became zoneinfo" in other.warnings[0]
+
+
 @pytest.mark.parametrize("other", ["3.6 bare", "3.13 bare"], indirect=True)
 def test_what_needs_a_package_names_it(other: Peer) -> None:
     with pytest.raises(PeerError, match=r"needs numpy.*lacks"):

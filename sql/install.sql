@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '4cd2f0466954def08a1928b2ff32bc9831af66beec7028c8de3dbd1d353775b6';
+    SET @source_sha256 = '9fcff301e25f940f94e58808cd5ff474be6b0267bf1cb87849bc5414cfbecaf3';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -266,7 +266,14 @@ def sqlexec_runner():
                 type(value).__name__,
                 type(error).__name__,
             )
-
+    def _codec_exceptions(entry, scope={"__name__": __name__, }):
+        def call(*arguments):
+            if entry not in scope:
+                text = "if True:" + _codec_exceptions_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _codec_exceptions_text = r''''''
 
     import copyreg
 
@@ -310,6 +317,19 @@ def sqlexec_runner():
         base.__init__(error, *arguments)
         return error
 
+    ''''''
+    exception_rebuilders = _codec_exceptions("exception_rebuilders")
+    exception_reducer = _codec_exceptions("exception_reducer")
+    make_exception = _codec_exceptions("make_exception")
+    parts_of_exception = _codec_exceptions("parts_of_exception")
+    def _codec_plain(entry, scope={"__name__": __name__, }):
+        def call(*arguments):
+            if entry not in scope:
+                text = "if True:" + _codec_plain_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _codec_plain_text = r''''''
 
     import array
     import datetime
@@ -531,1395 +551,1251 @@ def sqlexec_runner():
                 UserWarning,
                 stacklevel=4,
             )
-    def _codec_numpy(entry, scope={"lacks_form": lacks_form}):
+
+    ''''''
+    describe_zone = _codec_plain("describe_zone")
+    find_zone = _codec_plain("find_zone")
+    lacks_form = _codec_plain("lacks_form")
+    plain_rebuilders = _codec_plain("plain_rebuilders")
+    plain_reducer = _codec_plain("plain_reducer")
+    def _codec_numpy(entry, scope={"__name__": __name__, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
-                exec(compile(_codec_numpy_text, call.__code__.co_filename, "exec"), scope)
+                text = "if True:" + _codec_numpy_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
             return scope[entry](*arguments)
         return call
-    _codec_numpy_text = (
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''def random_reducer(kind):\n''
-        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    library = numpy.random  # type: Any\n''
-        ''    if kind is library.RandomState:\n''
-        ''        return _reduce_random_state\n''
-        ''    if not hasattr(library, "Generator"):  # before numpy 1.17\n''
-        ''        return None\n''
-        ''    if kind is library.Generator:\n''
-        ''        return _reduce_generator\n''
-        ''    if kind is library.SeedSequence:\n''
-        ''        return _reduce_seeds\n''
-        ''    return _reduce_bits if issubclass(kind, library.BitGenerator) else None\n''
-        ''\n''
-        ''\n''
-        ''def random_rebuilders():\n''
-        ''    """The rebuilders by name."""\n''
-        ''    return {\n''
-        ''        "np.bits": _rebuild_bits,\n''
-        ''        "np.generator": _rebuild_generator,\n''
-        ''        "np.seeds": _rebuild_seeds,\n''
-        ''        "np.random_state": _rebuild_random_state,\n''
-        ''        "np.global_random": _rebuild_global_random,\n''
-        ''    }\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_bits(writer, bits):\n''
-        ''    return writer.call("np.bits", type(bits).__name__, bits._seed_seq, bits.state)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_bits(reader, name, seeds, state):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    found = getattr(numpy.random, name)(seeds)\n''
-        ''    found.state = state\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_generator(writer, generator):\n''
-        ''    return writer.call("np.generator", generator.bit_generator)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_generator(reader, bits):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return numpy.random.Generator(bits)\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_seeds(writer, seeds):\n''
-        ''    arguments = (seeds.entropy, seeds.spawn_key, seeds.pool_size, seeds.n_children_spawned)\n''
-        ''    return writer.call("np.seeds", *arguments)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_seeds(reader, entropy, spawn_key, pool_size, spawned):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return numpy.random.SeedSequence(\n''
-        ''        entropy, spawn_key=spawn_key, pool_size=pool_size, n_children_spawned=spawned\n''
-        ''    )\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_random_state(writer, random):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    library = numpy.random  # type: Any\n''
-        ''    if random is library.mtrand._rand:\n''
-        ''        return writer.call("np.global_random")\n''
-        ''    state = random.get_state(legacy=False)\n''
-        ''    if state["bit_generator"] != "MT19937":\n''
-        ''        return random.__reduce_ex__(4)\n''
-        ''    return writer.call("np.random_state", random.get_state())\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_random_state(reader, state):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    found = numpy.random.RandomState(0)\n''
-        ''    found.set_state(state)\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_global_random(reader):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    library = numpy.random  # type: Any\n''
-        ''    return library.mtrand._rand\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''import sys\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''def numpy_reducer(kind):\n''
-        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
-        ''    numpy = sys.modules["numpy"]  # type: Any\n''
-        ''    if kind is numpy.ndarray or kind.__name__ == "memmap":\n''
-        ''        return reduce_array\n''
-        ''    if issubclass(kind, numpy.dtype):\n''
-        ''        return _reduce_dtype\n''
-        ''    if issubclass(kind, numpy.generic):\n''
-        ''        return _reduce_np_scalar\n''
-        ''    if kind is numpy.ma.MaskedArray:\n''
-        ''        return _reduce_masked\n''
-        ''    if kind is numpy.matrix or kind is numpy.recarray:\n''
-        ''        return _reduce_np_view\n''
-        ''    if kind.__module__.startswith("numpy.random"):\n''
-        ''        return random_reducer(kind)\n''
-        ''    return None\n''
-        ''\n''
-        ''\n''
-        ''def numpy_rebuilders():\n''
-        ''    """The rebuilders by name."""\n''
-        ''    return dict(\n''
-        ''        random_rebuilders(),\n''
-        ''        **{\n''
-        ''            "np.array": rebuild_array,\n''
-        ''            "np.objects": _rebuild_objects,\n''
-        ''            "np.read_only": _rebuild_read_only,\n''
-        ''            "np.strings": _rebuild_np_strings,\n''
-        ''            "np.string_dtype": _rebuild_string_dtype,\n''
-        ''            "np.dtype": _rebuild_dtype,\n''
-        ''            "np.fields": _rebuild_fields,\n''
-        ''            "np.subarray": _rebuild_subarray,\n''
-        ''            "np.scalar": _rebuild_np_scalar,\n''
-        ''            "np.text": _rebuild_np_text,\n''
-        ''            "np.masked": _rebuild_masked,\n''
-        ''            "np.view": _rebuild_np_view,\n''
-        ''        },\n''
-        ''    )\n''
-        ''\n''
-        ''\n''
-        ''# --- dtypes ------------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def _simple(dtype):\n''
-        ''    """A dtype\''s own short name where that says all of it, else the dtype."""\n''
-        ''    return dtype if dtype.metadata else _short_name(dtype)\n''
-        ''\n''
-        ''\n''
-        ''def _short_name(dtype):\n''
-        ''    """The same without a look at its metadata."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":\n''
-        ''        name = dtype.str\n''
-        ''        found = numpy.dtype(name)\n''
-        ''        if found == dtype and found.type is dtype.type:\n''
-        ''            return name\n''
-        ''    return dtype\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_dtype(writer, dtype):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    name = _short_name(dtype)\n''
-        ''    noted = (dict(dtype.metadata),) if dtype.metadata else ()\n''
-        ''    if isinstance(name, str):\n''
-        ''        return writer.call("np.dtype", name, *noted)\n''
-        ''    if dtype.subdtype is not None:\n''
-        ''        return writer.call("np.subarray", *dtype.subdtype)\n''
-        ''    if dtype.names is None or dtype.type not in (numpy.void, numpy.record):\n''
-        ''        if type(dtype).__name__ == "StringDType":\n''
-        ''            return writer.call("np.string_dtype", _options_of_strings(dtype))\n''
-        ''        return dtype.__reduce_ex__(4)  # one of another package: bfloat16\n''
-        ''    fields = [dtype.fields[name] for name in dtype.names]\n''
-        ''    description = {\n''
-        ''        "names": list(dtype.names),\n''
-        ''        "formats": [each[0] for each in fields],\n''
-        ''        "offsets": [each[1] for each in fields],\n''
-        ''        "itemsize": dtype.itemsize,\n''
-        ''    }\n''
-        ''    if any(len(each) > 2 for each in fields):\n''
-        ''        description["titles"] = [each[2] if len(each) > 2 else None for each in fields]\n''
-        ''    is_record = dtype.type is numpy.record\n''
-        ''    aligned = bool(dtype.isalignedstruct)\n''
-        ''    return writer.call("np.fields", description, aligned, is_record, *noted)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_dtype(reader, name, metadata = None):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    make = numpy.dtype  # type: Any\n''
-        ''    return make(name, metadata=metadata) if metadata else make(name)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_subarray(reader, base, shape):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return numpy.dtype((base, shape))\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_fields(\n''
-        ''    reader, description, aligned, is_record, metadata = None\n''
-        ''):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    make = numpy.dtype  # type: Any\n''
-        ''    dtype = make(description, align=aligned)\n''
-        ''    if is_record:\n''
-        ''        dtype = make((numpy.record, dtype))\n''
-        ''    return make(dtype, metadata=metadata) if metadata else dtype\n''
-        ''\n''
-        ''\n''
-        ''def _options_of_strings(dtype):\n''
-        ''    options = {"coerce": dtype.coerce}\n''
-        ''    if hasattr(dtype, "na_object"):\n''
-        ''        options["na_object"] = dtype.na_object\n''
-        ''    return options\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_string_dtype(reader, options):\n''
-        ''    """StringDType; objects before numpy 2.0."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    make = getattr(getattr(numpy, "dtypes", None), "StringDType", None)\n''
-        ''    if make is None:\n''
-        ''        lacks_form(reader, "dtype StringDType", "object", "numpy")\n''
-        ''        return numpy.dtype(object)\n''
-        ''    return make(**options)\n''
-        ''\n''
-        ''\n''
-        ''# --- arrays ------------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def reduce_array(writer, array):\n''
-        ''    """An array\''s dtype, shape, order and memory; of a memmap the values, its file stays here."""\n''
-        ''    dtype = array.dtype\n''
-        ''    if dtype.hasobject:\n''
-        ''        if not array.flags.writeable:\n''
-        ''            return writer.call("np.read_only", array.copy("K"))\n''
-        ''        if type(dtype).__name__ == "StringDType":\n''
-        ''            return writer.call("np.strings", array.astype(object), dtype)\n''
-        ''        return writer.call("np.objects") + (array.__reduce__()[2],)\n''
-        ''    order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"\n''
-        ''    data = writer.put(_memory_of(array, order))\n''
-        ''    return writer.call("np.array", _simple(dtype), array.shape, order, array.flags.writeable, data)\n''
-        ''\n''
-        ''\n''
-        ''def _memory_of(array, order):\n''
-        ''    if not array.nbytes:\n''
-        ''        return b""\n''
-        ''    if not (array.flags.c_contiguous or array.flags.f_contiguous):\n''
-        ''        return array.tobytes()\n''
-        ''    flat = (array.T if order == "F" else array).reshape(-1)\n''
-        ''    return memoryview(flat.view("u1"))\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_array(\n''
-        ''    reader, dtype, shape, order, writeable, data\n''
-        ''):\n''
-        ''    """An array in memory of its own."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    dtype = numpy.dtype(dtype)\n''
-        ''    found = numpy.empty(shape, dtype, order)\n''
-        ''    if found.nbytes:\n''
-        ''        flat = (found.T if order == "F" else found).reshape(-1)\n''
-        ''        flat.view("u1")[:] = numpy.frombuffer(reader.get(data), "u1")\n''
-        ''    if not writeable:\n''
-        ''        found.flags.writeable = False\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_objects(reader):\n''
-        ''    """An empty array, whose state comes next: so it may contain itself."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return numpy.empty((0,), object)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_read_only(reader, array):\n''
-        ''    array.flags.writeable = False\n''
-        ''    return array\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_np_strings(reader, array, dtype):\n''
-        ''    return array.astype(dtype, copy=False)\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_masked(writer, array):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    mask = None if array.mask is numpy.ma.nomask else array.mask\n''
-        ''    arguments = (array.data, mask, array._fill_value, array.hardmask)\n''
-        ''    return writer.call("np.masked", *arguments)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_masked(reader, data, mask, fill_value, hard):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    found = numpy.ma.MaskedArray(data, numpy.ma.nomask if mask is None else mask, hard_mask=hard)\n''
-        ''    if fill_value is not None:\n''
-        ''        found.fill_value = fill_value\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_np_view(writer, array):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return writer.call("np.view", type(array).__name__, array.view(numpy.ndarray))\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_np_view(reader, name, array):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return array.view(getattr(numpy, name))\n''
-        ''\n''
-        ''\n''
-        ''# --- scalars -----------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_np_scalar(writer, value):\n''
-        ''    if isinstance(value, str):\n''
-        ''        return writer.call("np.text", str(value))\n''
-        ''    if isinstance(value, bytes):\n''
-        ''        return writer.call("np.text", bytes(value))\n''
-        ''    dtype = value.dtype\n''
-        ''    if dtype.hasobject:\n''
-        ''        return writer.call("np.scalar", dtype, value.item())\n''
-        ''    return writer.call("np.scalar", _simple(dtype), value.tobytes())\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_np_scalar(reader, dtype, data):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    dtype = numpy.dtype(dtype)\n''
-        ''    if dtype.hasobject or not dtype.itemsize:\n''
-        ''        found = numpy.empty(1, dtype)\n''
-        ''        if dtype.hasobject:\n''
-        ''            found[0] = data\n''
-        ''        return found[0]\n''
-        ''    return numpy.frombuffer(bytearray(data), dtype)[0]\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_np_text(reader, value):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return numpy.str_(value) if isinstance(value, str) else numpy.bytes_(value)\n''
-    )
+    _codec_numpy_text = r''''''
+
+    def random_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        import numpy
+
+        library = numpy.random  # type: Any
+        if kind is library.RandomState:
+            return _reduce_random_state
+        if not hasattr(library, "Generator"):  # before numpy 1.17
+            return None
+        if kind is library.Generator:
+            return _reduce_generator
+        if kind is library.SeedSequence:
+            return _reduce_seeds
+        return _reduce_bits if issubclass(kind, library.BitGenerator) else None
+
+    def random_rebuilders():
+        """The rebuilders by name."""
+        return {
+            "np.bits": _rebuild_bits,
+            "np.generator": _rebuild_generator,
+            "np.seeds": _rebuild_seeds,
+            "np.random_state": _rebuild_random_state,
+            "np.global_random": _rebuild_global_random,
+        }
+
+    def _reduce_bits(writer, bits):
+        return writer.call("np.bits", type(bits).__name__, bits._seed_seq, bits.state)
+
+    def _rebuild_bits(reader, name, seeds, state):
+        import numpy
+
+        found = getattr(numpy.random, name)(seeds)
+        found.state = state
+        return found
+
+    def _reduce_generator(writer, generator):
+        return writer.call("np.generator", generator.bit_generator)
+
+    def _rebuild_generator(reader, bits):
+        import numpy
+
+        return numpy.random.Generator(bits)
+
+    def _reduce_seeds(writer, seeds):
+        arguments = (seeds.entropy, seeds.spawn_key, seeds.pool_size, seeds.n_children_spawned)
+        return writer.call("np.seeds", *arguments)
+
+    def _rebuild_seeds(reader, entropy, spawn_key, pool_size, spawned):
+        import numpy
+
+        return numpy.random.SeedSequence(
+            entropy, spawn_key=spawn_key, pool_size=pool_size, n_children_spawned=spawned
+        )
+
+    def _reduce_random_state(writer, random):
+        import numpy
+
+        library = numpy.random  # type: Any
+        if random is library.mtrand._rand:
+            return writer.call("np.global_random")
+        state = random.get_state(legacy=False)
+        if state["bit_generator"] != "MT19937":
+            return random.__reduce_ex__(4)
+        return writer.call("np.random_state", random.get_state())
+
+    def _rebuild_random_state(reader, state):
+        import numpy
+
+        found = numpy.random.RandomState(0)
+        found.set_state(state)
+        return found
+
+    def _rebuild_global_random(reader):
+        import numpy
+
+        library = numpy.random  # type: Any
+        return library.mtrand._rand
+
+    import sys
+
+    def numpy_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        numpy = sys.modules["numpy"]  # type: Any
+        if kind is numpy.ndarray or kind.__name__ == "memmap":
+            return reduce_array
+        if issubclass(kind, numpy.dtype):
+            return _reduce_dtype
+        if issubclass(kind, numpy.generic):
+            return _reduce_np_scalar
+        if kind is numpy.ma.MaskedArray:
+            return _reduce_masked
+        if kind is numpy.matrix or kind is numpy.recarray:
+            return _reduce_np_view
+        if kind.__module__.startswith("numpy.random"):
+            return random_reducer(kind)
+        return None
+
+    def numpy_rebuilders():
+        """The rebuilders by name."""
+        return dict(
+            random_rebuilders(),
+            **{
+                "np.array": rebuild_array,
+                "np.objects": _rebuild_objects,
+                "np.read_only": _rebuild_read_only,
+                "np.strings": _rebuild_np_strings,
+                "np.string_dtype": _rebuild_string_dtype,
+                "np.dtype": _rebuild_dtype,
+                "np.fields": _rebuild_fields,
+                "np.subarray": _rebuild_subarray,
+                "np.scalar": _rebuild_np_scalar,
+                "np.text": _rebuild_np_text,
+                "np.masked": _rebuild_masked,
+                "np.view": _rebuild_np_view,
+            },
+        )
+
+    # --- dtypes ------------------------------------------------------------------------------
+
+    def _simple(dtype):
+        """A dtype''s own short name where that says all of it, else the dtype."""
+        return dtype if dtype.metadata else _short_name(dtype)
+
+    def _short_name(dtype):
+        """The same without a look at its metadata."""
+        import numpy
+
+        if dtype.names is None and dtype.subdtype is None and dtype.kind in "?biufcmMSUVO":
+            name = dtype.str
+            found = numpy.dtype(name)
+            if found == dtype and found.type is dtype.type:
+                return name
+        return dtype
+
+    def _reduce_dtype(writer, dtype):
+        import numpy
+
+        name = _short_name(dtype)
+        noted = (dict(dtype.metadata),) if dtype.metadata else ()
+        if isinstance(name, str):
+            return writer.call("np.dtype", name, *noted)
+        if dtype.subdtype is not None:
+            return writer.call("np.subarray", *dtype.subdtype)
+        if dtype.names is None or dtype.type not in (numpy.void, numpy.record):
+            if type(dtype).__name__ == "StringDType":
+                return writer.call("np.string_dtype", _options_of_strings(dtype))
+            return dtype.__reduce_ex__(4)  # one of another package: bfloat16
+        fields = [dtype.fields[name] for name in dtype.names]
+        description = {
+            "names": list(dtype.names),
+            "formats": [each[0] for each in fields],
+            "offsets": [each[1] for each in fields],
+            "itemsize": dtype.itemsize,
+        }
+        if any(len(each) > 2 for each in fields):
+            description["titles"] = [each[2] if len(each) > 2 else None for each in fields]
+        is_record = dtype.type is numpy.record
+        aligned = bool(dtype.isalignedstruct)
+        return writer.call("np.fields", description, aligned, is_record, *noted)
+
+    def _rebuild_dtype(reader, name, metadata = None):
+        import numpy
+
+        make = numpy.dtype  # type: Any
+        return make(name, metadata=metadata) if metadata else make(name)
+
+    def _rebuild_subarray(reader, base, shape):
+        import numpy
+
+        return numpy.dtype((base, shape))
+
+    def _rebuild_fields(
+        reader, description, aligned, is_record, metadata = None
+    ):
+        import numpy
+
+        make = numpy.dtype  # type: Any
+        dtype = make(description, align=aligned)
+        if is_record:
+            dtype = make((numpy.record, dtype))
+        return make(dtype, metadata=metadata) if metadata else dtype
+
+    def _options_of_strings(dtype):
+        options = {"coerce": dtype.coerce}
+        if hasattr(dtype, "na_object"):
+            options["na_object"] = dtype.na_object
+        return options
+
+    def _rebuild_string_dtype(reader, options):
+        """StringDType; objects before numpy 2.0."""
+        import numpy
+
+        make = getattr(getattr(numpy, "dtypes", None), "StringDType", None)
+        if make is None:
+            lacks_form(reader, "dtype StringDType", "object", "numpy")
+            return numpy.dtype(object)
+        return make(**options)
+
+    # --- arrays ------------------------------------------------------------------------------
+
+    def reduce_array(writer, array):
+        """An array''s dtype, shape, order and memory; of a memmap the values, its file stays here."""
+        dtype = array.dtype
+        if dtype.hasobject:
+            if not array.flags.writeable:
+                return writer.call("np.read_only", array.copy("K"))
+            if type(dtype).__name__ == "StringDType":
+                return writer.call("np.strings", array.astype(object), dtype)
+            return writer.call("np.objects") + (array.__reduce__()[2],)
+        order = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+        data = writer.put(_memory_of(array, order))
+        return writer.call("np.array", _simple(dtype), array.shape, order, array.flags.writeable, data)
+
+    def _memory_of(array, order):
+        if not array.nbytes:
+            return b""
+        if not (array.flags.c_contiguous or array.flags.f_contiguous):
+            return array.tobytes()
+        flat = (array.T if order == "F" else array).reshape(-1)
+        return memoryview(flat.view("u1"))
+
+    def rebuild_array(
+        reader, dtype, shape, order, writeable, data
+    ):
+        """An array in memory of its own."""
+        import numpy
+
+        dtype = numpy.dtype(dtype)
+        found = numpy.empty(shape, dtype, order)
+        if found.nbytes:
+            flat = (found.T if order == "F" else found).reshape(-1)
+            flat.view("u1")[:] = numpy.frombuffer(reader.get(data), "u1")
+        if not writeable:
+            found.flags.writeable = False
+        return found
+
+    def _rebuild_objects(reader):
+        """An empty array, whose state comes next: so it may contain itself."""
+        import numpy
+
+        return numpy.empty((0,), object)
+
+    def _rebuild_read_only(reader, array):
+        array.flags.writeable = False
+        return array
+
+    def _rebuild_np_strings(reader, array, dtype):
+        return array.astype(dtype, copy=False)
+
+    def _reduce_masked(writer, array):
+        import numpy
+
+        mask = None if array.mask is numpy.ma.nomask else array.mask
+        arguments = (array.data, mask, array._fill_value, array.hardmask)
+        return writer.call("np.masked", *arguments)
+
+    def _rebuild_masked(reader, data, mask, fill_value, hard):
+        import numpy
+
+        found = numpy.ma.MaskedArray(data, numpy.ma.nomask if mask is None else mask, hard_mask=hard)
+        if fill_value is not None:
+            found.fill_value = fill_value
+        return found
+
+    def _reduce_np_view(writer, array):
+        import numpy
+
+        return writer.call("np.view", type(array).__name__, array.view(numpy.ndarray))
+
+    def _rebuild_np_view(reader, name, array):
+        import numpy
+
+        return array.view(getattr(numpy, name))
+
+    # --- scalars -----------------------------------------------------------------------------
+
+    def _reduce_np_scalar(writer, value):
+        if isinstance(value, str):
+            return writer.call("np.text", str(value))
+        if isinstance(value, bytes):
+            return writer.call("np.text", bytes(value))
+        dtype = value.dtype
+        if dtype.hasobject:
+            return writer.call("np.scalar", dtype, value.item())
+        return writer.call("np.scalar", _simple(dtype), value.tobytes())
+
+    def _rebuild_np_scalar(reader, dtype, data):
+        import numpy
+
+        dtype = numpy.dtype(dtype)
+        if dtype.hasobject or not dtype.itemsize:
+            found = numpy.empty(1, dtype)
+            if dtype.hasobject:
+                found[0] = data
+            return found[0]
+        return numpy.frombuffer(bytearray(data), dtype)[0]
+
+    def _rebuild_np_text(reader, value):
+        import numpy
+
+        return numpy.str_(value) if isinstance(value, str) else numpy.bytes_(value)
+
+    ''''''
     numpy_rebuilders = _codec_numpy("numpy_rebuilders")
     numpy_reducer = _codec_numpy("numpy_reducer")
-    def _codec_pandas(entry, scope={"describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
+    def _codec_pandas(entry, scope={"__name__": __name__, "describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
-                exec(compile(_codec_pandas_text, call.__code__.co_filename, "exec"), scope)
+                text = "if True:" + _codec_pandas_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
             return scope[entry](*arguments)
         return call
-    _codec_pandas_text = (
-        ''\n''
-        ''\n''
-        ''import datetime\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''def pandas_major():\n''
-        ''    """The first number of pandas\'' version."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return int(pandas.__version__.partition(".")[0])\n''
-        ''\n''
-        ''\n''
-        ''def reduce_offset(writer, offset):\n''
-        ''    """A DateOffset as its class and arguments."""\n''
-        ''    options = {name: each for name, each in offset.kwds.items() if name != "calendar"}\n''
-        ''    if type(offset).__name__.startswith("Custom"):\n''
-        ''        options.pop("offset", None)\n''
-        ''        options["holidays"] = list(options.get("holidays", ()))\n''
-        ''    for name in ("start", "end"):  # of business hours: lists since 1.1\n''
-        ''        if isinstance(options.get(name), tuple) and len(options[name]) == 1:\n''
-        ''            options[name] = options[name][0]\n''
-        ''    kind = type(offset).__name__\n''
-        ''    if kind == "Easter" and options.get("method") == 3:  # the default; an option since 3.0\n''
-        ''        del options["method"]\n''
-        ''    return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_offset(reader, kind, n, normalize, options):\n''
-        ''    """The offset again; ticks (hours, seconds) have no `normalize`."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    make = getattr(pandas.offsets, kind)\n''
-        ''    if normalize:\n''
-        ''        options = dict(options, normalize=True)\n''
-        ''    return make(n, **options)\n''
-        ''\n''
-        ''\n''
-        ''# --- time zones --------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def describe_pandas_zone(zone):\n''
-        ''    """A zone by its name alone where it is what this pandas makes of the name, as it mostly is.\n''
-        ''\n''
-        ''    So each side has its own: pytz before pandas 3, zoneinfo from then on.\n''
-        ''    """\n''
-        ''    if zone is None:\n''
-        ''        return None\n''
-        ''    described = describe_zone(zone)\n''
-        ''    if zone is datetime.timezone.utc:\n''
-        ''        described = None, "UTC"\n''
-        ''    if isinstance(described, tuple):\n''
-        ''        name = described[1]\n''
-        ''        if type(zone) is type(default_zone(name)):\n''
-        ''            return "default", name\n''
-        ''        if described[0] is None:\n''
-        ''            return zone\n''
-        ''    return described\n''
-        ''\n''
-        ''\n''
-        ''def find_pandas_zone(reader, described):\n''
-        ''    """The zone that `describe_pandas_zone` described."""\n''
-        ''    if isinstance(described, tuple) and described[0] == "default":\n''
-        ''        zone = default_zone(described[1])\n''
-        ''        if zone is not None:\n''
-        ''            return zone\n''
-        ''        described = "zoneinfo", described[1]\n''
-        ''    if isinstance(described, tuple) and described[0] == "zoneinfo" and _lacks_zoneinfo():\n''
-        ''        lacks_form(reader, "time zone of zoneinfo", "pytz", "pandas")\n''
-        ''        described = "pytz", described[1]\n''
-        ''    return find_zone(reader, described, True)\n''
-        ''\n''
-        ''\n''
-        ''def _zone_of_datetimes(reader, described):\n''
-        ''    """The same for tzinfo of datetimes, which pytz\''s zones are wrong for."""\n''
-        ''    if isinstance(described, tuple) and described[0] == "default":\n''
-        ''        described = "zoneinfo", described[1]\n''
-        ''    return find_zone(reader, described)\n''
-        ''\n''
-        ''\n''
-        ''def _lacks_zoneinfo():\n''
-        ''    """Does this pandas fail on zones of zoneinfo, as all do before 1.5?"""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return tuple(map(int, pandas.__version__.split(".")[:2])) < (1, 5)\n''
-        ''\n''
-        ''\n''
-        ''_default_zones = {}  # type: Dict[str, Any]\n''
-        ''\n''
-        ''\n''
-        ''def default_zone(name):\n''
-        ''    """What this pandas makes of a zone\''s name, None if it does not know it."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    if name not in _default_zones:\n''
-        ''        try:\n''
-        ''            _default_zones[name] = pandas.Timestamp(0).tz_localize(name).tz\n''
-        ''        except Exception:  # noqa: BLE001 - its type depends on pandas and its package for zones\n''
-        ''            return None\n''
-        ''    return _default_zones[name]\n''
-        ''\n''
-        ''\n''
-        ''# --- scalars -----------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def reduce_timestamp(writer, value):\n''
-        ''    """A Timestamp as a datetime64 (UTC) and its zone."""\n''
-        ''    zone = describe_pandas_zone(value.tzinfo)\n''
-        ''    return writer.call("pd.timestamp", _moment(value), zone, getattr(value, "fold", 0))\n''
-        ''\n''
-        ''\n''
-        ''def _moment(value):\n''
-        ''    """(number, unit) of a Timestamp or Timedelta; pandas before 2.0 has nanoseconds only."""\n''
-        ''    unit = getattr(value, "unit", None)\n''
-        ''    if unit is None or pandas_major() < 2:\n''
-        ''        return value.value, "ns"\n''
-        ''    return int(value._value), unit\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_timestamp(reader, moment, zone, fold):\n''
-        ''    """A Timestamp; a datetime, or datetime64, where this pandas cannot hold it."""\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    number, unit = moment\n''
-        ''    found = numpy.datetime64(number, unit)\n''
-        ''    if unit != "ns" and pandas_major() < 2:\n''
-        ''        exact = found.astype("M8[ns]")\n''
-        ''        if exact.astype(found.dtype) != found:\n''
-        ''            lacks_form(reader, "Timestamp in %s" % unit, "datetime", "pandas")\n''
-        ''            other = found.astype("M8[us]").item()\n''
-        ''            if not isinstance(other, datetime.datetime) or unit == "ns":\n''
-        ''                return found\n''
-        ''            if zone is None:\n''
-        ''                return other\n''
-        ''            utc = other.replace(tzinfo=datetime.timezone.utc)\n''
-        ''            return utc.astimezone(_zone_of_datetimes(reader, zone))\n''
-        ''        lacks_form(reader, "Timestamp in %s" % unit, "one in ns", "pandas")\n''
-        ''        found = exact\n''
-        ''    stamp = pandas.Timestamp(found)\n''
-        ''    if zone is not None:\n''
-        ''        stamp = stamp.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))\n''
-        ''    if fold and getattr(stamp, "fold", 1) != fold:\n''
-        ''        stamp = stamp.replace(fold=fold)\n''
-        ''    return stamp\n''
-        ''\n''
-        ''\n''
-        ''def reduce_timedelta(writer, value):\n''
-        ''    """A Timedelta as a number and its unit."""\n''
-        ''    return writer.call("pd.timedelta", _moment(value))\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_timedelta(reader, moment):\n''
-        ''    """A Timedelta; a timedelta64 where this pandas cannot hold it."""\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    number, unit = moment\n''
-        ''    found = numpy.timedelta64(number, unit)\n''
-        ''    if unit != "ns" and pandas_major() < 2:\n''
-        ''        exact = found.astype("m8[ns]")\n''
-        ''        got = "one in ns" if exact.astype(found.dtype) == found else "timedelta64"\n''
-        ''        lacks_form(reader, "Timedelta in %s" % unit, got, "pandas")\n''
-        ''        if got == "timedelta64":\n''
-        ''            return found\n''
-        ''        found = exact\n''
-        ''    return pandas.Timedelta(found)\n''
-        ''\n''
-        ''\n''
-        ''def reduce_period(writer, value):\n''
-        ''    """A Period as its number and frequency."""\n''
-        ''    return writer.call("pd.period", value.ordinal, value.freq)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_period(reader, ordinal, frequency):\n''
-        ''    """The Period again."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return pandas.Period(ordinal=ordinal, freq=frequency)\n''
-        ''\n''
-        ''\n''
-        ''# --- arrays ------------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def native_times(reader, values):\n''
-        ''    """datetime64 or timedelta64 in a unit that this pandas has, or objects where none is exact."""\n''
-        ''    kind = values.dtype.kind\n''
-        ''    if kind not in "mM" or pandas_major() >= 2 or values.dtype.str.endswith("[ns]"):\n''
-        ''        return values\n''
-        ''    exact = values.astype("%s8[ns]" % kind)\n''
-        ''    had = "dtype %s" % values.dtype\n''
-        ''    same = exact.astype(values.dtype).view("i8") == values.view("i8")\n''
-        ''    if same.all():\n''
-        ''        lacks_form(reader, had, str(exact.dtype), "pandas")\n''
-        ''        return exact\n''
-        ''    lacks_form(reader, had, "object", "pandas")\n''
-        ''    return values.astype("%s8[us]" % kind).astype(object)\n''
-        ''\n''
-        ''\n''
-        ''def times_of(value):\n''
-        ''    """datetime64 or timedelta64 behind a DatetimeIndex, TimedeltaIndex, or array of pandas."""\n''
-        ''    found = getattr(value, "_data", value)  # an index\''s array\n''
-        ''    for name in ("_ndarray", "_data"):  # the first is int64 in pandas 1.1\n''
-        ''        memory = getattr(found, name, None)\n''
-        ''        if getattr(getattr(memory, "dtype", None), "kind", "") in tuple("mM"):\n''
-        ''            return memory\n''
-        ''    return value.asi8.view("M8[ns]" if hasattr(value, "tz") else "m8[ns]")\n''
-        ''\n''
-        ''\n''
-        ''def reduce_times(writer, value):\n''
-        ''    """An index or array of datetimes or timedeltas: memory, zone, frequency, name."""\n''
-        ''    is_index = type(value).__name__.endswith("Index")\n''
-        ''    return writer.call(\n''
-        ''        "pd.times",\n''
-        ''        times_of(value),\n''
-        ''        describe_pandas_zone(getattr(value, "tz", None)),\n''
-        ''        getattr(value, "freq", None),\n''
-        ''        is_index,\n''
-        ''        getattr(value, "name", None),\n''
-        ''    )\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_times(\n''
-        ''    reader, values, zone, frequency, is_index, name\n''
-        ''):\n''
-        ''    """The index, or its array (which before 0.24 is the index)."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    kind = values.dtype.kind\n''
-        ''    values = native_times(reader, values)\n''
-        ''    if values.dtype == object:\n''
-        ''        if zone is not None:\n''
-        ''            target = _zone_of_datetimes(reader, zone)\n''
-        ''            utc = datetime.timezone.utc\n''
-        ''            for place, each in enumerate(values):\n''
-        ''                if isinstance(each, datetime.datetime):\n''
-        ''                    values[place] = each.replace(tzinfo=utc).astimezone(target)\n''
-        ''        return pandas.Index(values, dtype=object, name=name) if is_index else values\n''
-        ''    if kind == "M":\n''
-        ''        found = pandas.DatetimeIndex(values, name=name)\n''
-        ''        if zone is not None:\n''
-        ''            found = found.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))\n''
-        ''    else:\n''
-        ''        found = pandas.TimedeltaIndex(values, name=name)\n''
-        ''    if frequency is not None:\n''
-        ''        found.freq = frequency\n''
-        ''    return found if is_index else array_of_index(found)\n''
-        ''\n''
-        ''\n''
-        ''def array_of_index(index):\n''
-        ''    """The extension array of an index; before 0.24 the index itself, which served as one."""\n''
-        ''    return getattr(index, "array", index)\n''
-        ''\n''
-        ''\n''
-        ''def reduce_periods(writer, value):\n''
-        ''    """An index or array of periods: numbers, frequency, name."""\n''
-        ''    is_index = type(value).__name__.endswith("Index")\n''
-        ''    name = getattr(value, "name", None)\n''
-        ''    return writer.call("pd.periods", value.asi8, value.freq, is_index, name)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_periods(reader, ordinals, frequency, is_index, name):\n''
-        ''    """The index, or its array; objects before 0.24, where only the index existed."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    make = pandas.PeriodIndex  # type: Any\n''
-        ''    if hasattr(make, "from_ordinals"):\n''
-        ''        found = make.from_ordinals(ordinals, freq=frequency, name=name)\n''
-        ''    else:\n''
-        ''        found = make(ordinal=ordinals, freq=frequency, name=name)\n''
-        ''    if is_index:\n''
-        ''        return found\n''
-        ''    if hasattr(found, "array"):\n''
-        ''        return found.array\n''
-        ''    lacks_form(reader, "dtype period", "object", "pandas")\n''
-        ''    return found.astype(object).values\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''import sys\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''# --- categorical, interval, sparse -------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def reduce_categorical(writer, value):\n''
-        ''    """Codes and categories, of a Categorical or its index."""\n''
-        ''    is_index = type(value).__name__.endswith("Index")\n''
-        ''    arguments = (value.codes, value.categories, bool(value.ordered))\n''
-        ''    return writer.call("pd.categorical", *(arguments + (is_index, getattr(value, "name", None))))\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_categorical(\n''
-        ''    reader, codes, categories, ordered, is_index, name\n''
-        ''):\n''
-        ''    """The Categorical or its index again."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    found = pandas.Categorical.from_codes(codes, categories, ordered=ordered)\n''
-        ''    return pandas.CategoricalIndex(found, name=name) if is_index else found\n''
-        ''\n''
-        ''\n''
-        ''def reduce_intervals(writer, value):\n''
-        ''    """Left and right ends, of an IntervalArray or its index."""\n''
-        ''    is_index = type(value).__name__.endswith("Index")\n''
-        ''    name = getattr(value, "name", None)\n''
-        ''    return writer.call("pd.intervals", value.left, value.right, value.closed, is_index, name)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_intervals(\n''
-        ''    reader, left, right, closed, is_index, name\n''
-        ''):\n''
-        ''    """The index, or its array; objects before 0.24, where only the index existed."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    found = pandas.IntervalIndex.from_arrays(left, right, closed=closed, name=name)\n''
-        ''    if is_index:\n''
-        ''        return found\n''
-        ''    if hasattr(found, "array"):\n''
-        ''        return found.array\n''
-        ''    lacks_form(reader, "dtype interval", "object", "pandas")\n''
-        ''    return found.astype(object).values\n''
-        ''\n''
-        ''\n''
-        ''def reduce_interval(writer, value):\n''
-        ''    """One interval."""\n''
-        ''    return writer.call("pd.interval", value.left, value.right, value.closed)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_interval(reader, left, right, closed):\n''
-        ''    """The interval again."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return pandas.Interval(left, right, closed=closed)\n''
-        ''\n''
-        ''\n''
-        ''def reduce_sparse_array(writer, value):\n''
-        ''    """The values that are there, their places, and the one that fills the rest."""\n''
-        ''    places = value.sp_index.to_int_index().indices\n''
-        ''    kind = "integer" if type(value.sp_index).__name__ == "IntIndex" else "block"\n''
-        ''    return writer.call("pd.sparse", len(value), value.sp_values, places, kind, value.fill_value)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_sparse_array(\n''
-        ''    reader, length, values, places, kind, fill\n''
-        ''):\n''
-        ''    """The sparse array; a dense one before 0.25, where it was another thing."""\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    make = getattr(getattr(pandas, "arrays", None), "SparseArray", None)\n''
-        ''    if make is None:\n''
-        ''        lacks_form(reader, "dtype Sparse", "dense", "pandas")\n''
-        ''        dense = numpy.full(length, fill, values.dtype)\n''
-        ''        dense[places] = values\n''
-        ''        return dense\n''
-        ''    from pandas._libs import sparse\n''
-        ''\n''
-        ''    library = sparse  # type: Any\n''
-        ''    index = library.IntIndex(length, places)\n''
-        ''    if kind == "block":\n''
-        ''        index = index.to_block_index()\n''
-        ''    # The public constructor of this kind has changed its name; this one is in all versions.\n''
-        ''    return make._simple_new(values, index, pandas.SparseDtype(values.dtype, fill))\n''
-        ''\n''
-        ''\n''
-        ''# --- nullable numbers --------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def reduce_nullable(writer, value):\n''
-        ''    """Values and mask of a nullable integer, float or boolean array."""\n''
-        ''    return writer.call("pd.nullable", str(value.dtype), value._data, value._mask)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_nullable(reader, dtype, values, mask):\n''
-        ''    """The array; numpy\''s dtype, or float, or objects where this pandas lacks the nullable one."""\n''
-        ''    make = _nullable_class(values)\n''
-        ''    if make is not None:\n''
-        ''        return make(values, mask)\n''
-        ''    return _without_nullable(reader, "dtype %s" % dtype, values, mask)\n''
-        ''\n''
-        ''\n''
-        ''def _nullable_class(values):\n''
-        ''    """The class of nullable arrays for such values, None where this pandas has none."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    kinds = {"b": "BooleanArray", "f": "FloatingArray"}\n''
-        ''    arrays = getattr(pandas, "arrays", None)\n''
-        ''    return getattr(arrays, kinds.get(values.dtype.kind, "IntegerArray"), None)\n''
-        ''\n''
-        ''\n''
-        ''def _without_nullable(reader, had, values, mask):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    if not mask.any():\n''
-        ''        lacks_form(reader, had, str(values.dtype), "pandas")\n''
-        ''        return values\n''
-        ''    kind = values.dtype.kind\n''
-        ''    exact = kind in "iu" and bool(\n''
-        ''        (values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all()\n''
-        ''    )\n''
-        ''    if exact and kind in "iu":  # 2**63 as a float comes back as another number\n''
-        ''        exact = bool((numpy.abs(values[~mask].astype("f8")) <= 2.0**53).all())\n''
-        ''    if kind == "f" and not numpy.isnan(values[~mask]).any():\n''
-        ''        found, missing = values.copy(), numpy.nan  # type: Any, Any\n''
-        ''    elif exact:\n''
-        ''        found, missing = values.astype("f8"), numpy.nan\n''
-        ''    else:\n''
-        ''        found, missing = values.astype(object), None\n''
-        ''    found[mask] = missing\n''
-        ''    lacks_form(reader, had, str(found.dtype), "pandas")\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''# --- strings -----------------------------------------------------------------------------\n''
-        ''\n''
-        "FEW = 32  # strings up to which a list of them is quicker than Arrow''s buffers\n"
-        ''\n''
-        ''\n''
-        ''def reduce_strings(writer, value):\n''
-        ''    """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    dtype = value.dtype\n''
-        ''    missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"\n''
-        ''    storage = getattr(dtype, "storage", "python")\n''
-        ''    chunks = getattr(value, "_pa_array", None)\n''
-        ''    if chunks is None and storage == "pyarrow":\n''
-        ''        chunks = value._data\n''
-        ''    if chunks is not None and len(value) > FEW:\n''
-        ''        return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))\n''
-        ''    texts = numpy.asarray(value, dtype=object).copy()\n''
-        ''    texts[numpy.asarray(value.isna())] = None\n''
-        ''    return writer.call("pd.texts", storage, missing, texts.tolist())\n''
-        ''\n''
-        ''\n''
-        ''def _parts_of_arrow(chunks):\n''
-        ''    """Offsets, UTF-8 and mask (or None) of Arrow\''s strings."""\n''
-        ''    import numpy\n''
-        ''    import pyarrow\n''
-        ''\n''
-        ''    whole = chunks.cast(pyarrow.large_string()).combine_chunks()\n''
-        ''    if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all\n''
-        ''        whole = (\n''
-        ''            pyarrow.concat_arrays(whole.chunks)\n''
-        ''            if whole.num_chunks\n''
-        ''            else pyarrow.array([], whole.type)\n''
-        ''        )\n''
-        ''    _, offsets, data = whole.buffers()\n''
-        ''    count = len(whole)\n''
-        ''    if not count:\n''
-        ''        return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None\n''
-        ''    ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)\n''
-        ''    text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")\n''
-        ''    mask = numpy.asarray(whole.is_null()) if whole.null_count else None\n''
-        ''    return ends - ends[0], text[ends[0] : ends[-1]], mask\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_strings(\n''
-        ''    reader, storage, missing, ends, data, mask\n''
-        ''):\n''
-        ''    """The strings, by Arrow where both sides keep them there."""\n''
-        ''    if storage == "pyarrow" and string_dtype(storage, missing) is not None:\n''
-        ''        return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)\n''
-        ''    text = data.tobytes().decode("utf-8")\n''
-        ''    places = ends.tolist()\n''
-        ''    if len(text) == len(data):\n''
-        ''        texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]\n''
-        ''    else:\n''
-        ''        raw = data.tobytes()\n''
-        ''        texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]\n''
-        ''    return rebuild_texts(reader, storage, missing, texts, mask)\n''
-        ''\n''
-        ''\n''
-        ''def _strings_by_arrow(dtype, ends, data, mask):\n''
-        ''    import numpy\n''
-        ''    import pyarrow\n''
-        ''\n''
-        ''    valid = None\n''
-        ''    if mask is not None:\n''
-        ''        valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))\n''
-        ''    buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]\n''
-        ''    count = len(ends) - 1\n''
-        ''    found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)\n''
-        ''    return dtype.__from_arrow__(pyarrow.chunked_array([found]))\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_texts(reader, storage, missing, texts, mask = None):\n''
-        ''    """The strings from a list; objects where this pandas has no such dtype."""\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    dtype = string_dtype(storage, missing)\n''
-        ''    if dtype is None and storage == "pyarrow":\n''
-        ''        dtype = string_dtype("python", missing)\n''
-        ''        if dtype is not None:\n''
-        ''            lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")\n''
-        ''    found = numpy.empty(len(texts), object)\n''
-        ''    found[:] = texts\n''
-        ''    absent = numpy.array([each is None for each in texts], bool) if mask is None else mask\n''
-        ''    if dtype is not None:\n''
-        ''        found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan\n''
-        ''        return dtype.construct_array_type()._from_sequence(found, dtype=dtype)\n''
-        ''    found[absent] = None if missing == "NA" else numpy.nan\n''
-        ''    lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def string_dtype(storage, missing):\n''
-        ''    """pandas\'' dtype for strings of that kind, None where it lacks it."""\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    if not hasattr(pandas, "StringDtype"):\n''
-        ''        return None\n''
-        ''    try:\n''
-        ''        if missing == "nan":\n''
-        ''            return pandas.StringDtype(storage, na_value=numpy.nan)\n''
-        ''        if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):\n''
-        ''            return pandas.StringDtype()\n''
-        ''        return pandas.StringDtype(storage)\n''
-        ''    except (TypeError, ImportError):\n''
-        ''        if missing == "NA" and storage == "python":\n''
-        ''            return pandas.StringDtype()\n''
-        ''        return None\n''
-        ''\n''
-        ''\n''
-        ''def reduce_arrow(writer, value):\n''
-        ''    """An array that Arrow keeps: numbers as values and mask, the rest as a stream of Arrow\''s."""\n''
-        ''    import numpy\n''
-        ''    import pyarrow\n''
-        ''\n''
-        ''    chunks = getattr(value, "_pa_array", None)\n''
-        ''    if chunks is None:\n''
-        ''        chunks = value._data\n''
-        ''    kind = chunks.type\n''
-        ''    if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):\n''
-        ''        mask = numpy.asarray(chunks.is_null().to_numpy())\n''
-        ''        values = numpy.asarray((chunks.fill_null(0) if chunks.null_count else chunks).to_numpy())\n''
-        ''        return writer.call("pd.arrow_numbers", str(kind), values, mask)\n''
-        ''    table = pyarrow.table({"": chunks})\n''
-        ''    sink = pyarrow.BufferOutputStream()\n''
-        ''    with pyarrow.ipc.new_stream(sink, table.schema) as stream:\n''
-        ''        stream.write_table(table)\n''
-        ''    return writer.call("pd.arrow", str(kind), writer.put(memoryview(sink.getvalue())))\n''
-        ''\n''
-        ''\n''
-        ''def _arrow_dtype():\n''
-        ''    """pandas.ArrowDtype, None where it or pyarrow is missing."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    try:\n''
-        ''        import pyarrow\n''
-        ''    except ImportError:\n''
-        ''        return None\n''
-        ''    return getattr(pandas, "ArrowDtype", None)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_arrow_numbers(reader, kind, values, mask):\n''
-        ''    """The array again; nullable or numpy\''s numbers where Arrow is missing here."""\n''
-        ''    make = _arrow_dtype()\n''
-        ''    if make is None:\n''
-        ''        had = "dtype %s[pyarrow]" % kind\n''
-        ''        nullable = _nullable_class(values) if kind != "halffloat" else None\n''
-        ''        if nullable is None:\n''
-        ''            return _without_nullable(reader, had, values, mask)\n''
-        ''        found = nullable(values, mask)\n''
-        ''        lacks_form(reader, had, str(found.dtype), "pandas with pyarrow")\n''
-        ''        return found\n''
-        ''    import pyarrow\n''
-        ''\n''
-        ''    dtype = make(pyarrow.type_for_alias(kind))\n''
-        ''    column = pyarrow.array(values, type=dtype.pyarrow_dtype, mask=mask if mask.any() else None)\n''
-        ''    return dtype.__from_arrow__(pyarrow.chunked_array([column]))\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_arrow(reader, kind, data):\n''
-        ''    """The array again."""\n''
-        ''    make = _arrow_dtype()\n''
-        ''    if make is None:\n''
-        ''        raise ImportError(\n''
-        ''            "a column of dtype %s[pyarrow] needs pyarrow and pandas 1.5 or newer on this side: "\n''
-        ''            "convert it with astype before it is sent" % kind\n''
-        ''        )\n''
-        ''    import pyarrow\n''
-        ''\n''
-        ''    column = pyarrow.ipc.open_stream(bytes(reader.get(data))).read_all().column(0)\n''
-        ''    return make(column.type).__from_arrow__(column)\n''
-        ''\n''
-        ''\n''
-        ''def reduce_numpy_array_of_pandas(writer, value):\n''
-        ''    """pandas\'' wrapper of a numpy array."""\n''
-        ''    return writer.call("pd.wrapped", value._ndarray)\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_numpy_array_of_pandas(reader, values):\n''
-        ''    """The wrapper again, without one before 0.24."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    arrays = getattr(pandas, "arrays", None)\n''
-        ''    make = getattr(arrays, "NumpyExtensionArray", None) or getattr(arrays, "PandasArray", None)\n''
-        ''    if make is None:\n''
-        ''        lacks_form(reader, "pandas\'' wrapper of an array", "the array", "pandas")\n''
-        ''        return values\n''
-        ''    return make(values)\n''
-        ''\n''
-        ''\n''
-        ''# --- dtypes ------------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def reduce_pandas_dtype(writer, dtype):\n''
-        ''    """A dtype as its parts, or by its name where it has none."""\n''
-        ''    kind = type(dtype).__name__\n''
-        ''    if kind == "CategoricalDtype":\n''
-        ''        return writer.call("pd.dtype", kind, (dtype.categories, dtype.ordered))\n''
-        ''    if kind == "DatetimeTZDtype":\n''
-        ''        return writer.call("pd.dtype", "by_example", _one_of(dtype))\n''
-        ''    if kind == "PeriodDtype":\n''
-        ''        return writer.call("pd.dtype", kind, (dtype.freq,))\n''
-        ''    if kind == "IntervalDtype":\n''
-        ''        return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))\n''
-        ''    if kind in ("StringDtype", "ArrowDtype"):\n''
-        ''        return writer.call("pd.dtype", "by_example", _one_of(dtype))\n''
-        ''    if kind == "SparseDtype":\n''
-        ''        return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))\n''
-        ''    return writer.call("pd.dtype", "by_name", str(dtype))\n''
-        ''\n''
-        ''\n''
-        ''def _one_of(dtype):\n''
-        ''    """An empty array of a dtype."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return array_of_index(pandas.Series([], dtype=dtype))\n''
-        ''\n''
-        ''\n''
-        ''def rebuild_pandas_dtype(reader, kind, parts):\n''
-        ''    """The dtype again."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    if kind == "by_name":\n''
-        ''        found = pandas.api.types.pandas_dtype(parts)\n''
-        ''        if str(found) != parts:\n''
-        ''            raise TypeError("pandas %s has no dtype %s" % (pandas.__version__, parts))\n''
-        ''        return found\n''
-        ''    if kind == "by_example":\n''
-        ''        return parts.dtype\n''
-        ''    where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any\n''
-        ''    make = getattr(where, kind)\n''
-        ''    if kind == "IntervalDtype" and not hasattr(make, "closed"):  # before 1.3\n''
-        ''        lacks_form(reader, "closed of an IntervalDtype", "lost", "pandas")\n''
-        ''        parts = parts[:1]\n''
-        ''    return make(*parts)\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''import sys\n''
-        ''import warnings\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''def pandas_reducer(kind):\n''
-        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
-        ''    reducers = {\n''
-        ''        "DataFrame": _reduce_frame,\n''
-        ''        "Series": _reduce_series,\n''
-        ''        "Index": _reduce_index,\n''
-        ''        "Int64Index": _reduce_index,\n''
-        ''        "UInt64Index": _reduce_index,\n''
-        ''        "Float64Index": _reduce_index,\n''
-        ''        "RangeIndex": _reduce_range,\n''
-        ''        "MultiIndex": _reduce_multi,\n''
-        ''        "DatetimeIndex": reduce_times,\n''
-        ''        "TimedeltaIndex": reduce_times,\n''
-        ''        "DatetimeArray": reduce_times,\n''
-        ''        "TimedeltaArray": reduce_times,\n''
-        ''        "PeriodIndex": reduce_periods,\n''
-        ''        "PeriodArray": reduce_periods,\n''
-        ''        "IntervalIndex": reduce_intervals,\n''
-        ''        "IntervalArray": reduce_intervals,\n''
-        ''        "CategoricalIndex": reduce_categorical,\n''
-        ''        "Categorical": reduce_categorical,\n''
-        ''        "IntegerArray": reduce_nullable,\n''
-        ''        "FloatingArray": reduce_nullable,\n''
-        ''        "BooleanArray": reduce_nullable,\n''
-        ''        "StringArray": reduce_strings,\n''
-        ''        "StringArrayNumpySemantics": reduce_strings,\n''
-        ''        "ArrowStringArray": reduce_strings,\n''
-        ''        "ArrowStringArrayNumpySemantics": reduce_strings,\n''
-        ''        "ArrowExtensionArray": reduce_arrow,\n''
-        ''        "NumpyExtensionArray": reduce_numpy_array_of_pandas,\n''
-        ''        "PandasArray": reduce_numpy_array_of_pandas,\n''
-        ''        "SparseArray": reduce_sparse_array,\n''
-        ''        "Timestamp": reduce_timestamp,\n''
-        ''        "Timedelta": reduce_timedelta,\n''
-        ''        "Period": reduce_period,\n''
-        ''        "Interval": reduce_interval,\n''
-        ''        "NaTType": _reduce_missing,\n''
-        ''        "NAType": _reduce_missing,\n''
-        ''    }\n''
-        ''    if hasattr(kind, "kwds") and hasattr(kind, "normalize"):\n''
-        ''        return reduce_offset\n''
-        ''    if kind.__name__.endswith("Dtype"):\n''
-        ''        return reduce_pandas_dtype\n''
-        ''    return reducers.get(kind.__name__)\n''
-        ''\n''
-        ''\n''
-        ''def pandas_rebuilders():\n''
-        ''    """The rebuilders by name."""\n''
-        ''    return {\n''
-        ''        "pd.frame": _rebuild_frame,\n''
-        ''        "pd.series": _rebuild_series,\n''
-        ''        "pd.index": _rebuild_index,\n''
-        ''        "pd.range": _rebuild_range,\n''
-        ''        "pd.multi": _rebuild_multi,\n''
-        ''        "pd.times": rebuild_times,\n''
-        ''        "pd.periods": rebuild_periods,\n''
-        ''        "pd.intervals": rebuild_intervals,\n''
-        ''        "pd.categorical": rebuild_categorical,\n''
-        ''        "pd.nullable": rebuild_nullable,\n''
-        ''        "pd.strings": rebuild_strings,\n''
-        ''        "pd.texts": rebuild_texts,\n''
-        ''        "pd.arrow": rebuild_arrow,\n''
-        ''        "pd.arrow_numbers": rebuild_arrow_numbers,\n''
-        ''        "pd.wrapped": rebuild_numpy_array_of_pandas,\n''
-        ''        "pd.sparse": rebuild_sparse_array,\n''
-        ''        "pd.timestamp": rebuild_timestamp,\n''
-        ''        "pd.timedelta": rebuild_timedelta,\n''
-        ''        "pd.period": rebuild_period,\n''
-        ''        "pd.interval": rebuild_interval,\n''
-        ''        "pd.missing": _rebuild_missing,\n''
-        ''        "pd.offset": rebuild_offset,\n''
-        ''        "pd.dtype": rebuild_pandas_dtype,\n''
-        ''    }\n''
-        ''\n''
-        ''\n''
-        ''# --- frames and series -------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def _blocks_of(value):\n''
-        ''    manager = getattr(value, "_mgr", None)\n''
-        ''    return (value._data if manager is None else manager).blocks\n''
-        ''\n''
-        ''\n''
-        ''def _memory_of_block(values):\n''
-        ''    """A block\''s numpy array, also behind datetimes and wrappers; else its extension array."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    kind = type(values).__name__\n''
-        ''    if isinstance(values, numpy.ndarray):\n''
-        ''        return values\n''
-        ''    if kind in ("DatetimeArray", "TimedeltaArray", "DatetimeIndex", "TimedeltaIndex"):\n''
-        ''        return values if getattr(values, "tz", None) is not None else times_of(values)\n''
-        ''    if kind in ("NumpyExtensionArray", "PandasArray"):\n''
-        ''        return values._ndarray\n''
-        ''    return values\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_frame(writer, frame):\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    parts = []\n''
-        ''    for block in _blocks_of(frame):\n''
-        ''        values = _memory_of_block(block.values)\n''
-        ''        places = numpy.asarray(block.mgr_locs.as_array)\n''
-        ''        if not isinstance(values, numpy.ndarray) and getattr(values, "ndim", 1) == 2:\n''
-        ''            for row in range(len(places)):  # datetimes with a zone\n''
-        ''                parts.append((places[row : row + 1], values[row]))\n''
-        ''        else:\n''
-        ''            parts.append((places, values))\n''
-        ''    return writer.call("pd.frame", parts, frame.columns, frame.index, _extras(frame))\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_frame(reader, parts, columns, index, extras):\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    pieces, order = [], []\n''
-        ''    for places, values in parts:\n''
-        ''        order.append(places)\n''
-        ''        values = _usable(reader, values)\n''
-        ''        if isinstance(values, numpy.ndarray) and values.ndim == 2:\n''
-        ''            piece = _frame_of_block(values, index)\n''
-        ''        else:\n''
-        ''            piece = pandas.Series(values, index=index, name=0, dtype=_dtype_for(values), copy=False)\n''
-        ''        pieces.append(piece)\n''
-        ''    if not pieces:\n''
-        ''        found = pandas.DataFrame(index=index, columns=columns)\n''
-        ''    elif len(pieces) == 1:\n''
-        ''        found = pieces[0].to_frame() if pieces[0].ndim == 1 else pieces[0]\n''
-        ''    else:\n''
-        ''        found = pandas.concat(pieces, axis=1)\n''
-        ''    if pieces:\n''
-        ''        places = numpy.concatenate(order)\n''
-        ''        if (places != numpy.arange(len(places))).any():\n''
-        ''            found = found.take(numpy.argsort(places), axis=1)\n''
-        ''            # `take` remembers whose part it is and would warn of writes to it.\n''
-        ''            if hasattr(found, "_is_copy"):\n''
-        ''                found._is_copy = None\n''
-        ''        found.columns = columns\n''
-        ''        found.index = index\n''
-        ''    return _with_extras(reader, found, extras)\n''
-        ''\n''
-        ''\n''
-        ''def _frame_of_block(values, index):\n''
-        ''    """A frame around the memory of a block, without a copy and without looking for other types."""\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return pandas.DataFrame(values.T, index=index, dtype=values.dtype, copy=False)\n''
-        ''\n''
-        ''\n''
-        ''def _usable(reader, values):\n''
-        ''    """Values of a block for this pandas: writable, and in a unit of time that it has."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    if not isinstance(values, numpy.ndarray):\n''
-        ''        return values\n''
-        ''    if not values.flags.writeable:\n''
-        ''        values.flags.writeable = True  # in memory of its own, see rebuild_array\n''
-        ''    return native_times(reader, values)\n''
-        ''\n''
-        ''\n''
-        ''def _dtype_for(values):\n''
-        ''    """The dtype to ask for, so that pandas does not look for a better one in objects."""\n''
-        ''    return object if values.dtype == object else None\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_series(writer, series):\n''
-        ''    values = _memory_of_block(_blocks_of(series)[0].values)\n''
-        ''    return writer.call("pd.series", values, series.index, series.name, _extras(series))\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_series(reader, values, index, name, extras):\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    values = _usable(reader, values)\n''
-        ''    found = pandas.Series(values, index=index, name=name, dtype=_dtype_for(values), copy=False)\n''
-        ''    return _with_extras(reader, found, extras)\n''
-        ''\n''
-        ''\n''
-        ''def _extras(value):\n''
-        ''    """What a frame or series may have beside its data, None for nothing."""\n''
-        ''    kind = type(value)  # asked first: a column can have these names, and old pandas other `flags`\n''
-        ''    attrs = value.attrs if hasattr(kind, "attrs") else None\n''
-        ''    duplicates = value.flags.allows_duplicate_labels if hasattr(kind, "set_flags") else True\n''
-        ''    return (dict(attrs or {}), duplicates) if attrs or not duplicates else None\n''
-        ''\n''
-        ''\n''
-        ''def _with_extras(reader, value, extras):\n''
-        ''    if extras is None:\n''
-        ''        return value\n''
-        ''    attrs, duplicates = extras\n''
-        ''    if attrs:\n''
-        ''        if pandas_major() >= 1:\n''
-        ''            value.attrs.update(attrs)\n''
-        ''        else:\n''
-        ''            lacks_form(reader, "attrs of a %s" % type(value).__name__, "lost", "pandas")\n''
-        ''    if not duplicates:\n''
-        ''        if hasattr(type(value), "set_flags"):\n''
-        ''            value.flags.allows_duplicate_labels = False\n''
-        ''        else:\n''
-        ''            lacks_form(reader, "flag allows_duplicate_labels", "lost", "pandas")\n''
-        ''    return value\n''
-        ''\n''
-        ''\n''
-        ''# --- indexes -----------------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_index(writer, index):\n''
-        ''    return writer.call("pd.index", _memory_of_block(index._values), index.name)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_index(reader, values, name):\n''
-        ''    import numpy\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    if isinstance(values, numpy.ndarray) and values.dtype == object:\n''
-        ''        return pandas.Index(values, name=name, dtype=object)\n''
-        ''    dtype = None if isinstance(values, numpy.ndarray) else values.dtype\n''
-        ''    try:\n''
-        ''        found = pandas.Index(values, name=name, dtype=dtype)\n''
-        ''    except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some\n''
-        ''        found = pandas.Index(numpy.asarray(values, dtype=object), name=name)\n''
-        ''    if str(found.dtype) != str(values.dtype):\n''
-        ''        lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_range(writer, index):\n''
-        ''    if hasattr(type(index), "start"):\n''
-        ''        parts = (index.start, index.stop, index.step)\n''
-        ''    else:\n''
-        ''        parts = (index._start, index._stop, index._step)\n''
-        ''    return writer.call("pd.range", *(parts + (index.name,)))\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_range(reader, start, stop, step, name):\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    return pandas.RangeIndex(start, stop, step, name=name)\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_multi(writer, index):\n''
-        ''    codes = index.codes if hasattr(index, "codes") else index.labels\n''
-        ''    codes = [_plain_array(each) for each in codes]\n''
-        ''    return writer.call("pd.multi", list(index.levels), codes, list(index.names))\n''
-        ''\n''
-        ''\n''
-        ''def _plain_array(values):\n''
-        ''    """As numpy\''s own class: pandas before 0.24 had one of its own for codes."""\n''
-        ''    import numpy\n''
-        ''\n''
-        ''    return numpy.asarray(values).view(numpy.ndarray)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_multi(reader, levels, codes, names):\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    options = {"codes": codes} if hasattr(pandas.MultiIndex, "codes") else {"labels": codes}\n''
-        ''    return pandas.MultiIndex(levels=levels, names=names, verify_integrity=False, **options)\n''
-        ''\n''
-        ''\n''
-        ''# --- missing values ----------------------------------------------------------------------\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_missing(writer, value):\n''
-        ''    return writer.call("pd.missing", "NaT" if type(value).__name__ == "NaTType" else "NA")\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_missing(reader, name):\n''
-        ''    import pandas\n''
-        ''\n''
-        ''    if not hasattr(pandas, name):\n''
-        ''        lacks_form(reader, "pandas.NA", "None", "pandas")\n''
-        ''    return getattr(pandas, name, None)\n''
-    )
+    _codec_pandas_text = r''''''
+
+    import datetime
+
+    def pandas_major():
+        """The first number of pandas'' version."""
+        import pandas
+
+        return int(pandas.__version__.partition(".")[0])
+
+    def reduce_offset(writer, offset):
+        """A DateOffset as its class and arguments."""
+        options = {name: each for name, each in offset.kwds.items() if name != "calendar"}
+        if type(offset).__name__.startswith("Custom"):
+            options.pop("offset", None)
+            options["holidays"] = list(options.get("holidays", ()))
+        for name in ("start", "end"):  # of business hours: lists since 1.1
+            if isinstance(options.get(name), tuple) and len(options[name]) == 1:
+                options[name] = options[name][0]
+        kind = type(offset).__name__
+        if kind == "Easter" and options.get("method") == 3:  # the default; an option since 3.0
+            del options["method"]
+        return writer.call("pd.offset", kind, offset.n, bool(offset.normalize), options)
+
+    def rebuild_offset(reader, kind, n, normalize, options):
+        """The offset again; ticks (hours, seconds) have no `normalize`."""
+        import pandas
+
+        make = getattr(pandas.offsets, kind)
+        if normalize:
+            options = dict(options, normalize=True)
+        return make(n, **options)
+
+    # --- time zones --------------------------------------------------------------------------
+
+    def describe_pandas_zone(zone):
+        """A zone by its name alone where it is what this pandas makes of the name, as it mostly is.
+
+        So each side has its own: pytz before pandas 3, zoneinfo from then on.
+        """
+        if zone is None:
+            return None
+        described = describe_zone(zone)
+        if zone is datetime.timezone.utc:
+            described = None, "UTC"
+        if isinstance(described, tuple):
+            name = described[1]
+            if type(zone) is type(default_zone(name)):
+                return "default", name
+            if described[0] is None:
+                return zone
+        return described
+
+    def find_pandas_zone(reader, described):
+        """The zone that `describe_pandas_zone` described."""
+        if isinstance(described, tuple) and described[0] == "default":
+            zone = default_zone(described[1])
+            if zone is not None:
+                return zone
+            described = "zoneinfo", described[1]
+        if isinstance(described, tuple) and described[0] == "zoneinfo" and _lacks_zoneinfo():
+            lacks_form(reader, "time zone of zoneinfo", "pytz", "pandas")
+            described = "pytz", described[1]
+        return find_zone(reader, described, True)
+
+    def _zone_of_datetimes(reader, described):
+        """The same for tzinfo of datetimes, which pytz''s zones are wrong for."""
+        if isinstance(described, tuple) and described[0] == "default":
+            described = "zoneinfo", described[1]
+        return find_zone(reader, described)
+
+    def _lacks_zoneinfo():
+        """Does this pandas fail on zones of zoneinfo, as all do before 1.5?"""
+        import pandas
+
+        return tuple(map(int, pandas.__version__.split(".")[:2])) < (1, 5)
+
+    _default_zones = {}  # type: Dict[str, Any]
+
+    def default_zone(name):
+        """What this pandas makes of a zone''s name, None if it does not know it."""
+        import pandas
+
+        if name not in _default_zones:
+            try:
+                _default_zones[name] = pandas.Timestamp(0).tz_localize(name).tz
+            except Exception:  # noqa: BLE001 - its type depends on pandas and its package for zones
+                return None
+        return _default_zones[name]
+
+    # --- scalars -----------------------------------------------------------------------------
+
+    def reduce_timestamp(writer, value):
+        """A Timestamp as a datetime64 (UTC) and its zone."""
+        zone = describe_pandas_zone(value.tzinfo)
+        return writer.call("pd.timestamp", _moment(value), zone, getattr(value, "fold", 0))
+
+    def _moment(value):
+        """(number, unit) of a Timestamp or Timedelta; pandas before 2.0 has nanoseconds only."""
+        unit = getattr(value, "unit", None)
+        if unit is None or pandas_major() < 2:
+            return value.value, "ns"
+        return int(value._value), unit
+
+    def rebuild_timestamp(reader, moment, zone, fold):
+        """A Timestamp; a datetime, or datetime64, where this pandas cannot hold it."""
+        import numpy
+        import pandas
+
+        number, unit = moment
+        found = numpy.datetime64(number, unit)
+        if unit != "ns" and pandas_major() < 2:
+            exact = found.astype("M8[ns]")
+            if exact.astype(found.dtype) != found:
+                lacks_form(reader, "Timestamp in %s" % unit, "datetime", "pandas")
+                other = found.astype("M8[us]").item()
+                if not isinstance(other, datetime.datetime) or unit == "ns":
+                    return found
+                if zone is None:
+                    return other
+                utc = other.replace(tzinfo=datetime.timezone.utc)
+                return utc.astimezone(_zone_of_datetimes(reader, zone))
+            lacks_form(reader, "Timestamp in %s" % unit, "one in ns", "pandas")
+            found = exact
+        stamp = pandas.Timestamp(found)
+        if zone is not None:
+            stamp = stamp.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
+        if fold and getattr(stamp, "fold", 1) != fold:
+            stamp = stamp.replace(fold=fold)
+        return stamp
+
+    def reduce_timedelta(writer, value):
+        """A Timedelta as a number and its unit."""
+        return writer.call("pd.timedelta", _moment(value))
+
+    def rebuild_timedelta(reader, moment):
+        """A Timedelta; a timedelta64 where this pandas cannot hold it."""
+        import numpy
+        import pandas
+
+        number, unit = moment
+        found = numpy.timedelta64(number, unit)
+        if unit != "ns" and pandas_major() < 2:
+            exact = found.astype("m8[ns]")
+            got = "one in ns" if exact.astype(found.dtype) == found else "timedelta64"
+            lacks_form(reader, "Timedelta in %s" % unit, got, "pandas")
+            if got == "timedelta64":
+                return found
+            found = exact
+        return pandas.Timedelta(found)
+
+    def reduce_period(writer, value):
+        """A Period as its number and frequency."""
+        return writer.call("pd.period", value.ordinal, value.freq)
+
+    def rebuild_period(reader, ordinal, frequency):
+        """The Period again."""
+        import pandas
+
+        return pandas.Period(ordinal=ordinal, freq=frequency)
+
+    # --- arrays ------------------------------------------------------------------------------
+
+    def native_times(reader, values):
+        """datetime64 or timedelta64 in a unit that this pandas has, or objects where none is exact."""
+        kind = values.dtype.kind
+        if kind not in "mM" or pandas_major() >= 2 or values.dtype.str.endswith("[ns]"):
+            return values
+        exact = values.astype("%s8[ns]" % kind)
+        had = "dtype %s" % values.dtype
+        same = exact.astype(values.dtype).view("i8") == values.view("i8")
+        if same.all():
+            lacks_form(reader, had, str(exact.dtype), "pandas")
+            return exact
+        lacks_form(reader, had, "object", "pandas")
+        return values.astype("%s8[us]" % kind).astype(object)
+
+    def times_of(value):
+        """datetime64 or timedelta64 behind a DatetimeIndex, TimedeltaIndex, or array of pandas."""
+        found = getattr(value, "_data", value)  # an index''s array
+        for name in ("_ndarray", "_data"):  # the first is int64 in pandas 1.1
+            memory = getattr(found, name, None)
+            if getattr(getattr(memory, "dtype", None), "kind", "") in tuple("mM"):
+                return memory
+        return value.asi8.view("M8[ns]" if hasattr(value, "tz") else "m8[ns]")
+
+    def reduce_times(writer, value):
+        """An index or array of datetimes or timedeltas: memory, zone, frequency, name."""
+        is_index = type(value).__name__.endswith("Index")
+        return writer.call(
+            "pd.times",
+            times_of(value),
+            describe_pandas_zone(getattr(value, "tz", None)),
+            getattr(value, "freq", None),
+            is_index,
+            getattr(value, "name", None),
+        )
+
+    def rebuild_times(
+        reader, values, zone, frequency, is_index, name
+    ):
+        """The index, or its array (which before 0.24 is the index)."""
+        import pandas
+
+        kind = values.dtype.kind
+        values = native_times(reader, values)
+        if values.dtype == object:
+            if zone is not None:
+                target = _zone_of_datetimes(reader, zone)
+                utc = datetime.timezone.utc
+                for place, each in enumerate(values):
+                    if isinstance(each, datetime.datetime):
+                        values[place] = each.replace(tzinfo=utc).astimezone(target)
+            return pandas.Index(values, dtype=object, name=name) if is_index else values
+        if kind == "M":
+            found = pandas.DatetimeIndex(values, name=name)
+            if zone is not None:
+                found = found.tz_localize("UTC").tz_convert(find_pandas_zone(reader, zone))
+        else:
+            found = pandas.TimedeltaIndex(values, name=name)
+        if frequency is not None:
+            found.freq = frequency
+        return found if is_index else array_of_index(found)
+
+    def array_of_index(index):
+        """The extension array of an index; before 0.24 the index itself, which served as one."""
+        return getattr(index, "array", index)
+
+    def reduce_periods(writer, value):
+        """An index or array of periods: numbers, frequency, name."""
+        is_index = type(value).__name__.endswith("Index")
+        name = getattr(value, "name", None)
+        return writer.call("pd.periods", value.asi8, value.freq, is_index, name)
+
+    def rebuild_periods(reader, ordinals, frequency, is_index, name):
+        """The index, or its array; objects before 0.24, where only the index existed."""
+        import pandas
+
+        make = pandas.PeriodIndex  # type: Any
+        if hasattr(make, "from_ordinals"):
+            found = make.from_ordinals(ordinals, freq=frequency, name=name)
+        else:
+            found = make(ordinal=ordinals, freq=frequency, name=name)
+        if is_index:
+            return found
+        if hasattr(found, "array"):
+            return found.array
+        lacks_form(reader, "dtype period", "object", "pandas")
+        return found.astype(object).values
+
+    import sys
+
+    # --- categorical, interval, sparse -------------------------------------------------------
+
+    def reduce_categorical(writer, value):
+        """Codes and categories, of a Categorical or its index."""
+        is_index = type(value).__name__.endswith("Index")
+        arguments = (value.codes, value.categories, bool(value.ordered))
+        return writer.call("pd.categorical", *(arguments + (is_index, getattr(value, "name", None))))
+
+    def rebuild_categorical(
+        reader, codes, categories, ordered, is_index, name
+    ):
+        """The Categorical or its index again."""
+        import pandas
+
+        found = pandas.Categorical.from_codes(codes, categories, ordered=ordered)
+        return pandas.CategoricalIndex(found, name=name) if is_index else found
+
+    def reduce_intervals(writer, value):
+        """Left and right ends, of an IntervalArray or its index."""
+        is_index = type(value).__name__.endswith("Index")
+        name = getattr(value, "name", None)
+        return writer.call("pd.intervals", value.left, value.right, value.closed, is_index, name)
+
+    def rebuild_intervals(
+        reader, left, right, closed, is_index, name
+    ):
+        """The index, or its array; objects before 0.24, where only the index existed."""
+        import pandas
+
+        found = pandas.IntervalIndex.from_arrays(left, right, closed=closed, name=name)
+        if is_index:
+            return found
+        if hasattr(found, "array"):
+            return found.array
+        lacks_form(reader, "dtype interval", "object", "pandas")
+        return found.astype(object).values
+
+    def reduce_interval(writer, value):
+        """One interval."""
+        return writer.call("pd.interval", value.left, value.right, value.closed)
+
+    def rebuild_interval(reader, left, right, closed):
+        """The interval again."""
+        import pandas
+
+        return pandas.Interval(left, right, closed=closed)
+
+    def reduce_sparse_array(writer, value):
+        """The values that are there, their places, and the one that fills the rest."""
+        places = value.sp_index.to_int_index().indices
+        kind = "integer" if type(value.sp_index).__name__ == "IntIndex" else "block"
+        return writer.call("pd.sparse", len(value), value.sp_values, places, kind, value.fill_value)
+
+    def rebuild_sparse_array(
+        reader, length, values, places, kind, fill
+    ):
+        """The sparse array; a dense one before 0.25, where it was another thing."""
+        import numpy
+        import pandas
+
+        make = getattr(getattr(pandas, "arrays", None), "SparseArray", None)
+        if make is None:
+            lacks_form(reader, "dtype Sparse", "dense", "pandas")
+            dense = numpy.full(length, fill, values.dtype)
+            dense[places] = values
+            return dense
+        from pandas._libs import sparse
+
+        library = sparse  # type: Any
+        index = library.IntIndex(length, places)
+        if kind == "block":
+            index = index.to_block_index()
+        # The public constructor of this kind has changed its name; this one is in all versions.
+        return make._simple_new(values, index, pandas.SparseDtype(values.dtype, fill))
+
+    # --- nullable numbers --------------------------------------------------------------------
+
+    def reduce_nullable(writer, value):
+        """Values and mask of a nullable integer, float or boolean array."""
+        return writer.call("pd.nullable", str(value.dtype), value._data, value._mask)
+
+    def rebuild_nullable(reader, dtype, values, mask):
+        """The array; numpy''s dtype, or float, or objects where this pandas lacks the nullable one."""
+        make = _nullable_class(values)
+        if make is not None:
+            return make(values, mask)
+        return _without_nullable(reader, "dtype %s" % dtype, values, mask)
+
+    def _nullable_class(values):
+        """The class of nullable arrays for such values, None where this pandas has none."""
+        import pandas
+
+        kinds = {"b": "BooleanArray", "f": "FloatingArray"}
+        arrays = getattr(pandas, "arrays", None)
+        return getattr(arrays, kinds.get(values.dtype.kind, "IntegerArray"), None)
+
+    def _without_nullable(reader, had, values, mask):
+        import numpy
+
+        if not mask.any():
+            lacks_form(reader, had, str(values.dtype), "pandas")
+            return values
+        kind = values.dtype.kind
+        exact = kind in "iu" and bool(
+            (values[~mask].astype("f8").astype(values.dtype) == values[~mask]).all()
+        )
+        if exact and kind in "iu":  # 2**63 as a float comes back as another number
+            exact = bool((numpy.abs(values[~mask].astype("f8")) <= 2.0**53).all())
+        if kind == "f" and not numpy.isnan(values[~mask]).any():
+            found, missing = values.copy(), numpy.nan  # type: Any, Any
+        elif exact:
+            found, missing = values.astype("f8"), numpy.nan
+        else:
+            found, missing = values.astype(object), None
+        found[mask] = missing
+        lacks_form(reader, had, str(found.dtype), "pandas")
+        return found
+
+    # --- strings -----------------------------------------------------------------------------
+
+    FEW = 32  # strings up to which a list of them is quicker than Arrow''s buffers
+
+    def reduce_strings(writer, value):
+        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
+        import numpy
+
+        dtype = value.dtype
+        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
+        storage = getattr(dtype, "storage", "python")
+        chunks = getattr(value, "_pa_array", None)
+        if chunks is None and storage == "pyarrow":
+            chunks = value._data
+        if chunks is not None and len(value) > FEW:
+            return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))
+        texts = numpy.asarray(value, dtype=object).copy()
+        texts[numpy.asarray(value.isna())] = None
+        return writer.call("pd.texts", storage, missing, texts.tolist())
+
+    def _parts_of_arrow(chunks):
+        """Offsets, UTF-8 and mask (or None) of Arrow''s strings."""
+        import numpy
+        import pyarrow
+
+        whole = chunks.cast(pyarrow.large_string()).combine_chunks()
+        if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all
+            whole = (
+                pyarrow.concat_arrays(whole.chunks)
+                if whole.num_chunks
+                else pyarrow.array([], whole.type)
+            )
+        _, offsets, data = whole.buffers()
+        count = len(whole)
+        if not count:
+            return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None
+        ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)
+        text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")
+        mask = numpy.asarray(whole.is_null()) if whole.null_count else None
+        return ends - ends[0], text[ends[0] : ends[-1]], mask
+
+    def rebuild_strings(
+        reader, storage, missing, ends, data, mask
+    ):
+        """The strings, by Arrow where both sides keep them there."""
+        if storage == "pyarrow" and string_dtype(storage, missing) is not None:
+            return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)
+        text = data.tobytes().decode("utf-8")
+        places = ends.tolist()
+        if len(text) == len(data):
+            texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]
+        else:
+            raw = data.tobytes()
+            texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]
+        return rebuild_texts(reader, storage, missing, texts, mask)
+
+    def _strings_by_arrow(dtype, ends, data, mask):
+        import numpy
+        import pyarrow
+
+        valid = None
+        if mask is not None:
+            valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))
+        buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]
+        count = len(ends) - 1
+        found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)
+        return dtype.__from_arrow__(pyarrow.chunked_array([found]))
+
+    def rebuild_texts(reader, storage, missing, texts, mask = None):
+        """The strings from a list; objects where this pandas has no such dtype."""
+        import numpy
+        import pandas
+
+        dtype = string_dtype(storage, missing)
+        if dtype is None and storage == "pyarrow":
+            dtype = string_dtype("python", missing)
+            if dtype is not None:
+                lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")
+        found = numpy.empty(len(texts), object)
+        found[:] = texts
+        absent = numpy.array([each is None for each in texts], bool) if mask is None else mask
+        if dtype is not None:
+            found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
+            return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
+        found[absent] = None if missing == "NA" else numpy.nan
+        lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
+        return found
+
+    def string_dtype(storage, missing):
+        """pandas'' dtype for strings of that kind, None where it lacks it."""
+        import numpy
+        import pandas
+
+        if not hasattr(pandas, "StringDtype"):
+            return None
+        try:
+            if missing == "nan":
+                return pandas.StringDtype(storage, na_value=numpy.nan)
+            if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
+                return pandas.StringDtype()
+            return pandas.StringDtype(storage)
+        except (TypeError, ImportError):
+            if missing == "NA" and storage == "python":
+                return pandas.StringDtype()
+            return None
+
+    def reduce_arrow(writer, value):
+        """An array that Arrow keeps: numbers as values and mask, the rest as a stream of Arrow''s."""
+        import numpy
+        import pyarrow
+
+        chunks = getattr(value, "_pa_array", None)
+        if chunks is None:
+            chunks = value._data
+        kind = chunks.type
+        if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):
+            mask = numpy.asarray(chunks.is_null().to_numpy())
+            values = numpy.asarray((chunks.fill_null(0) if chunks.null_count else chunks).to_numpy())
+            return writer.call("pd.arrow_numbers", str(kind), values, mask)
+        table = pyarrow.table({"": chunks})
+        sink = pyarrow.BufferOutputStream()
+        with pyarrow.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        return writer.call("pd.arrow", str(kind), writer.put(memoryview(sink.getvalue())))
+
+    def _arrow_dtype():
+        """pandas.ArrowDtype, None where it or pyarrow is missing."""
+        import pandas
+
+        try:
+            import pyarrow
+        except ImportError:
+            return None
+        return getattr(pandas, "ArrowDtype", None)
+
+    def rebuild_arrow_numbers(reader, kind, values, mask):
+        """The array again; nullable or numpy''s numbers where Arrow is missing here."""
+        make = _arrow_dtype()
+        if make is None:
+            had = "dtype %s[pyarrow]" % kind
+            nullable = _nullable_class(values) if kind != "halffloat" else None
+            if nullable is None:
+                return _without_nullable(reader, had, values, mask)
+            found = nullable(values, mask)
+            lacks_form(reader, had, str(found.dtype), "pandas with pyarrow")
+            return found
+        import pyarrow
+
+        dtype = make(pyarrow.type_for_alias(kind))
+        column = pyarrow.array(values, type=dtype.pyarrow_dtype, mask=mask if mask.any() else None)
+        return dtype.__from_arrow__(pyarrow.chunked_array([column]))
+
+    def rebuild_arrow(reader, kind, data):
+        """The array again."""
+        make = _arrow_dtype()
+        if make is None:
+            raise ImportError(
+                "a column of dtype %s[pyarrow] needs pyarrow and pandas 1.5 or newer on this side: "
+                "convert it with astype before it is sent" % kind
+            )
+        import pyarrow
+
+        column = pyarrow.ipc.open_stream(bytes(reader.get(data))).read_all().column(0)
+        return make(column.type).__from_arrow__(column)
+
+    def reduce_numpy_array_of_pandas(writer, value):
+        """pandas'' wrapper of a numpy array."""
+        return writer.call("pd.wrapped", value._ndarray)
+
+    def rebuild_numpy_array_of_pandas(reader, values):
+        """The wrapper again, without one before 0.24."""
+        import pandas
+
+        arrays = getattr(pandas, "arrays", None)
+        make = getattr(arrays, "NumpyExtensionArray", None) or getattr(arrays, "PandasArray", None)
+        if make is None:
+            lacks_form(reader, "pandas'' wrapper of an array", "the array", "pandas")
+            return values
+        return make(values)
+
+    # --- dtypes ------------------------------------------------------------------------------
+
+    def reduce_pandas_dtype(writer, dtype):
+        """A dtype as its parts, or by its name where it has none."""
+        kind = type(dtype).__name__
+        if kind == "CategoricalDtype":
+            return writer.call("pd.dtype", kind, (dtype.categories, dtype.ordered))
+        if kind == "DatetimeTZDtype":
+            return writer.call("pd.dtype", "by_example", _one_of(dtype))
+        if kind == "PeriodDtype":
+            return writer.call("pd.dtype", kind, (dtype.freq,))
+        if kind == "IntervalDtype":
+            return writer.call("pd.dtype", kind, (dtype.subtype, getattr(dtype, "closed", None)))
+        if kind in ("StringDtype", "ArrowDtype"):
+            return writer.call("pd.dtype", "by_example", _one_of(dtype))
+        if kind == "SparseDtype":
+            return writer.call("pd.dtype", kind, (dtype.subtype, dtype.fill_value))
+        return writer.call("pd.dtype", "by_name", str(dtype))
+
+    def _one_of(dtype):
+        """An empty array of a dtype."""
+        import pandas
+
+        return array_of_index(pandas.Series([], dtype=dtype))
+
+    def rebuild_pandas_dtype(reader, kind, parts):
+        """The dtype again."""
+        import pandas
+
+        if kind == "by_name":
+            found = pandas.api.types.pandas_dtype(parts)
+            if str(found) != parts:
+                raise TypeError("pandas %s has no dtype %s" % (pandas.__version__, parts))
+            return found
+        if kind == "by_example":
+            return parts.dtype
+        where = pandas if hasattr(pandas, kind) else pandas.api.types  # type: Any
+        make = getattr(where, kind)
+        if kind == "IntervalDtype" and not hasattr(make, "closed"):  # before 1.3
+            lacks_form(reader, "closed of an IntervalDtype", "lost", "pandas")
+            parts = parts[:1]
+        return make(*parts)
+
+    import sys
+    import warnings
+
+    def pandas_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        reducers = {
+            "DataFrame": _reduce_frame,
+            "Series": _reduce_series,
+            "Index": _reduce_index,
+            "Int64Index": _reduce_index,
+            "UInt64Index": _reduce_index,
+            "Float64Index": _reduce_index,
+            "RangeIndex": _reduce_range,
+            "MultiIndex": _reduce_multi,
+            "DatetimeIndex": reduce_times,
+            "TimedeltaIndex": reduce_times,
+            "DatetimeArray": reduce_times,
+            "TimedeltaArray": reduce_times,
+            "PeriodIndex": reduce_periods,
+            "PeriodArray": reduce_periods,
+            "IntervalIndex": reduce_intervals,
+            "IntervalArray": reduce_intervals,
+            "CategoricalIndex": reduce_categorical,
+            "Categorical": reduce_categorical,
+            "IntegerArray": reduce_nullable,
+            "FloatingArray": reduce_nullable,
+            "BooleanArray": reduce_nullable,
+            "StringArray": reduce_strings,
+            "StringArrayNumpySemantics": reduce_strings,
+            "ArrowStringArray": reduce_strings,
+            "ArrowStringArrayNumpySemantics": reduce_strings,
+            "ArrowExtensionArray": reduce_arrow,
+            "NumpyExtensionArray": reduce_numpy_array_of_pandas,
+            "PandasArray": reduce_numpy_array_of_pandas,
+            "SparseArray": reduce_sparse_array,
+            "Timestamp": reduce_timestamp,
+            "Timedelta": reduce_timedelta,
+            "Period": reduce_period,
+            "Interval": reduce_interval,
+            "NaTType": _reduce_missing,
+            "NAType": _reduce_missing,
+        }
+        if hasattr(kind, "kwds") and hasattr(kind, "normalize"):
+            return reduce_offset
+        if kind.__name__.endswith("Dtype"):
+            return reduce_pandas_dtype
+        return reducers.get(kind.__name__)
+
+    def pandas_rebuilders():
+        """The rebuilders by name."""
+        return {
+            "pd.frame": _rebuild_frame,
+            "pd.series": _rebuild_series,
+            "pd.index": _rebuild_index,
+            "pd.range": _rebuild_range,
+            "pd.multi": _rebuild_multi,
+            "pd.times": rebuild_times,
+            "pd.periods": rebuild_periods,
+            "pd.intervals": rebuild_intervals,
+            "pd.categorical": rebuild_categorical,
+            "pd.nullable": rebuild_nullable,
+            "pd.strings": rebuild_strings,
+            "pd.texts": rebuild_texts,
+            "pd.arrow": rebuild_arrow,
+            "pd.arrow_numbers": rebuild_arrow_numbers,
+            "pd.wrapped": rebuild_numpy_array_of_pandas,
+            "pd.sparse": rebuild_sparse_array,
+            "pd.timestamp": rebuild_timestamp,
+            "pd.timedelta": rebuild_timedelta,
+            "pd.period": rebuild_period,
+            "pd.interval": rebuild_interval,
+            "pd.missing": _rebuild_missing,
+            "pd.offset": rebuild_offset,
+            "pd.dtype": rebuild_pandas_dtype,
+        }
+
+    # --- frames and series -------------------------------------------------------------------
+
+    def _blocks_of(value):
+        manager = getattr(value, "_mgr", None)
+        return (value._data if manager is None else manager).blocks
+
+    def _memory_of_block(values):
+        """A block''s numpy array, also behind datetimes and wrappers; else its extension array."""
+        import numpy
+
+        kind = type(values).__name__
+        if isinstance(values, numpy.ndarray):
+            return values
+        if kind in ("DatetimeArray", "TimedeltaArray", "DatetimeIndex", "TimedeltaIndex"):
+            return values if getattr(values, "tz", None) is not None else times_of(values)
+        if kind in ("NumpyExtensionArray", "PandasArray"):
+            return values._ndarray
+        return values
+
+    def _reduce_frame(writer, frame):
+        import numpy
+
+        parts = []
+        for block in _blocks_of(frame):
+            values = _memory_of_block(block.values)
+            places = numpy.asarray(block.mgr_locs.as_array)
+            if not isinstance(values, numpy.ndarray) and getattr(values, "ndim", 1) == 2:
+                for row in range(len(places)):  # datetimes with a zone
+                    parts.append((places[row : row + 1], values[row]))
+            else:
+                parts.append((places, values))
+        return writer.call("pd.frame", parts, frame.columns, frame.index, _extras(frame))
+
+    def _rebuild_frame(reader, parts, columns, index, extras):
+        import numpy
+        import pandas
+
+        pieces, order = [], []
+        for places, values in parts:
+            order.append(places)
+            values = _usable(reader, values)
+            if isinstance(values, numpy.ndarray) and values.ndim == 2:
+                piece = _frame_of_block(values, index)
+            else:
+                piece = pandas.Series(values, index=index, name=0, dtype=_dtype_for(values), copy=False)
+            pieces.append(piece)
+        if not pieces:
+            found = pandas.DataFrame(index=index, columns=columns)
+        elif len(pieces) == 1:
+            found = pieces[0].to_frame() if pieces[0].ndim == 1 else pieces[0]
+        else:
+            found = pandas.concat(pieces, axis=1)
+        if pieces:
+            places = numpy.concatenate(order)
+            if (places != numpy.arange(len(places))).any():
+                found = found.take(numpy.argsort(places), axis=1)
+                # `take` remembers whose part it is and would warn of writes to it.
+                if hasattr(found, "_is_copy"):
+                    found._is_copy = None
+            found.columns = columns
+            found.index = index
+        return _with_extras(reader, found, extras)
+
+    def _frame_of_block(values, index):
+        """A frame around the memory of a block, without a copy and without looking for other types."""
+        import pandas
+
+        return pandas.DataFrame(values.T, index=index, dtype=values.dtype, copy=False)
+
+    def _usable(reader, values):
+        """Values of a block for this pandas: writable, and in a unit of time that it has."""
+        import numpy
+
+        if not isinstance(values, numpy.ndarray):
+            return values
+        if not values.flags.writeable:
+            values.flags.writeable = True  # in memory of its own, see rebuild_array
+        return native_times(reader, values)
+
+    def _dtype_for(values):
+        """The dtype to ask for, so that pandas does not look for a better one in objects."""
+        return object if values.dtype == object else None
+
+    def _reduce_series(writer, series):
+        values = _memory_of_block(_blocks_of(series)[0].values)
+        return writer.call("pd.series", values, series.index, series.name, _extras(series))
+
+    def _rebuild_series(reader, values, index, name, extras):
+        import pandas
+
+        values = _usable(reader, values)
+        found = pandas.Series(values, index=index, name=name, dtype=_dtype_for(values), copy=False)
+        return _with_extras(reader, found, extras)
+
+    def _extras(value):
+        """What a frame or series may have beside its data, None for nothing."""
+        kind = type(value)  # asked first: a column can have these names, and old pandas other `flags`
+        attrs = value.attrs if hasattr(kind, "attrs") else None
+        duplicates = value.flags.allows_duplicate_labels if hasattr(kind, "set_flags") else True
+        return (dict(attrs or {}), duplicates) if attrs or not duplicates else None
+
+    def _with_extras(reader, value, extras):
+        if extras is None:
+            return value
+        attrs, duplicates = extras
+        if attrs:
+            if pandas_major() >= 1:
+                value.attrs.update(attrs)
+            else:
+                lacks_form(reader, "attrs of a %s" % type(value).__name__, "lost", "pandas")
+        if not duplicates:
+            if hasattr(type(value), "set_flags"):
+                value.flags.allows_duplicate_labels = False
+            else:
+                lacks_form(reader, "flag allows_duplicate_labels", "lost", "pandas")
+        return value
+
+    # --- indexes -----------------------------------------------------------------------------
+
+    def _reduce_index(writer, index):
+        return writer.call("pd.index", _memory_of_block(index._values), index.name)
+
+    def _rebuild_index(reader, values, name):
+        import numpy
+        import pandas
+
+        if isinstance(values, numpy.ndarray) and values.dtype == object:
+            return pandas.Index(values, name=name, dtype=object)
+        dtype = None if isinstance(values, numpy.ndarray) else values.dtype
+        try:
+            found = pandas.Index(values, name=name, dtype=dtype)
+        except TypeError:  # before 1.4 an index has no extension dtype; 1.0 does not even know some
+            found = pandas.Index(numpy.asarray(values, dtype=object), name=name)
+        if str(found.dtype) != str(values.dtype):
+            lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
+        return found
+
+    def _reduce_range(writer, index):
+        if hasattr(type(index), "start"):
+            parts = (index.start, index.stop, index.step)
+        else:
+            parts = (index._start, index._stop, index._step)
+        return writer.call("pd.range", *(parts + (index.name,)))
+
+    def _rebuild_range(reader, start, stop, step, name):
+        import pandas
+
+        return pandas.RangeIndex(start, stop, step, name=name)
+
+    def _reduce_multi(writer, index):
+        codes = index.codes if hasattr(index, "codes") else index.labels
+        codes = [_plain_array(each) for each in codes]
+        return writer.call("pd.multi", list(index.levels), codes, list(index.names))
+
+    def _plain_array(values):
+        """As numpy''s own class: pandas before 0.24 had one of its own for codes."""
+        import numpy
+
+        return numpy.asarray(values).view(numpy.ndarray)
+
+    def _rebuild_multi(reader, levels, codes, names):
+        import pandas
+
+        options = {"codes": codes} if hasattr(pandas.MultiIndex, "codes") else {"labels": codes}
+        return pandas.MultiIndex(levels=levels, names=names, verify_integrity=False, **options)
+
+    # --- missing values ----------------------------------------------------------------------
+
+    def _reduce_missing(writer, value):
+        return writer.call("pd.missing", "NaT" if type(value).__name__ == "NaTType" else "NA")
+
+    def _rebuild_missing(reader, name):
+        import pandas
+
+        if not hasattr(pandas, name):
+            lacks_form(reader, "pandas.NA", "None", "pandas")
+        return getattr(pandas, name, None)
+
+    ''''''
     pandas_rebuilders = _codec_pandas("pandas_rebuilders")
     pandas_reducer = _codec_pandas("pandas_reducer")
-    def _codec_scipy(entry, scope={"lacks_form": lacks_form}):
+    def _codec_scipy(entry, scope={"__name__": __name__, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
-                exec(compile(_codec_scipy_text, call.__code__.co_filename, "exec"), scope)
+                text = "if True:" + _codec_scipy_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
             return scope[entry](*arguments)
         return call
-    _codec_scipy_text = (
-        ''\n''
-        ''\n''
-        ''import sys\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''_PARTS = {\n''
-        ''    "csr": ("data", "indices", "indptr"),\n''
-        ''    "csc": ("data", "indices", "indptr"),\n''
-        ''    "bsr": ("data", "indices", "indptr"),\n''
-        ''    "dia": ("data", "offsets"),\n''
-        ''    "lil": ("rows", "data"),\n''
-        ''}\n''
-        ''\n''
-        ''\n''
-        ''def scipy_reducer(kind):\n''
-        ''    """The reducer for objects of exactly this type, None for those that pickle knows best."""\n''
-        ''    sparse = sys.modules.get("scipy.sparse")  # type: Any\n''
-        ''    if sparse is None or getattr(sparse, kind.__name__, None) is not kind:\n''
-        ''        return None\n''
-        ''    return (\n''
-        ''        _reduce_sparse\n''
-        ''        if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok")\n''
-        ''        else None\n''
-        ''    )\n''
-        ''\n''
-        ''\n''
-        ''def scipy_rebuilders():\n''
-        ''    """The rebuilders by name."""\n''
-        ''    return {"sp.sparse": _rebuild_sparse}\n''
-        ''\n''
-        ''\n''
-        ''def _reduce_sparse(writer, matrix):\n''
-        ''    kind = type(matrix).__name__\n''
-        ''    source = matrix.tocoo() if kind[:3] == "dok" else matrix\n''
-        ''    if kind[:3] in _PARTS:\n''
-        ''        parts = tuple(getattr(matrix, name) for name in _PARTS[kind[:3]])\n''
-        ''    else:\n''
-        ''        parts = (source.data,) + tuple(getattr(source, "coords", None) or (source.row, source.col))\n''
-        ''    return writer.call("sp.sparse", kind, matrix.shape, matrix.dtype, parts)\n''
-        ''\n''
-        ''\n''
-        ''def _rebuild_sparse(reader, kind, shape, dtype, parts):\n''
-        ''    import scipy.sparse\n''
-        ''\n''
-        ''    if not hasattr(scipy.sparse, kind):\n''
-        ''        older = kind.replace("_array", "_matrix")\n''
-        ''        lacks_form(reader, "scipy.sparse.%s" % kind, older, "scipy")\n''
-        ''        kind = older\n''
-        ''    make = getattr(scipy.sparse, kind)\n''
-        ''    form = kind[:3]\n''
-        ''    if form == "lil":\n''
-        ''        found = make(shape, dtype=dtype)\n''
-        ''        found.rows, found.data = parts\n''
-        ''    elif form == "coo":\n''
-        ''        found = make((parts[0], parts[1:]), shape=shape)\n''
-        ''    elif form == "dok":\n''
-        ''        coo = scipy.sparse.coo_matrix if kind.endswith("matrix") else scipy.sparse.coo_array\n''
-        ''        found = coo((parts[0], parts[1:]), shape=shape).todok()\n''
-        ''    else:\n''
-        ''        found = make(parts, shape=shape)\n''
-        ''        for name, part in zip(_PARTS[form], parts):\n''
-        ''            setattr(found, name, part)  # with the very dtype of its indices\n''
-        ''    return found\n''
-    )
+    _codec_scipy_text = r''''''
+
+    import sys
+
+    _PARTS = {
+        "csr": ("data", "indices", "indptr"),
+        "csc": ("data", "indices", "indptr"),
+        "bsr": ("data", "indices", "indptr"),
+        "dia": ("data", "offsets"),
+        "lil": ("rows", "data"),
+    }
+
+    def scipy_reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        sparse = sys.modules.get("scipy.sparse")  # type: Any
+        if sparse is None or getattr(sparse, kind.__name__, None) is not kind:
+            return None
+        return (
+            _reduce_sparse
+            if kind.__name__[:3] in _PARTS or kind.__name__[:3] in ("coo", "dok")
+            else None
+        )
+
+    def scipy_rebuilders():
+        """The rebuilders by name."""
+        return {"sp.sparse": _rebuild_sparse}
+
+    def _reduce_sparse(writer, matrix):
+        kind = type(matrix).__name__
+        source = matrix.tocoo() if kind[:3] == "dok" else matrix
+        if kind[:3] in _PARTS:
+            parts = tuple(getattr(matrix, name) for name in _PARTS[kind[:3]])
+        else:
+            parts = (source.data,) + tuple(getattr(source, "coords", None) or (source.row, source.col))
+        return writer.call("sp.sparse", kind, matrix.shape, matrix.dtype, parts)
+
+    def _rebuild_sparse(reader, kind, shape, dtype, parts):
+        import scipy.sparse
+
+        if not hasattr(scipy.sparse, kind):
+            older = kind.replace("_array", "_matrix")
+            lacks_form(reader, "scipy.sparse.%s" % kind, older, "scipy")
+            kind = older
+        make = getattr(scipy.sparse, kind)
+        form = kind[:3]
+        if form == "lil":
+            found = make(shape, dtype=dtype)
+            found.rows, found.data = parts
+        elif form == "coo":
+            found = make((parts[0], parts[1:]), shape=shape)
+        elif form == "dok":
+            coo = scipy.sparse.coo_matrix if kind.endswith("matrix") else scipy.sparse.coo_array
+            found = coo((parts[0], parts[1:]), shape=shape).todok()
+        else:
+            found = make(parts, shape=shape)
+            for name, part in zip(_PARTS[form], parts):
+                setattr(found, name, part)  # with the very dtype of its indices
+        return found
+
+    ''''''
     scipy_rebuilders = _codec_scipy("scipy_rebuilders")
     scipy_reducer = _codec_scipy("scipy_reducer")
 
@@ -2014,8 +1890,8 @@ def sqlexec_runner():
     ):
         """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
 
-        `aliases` maps names of the package sqlexec, and full names of other packages, to what is
-        taken for them; `sender` has the "packages" of the other side and their versions, for the
+        `aliases` gives what is taken for a name of the package sqlexec, or a full name of another
+        package, else None; `sender` has the "packages" of the other side and their versions, for the
         messages of errors.
         """
         if not len(pieces[0]):
@@ -2132,7 +2008,7 @@ def sqlexec_runner():
         ):
             super().__init__(stream)
             self._pieces = pieces
-            self._aliases = aliases or {}
+            self._aliases = aliases
             self._last = self._missing = ""
             self.sender = (sender or {}).get("packages", {})
             self.warned = set()  # type: Any
@@ -2142,9 +2018,10 @@ def sqlexec_runner():
             if module == WIRE:
                 return self._rebuild
             root = module.partition(".")[0]
-            alias = name if root == "sqlexec" else module + "." + name
-            if alias in self._aliases:
-                return self._aliases[alias]
+            if self._aliases is not None:
+                found = self._aliases(name if root == "sqlexec" else module + "." + name)
+                if found is not None:
+                    return found
             self._last = root
             name = _RENAMED.get((module, name), name)
             try:
@@ -2393,148 +2270,141 @@ def sqlexec_runner():
         if type(values) is not list or len(values) != count:
             raise FrameError("it has not the %d values that its header says" % count)
         return values
-    def _blame(entry, scope={}):
+    def _blame(entry, scope={"__name__": __name__, }):
         def call(*arguments):
             if entry not in scope:
-                exec(compile(_blame_text, call.__code__.co_filename, "exec"), scope)
+                text = "if True:" + _blame_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
             return scope[entry](*arguments)
         return call
-    _blame_text = (
-        ''\n''
-        ''\n''
-        ''import functools\n''
-        ''import types\n''
-        ''from itertools import islice\n''
-        ''\n''
-        ''\n''
-        ''_DEEPEST = 12  # steps from an argument or function to what is named\n''
-        ''_WIDEST = 1000  # items of a container that are looked at\n''
-        ''\n''
-        ''\n''
-        ''def culprit(name, value, dumps):\n''
-        ''    """Name the smallest object in a value that cannot be pickled, by the way to it.\n''
-        ''\n''
-        ''    Parameters\n''
-        ''    ----------\n''
-        ''    name : str\n''
-        ''        What to call the value.\n''
-        ''    value : object\n''
-        ''        One that `dumps` fails for.\n''
-        ''    dumps : callable\n''
-        ''        The pickling function; an object is at fault where it raises.\n''
-        ''\n''
-        ''    Example\n''
-        ''    -------\n''
-        ''    >>> import pickle, threading\n''
-        ''    >>> culprit("argument \''x\''", {"lock": threading.Lock()}, pickle.dumps)\n''
-        ''    "item \''lock\'' of argument \''x\'' (an object of type _thread.lock)"\n''
-        ''    """\n''
-        ''    seen = set()  # type: Set[int]\n''
-        ''    for _ in range(_DEEPEST):\n''
-        ''        seen.add(id(value))\n''
-        ''        for step, child in _children(value):\n''
-        ''            if id(child) not in seen and not is_picklable(child, dumps):\n''
-        ''                name, value = "%s of %s" % (step, name), child\n''
-        ''                break\n''
-        ''        else:\n''
-        ''            break\n''
-        ''    kind = type(value)\n''
-        ''    module = "" if kind.__module__ == "builtins" else kind.__module__ + "."\n''
-        ''    return "%s (an object of type %s%s)" % (name, module, kind.__qualname__)\n''
-        ''\n''
-        ''\n''
-        ''def is_picklable(value, dumps):\n''
-        ''    """Does `dumps` take it?"""\n''
-        ''    try:\n''
-        ''        dumps(value)\n''
-        ''    except Exception:  # noqa: BLE001 - any failure means: this one is at fault\n''
-        ''        return False\n''
-        ''    return True\n''
-        ''\n''
-        ''\n''
-        ''def _children(value):\n''
-        ''    """What an object\''s pickle is made of, with the words for the step to it."""\n''
-        ''    if isinstance(value, types.FunctionType):\n''
-        ''        for step in _parts_of_function(value):\n''
-        ''            yield step\n''
-        ''    elif isinstance(value, types.MethodType):\n''
-        ''        yield "the object", value.__self__\n''
-        ''        yield "the function", value.__func__\n''
-        ''    elif isinstance(value, functools.partial):\n''
-        ''        yield "the function", value.func\n''
-        ''        for place, child in enumerate(value.args):\n''
-        ''            yield "argument %d" % place, child\n''
-        ''        for key, child in value.keywords.items():\n''
-        ''            yield "argument %r" % key, child\n''
-        ''    elif isinstance(value, (staticmethod, classmethod)):\n''
-        ''        yield "the function", value.__func__\n''
-        ''    elif isinstance(value, type):\n''
-        ''        for key, child in list(vars(value).items()):\n''
-        ''            if key not in ("__dict__", "__weakref__"):\n''
-        ''                yield "class attribute %r" % key, child\n''
-        ''    else:\n''
-        ''        for step in _items(value):\n''
-        ''            yield step\n''
-        ''        for step in _attributes(value):\n''
-        ''            yield step\n''
-        ''\n''
-        ''\n''
-        ''def _parts_of_function(function):\n''
-        ''    cells = function.__closure__ or ()\n''
-        ''    for name, cell in zip(function.__code__.co_freevars, cells):\n''
-        ''        try:\n''
-        ''            yield "closure variable %r" % name, cell.cell_contents\n''
-        ''        except ValueError:  # still empty\n''
-        ''            continue\n''
-        ''    for name in sorted(_names(function.__code__)):\n''
-        ''        if name in function.__globals__:\n''
-        ''            yield "global %r" % name, function.__globals__[name]\n''
-        ''    for child in function.__defaults__ or ():\n''
-        ''        yield "a default value", child\n''
-        ''    for name, child in (function.__kwdefaults__ or {}).items():\n''
-        ''        yield "the default of %r" % name, child\n''
-        ''    for name, child in vars(function).items():\n''
-        ''        yield "attribute %r" % name, child\n''
-        ''\n''
-        ''\n''
-        ''def _names(code):\n''
-        ''    """Names in a code and in those of its inner functions."""\n''
-        ''    found = set(code.co_names)\n''
-        ''    for constant in code.co_consts:\n''
-        ''        if isinstance(constant, types.CodeType):\n''
-        ''            found |= _names(constant)\n''
-        ''    return found\n''
-        ''\n''
-        ''\n''
-        ''def _items(value):\n''
-        ''    if isinstance(value, dict):\n''
-        ''        for key, child in islice(list(value.items()), _WIDEST):\n''
-        ''            yield "item %.100r" % (key,), child\n''
-        ''            yield "a key", key\n''
-        ''    elif isinstance(value, (list, tuple, set, frozenset)):\n''
-        ''        for place, child in enumerate(islice(value, _WIDEST)):\n''
-        ''            yield "item %d" % place, child\n''
-        ''\n''
-        ''\n''
-        ''def _attributes(value):\n''
-        ''    """Attributes, in __dict__ and in slots; else what the object\''s own __reduce_ex__ gives."""\n''
-        ''    names = list(getattr(value, "__dict__", ()))\n''
-        ''    for kind in type(value).__mro__:\n''
-        ''        slots = vars(kind).get("__slots__", ())\n''
-        ''        names.extend([slots] if isinstance(slots, str) else slots)\n''
-        ''    for name in names[:_WIDEST]:\n''
-        ''        if name not in ("__dict__", "__weakref__") and hasattr(value, name):\n''
-        ''            yield "attribute %r" % name, getattr(value, name)\n''
-        ''    try:\n''
-        ''        reduced = value.__reduce_ex__(4)\n''
-        ''    except Exception:  # noqa: BLE001 - then it is itself at fault\n''
-        ''        return\n''
-        ''    if isinstance(reduced, tuple):\n''
-        ''        for child in reduced[1]:\n''
-        ''            yield "a part", child\n''
-        ''        for child in islice(reduced[3] or (), _WIDEST) if len(reduced) > 3 else ():\n''
-        ''            yield "an item", child\n''
-    )
+    _blame_text = r''''''
+
+    import functools
+    import types
+    from itertools import islice
+
+    _DEEPEST = 12  # steps from an argument or function to what is named
+    _WIDEST = 1000  # items of a container that are looked at
+
+    def culprit(name, value, dumps):
+        """Name the smallest object in a value that cannot be pickled, by the way to it.
+
+        Parameters
+        ----------
+        name : str
+            What to call the value.
+        value : object
+            One that `dumps` fails for.
+        dumps : callable
+            The pickling function; an object is at fault where it raises.
+
+        Example
+        -------
+        >>> import pickle, threading
+        >>> culprit("argument ''x''", {"lock": threading.Lock()}, pickle.dumps)
+        "item ''lock'' of argument ''x'' (an object of type _thread.lock)"
+        """
+        seen = set()  # type: Set[int]
+        for _ in range(_DEEPEST):
+            seen.add(id(value))
+            for step, child in _children(value):
+                if id(child) not in seen and not is_picklable(child, dumps):
+                    name, value = "%s of %s" % (step, name), child
+                    break
+            else:
+                break
+        kind = type(value)
+        module = "" if kind.__module__ == "builtins" else kind.__module__ + "."
+        return "%s (an object of type %s%s)" % (name, module, kind.__qualname__)
+
+    def is_picklable(value, dumps):
+        """Does `dumps` take it?"""
+        try:
+            dumps(value)
+        except Exception:  # noqa: BLE001 - any failure means: this one is at fault
+            return False
+        return True
+
+    def _children(value):
+        """What an object''s pickle is made of, with the words for the step to it."""
+        if isinstance(value, types.FunctionType):
+            for step in _parts_of_function(value):
+                yield step
+        elif isinstance(value, types.MethodType):
+            yield "the object", value.__self__
+            yield "the function", value.__func__
+        elif isinstance(value, functools.partial):
+            yield "the function", value.func
+            for place, child in enumerate(value.args):
+                yield "argument %d" % place, child
+            for key, child in value.keywords.items():
+                yield "argument %r" % key, child
+        elif isinstance(value, (staticmethod, classmethod)):
+            yield "the function", value.__func__
+        elif isinstance(value, type):
+            for key, child in list(vars(value).items()):
+                if key not in ("__dict__", "__weakref__"):
+                    yield "class attribute %r" % key, child
+        else:
+            for step in _items(value):
+                yield step
+            for step in _attributes(value):
+                yield step
+
+    def _parts_of_function(function):
+        cells = function.__closure__ or ()
+        for name, cell in zip(function.__code__.co_freevars, cells):
+            try:
+                yield "closure variable %r" % name, cell.cell_contents
+            except ValueError:  # still empty
+                continue
+        for name in sorted(_names(function.__code__)):
+            if name in function.__globals__:
+                yield "global %r" % name, function.__globals__[name]
+        for child in function.__defaults__ or ():
+            yield "a default value", child
+        for name, child in (function.__kwdefaults__ or {}).items():
+            yield "the default of %r" % name, child
+        for name, child in vars(function).items():
+            yield "attribute %r" % name, child
+
+    def _names(code):
+        """Names in a code and in those of its inner functions."""
+        found = set(code.co_names)
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                found |= _names(constant)
+        return found
+
+    def _items(value):
+        if isinstance(value, dict):
+            for key, child in islice(list(value.items()), _WIDEST):
+                yield "item %.100r" % (key,), child
+                yield "a key", key
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            for place, child in enumerate(islice(value, _WIDEST)):
+                yield "item %d" % place, child
+
+    def _attributes(value):
+        """Attributes, in __dict__ and in slots; else what the object''s own __reduce_ex__ gives."""
+        names = list(getattr(value, "__dict__", ()))
+        for kind in type(value).__mro__:
+            slots = vars(kind).get("__slots__", ())
+            names.extend([slots] if isinstance(slots, str) else slots)
+        for name in names[:_WIDEST]:
+            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+                yield "attribute %r" % name, getattr(value, name)
+        try:
+            reduced = value.__reduce_ex__(4)
+        except Exception:  # noqa: BLE001 - then it is itself at fault
+            return
+        if isinstance(reduced, tuple):
+            for child in reduced[1]:
+                yield "a part", child
+            for child in islice(reduced[3] or (), _WIDEST) if len(reduced) > 3 else ():
+                yield "an item", child
+
+    ''''''
     culprit = _blame("culprit")
 
 
@@ -2703,7 +2573,14 @@ def sqlexec_runner():
     def _flush_c():
         if _C_LIBRARY is not None:
             _C_LIBRARY._flushall() if os.name == "nt" else _C_LIBRARY.fflush(None)
-
+    def _failures(entry, scope={"__name__": __name__, "exception_reducer": exception_reducer, "make_exception": make_exception, "parts_of_exception": parts_of_exception, "text_of": text_of}):
+        def call(*arguments):
+            if entry not in scope:
+                text = "if True:" + _failures_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _failures_text = r''''''
 
     import pickle
     import sys
@@ -2837,184 +2714,181 @@ def sqlexec_runner():
                 if len(found) < LONGEST_CHAIN:
                     found.append(other)
         return found
-    def _limits(entry, scope={}):
+
+    ''''''
+    describe = _failures("describe")
+    describe_current = _failures("describe_current")
+    dump_error = _failures("dump_error")
+    def _limits(entry, scope={"__name__": __name__, }):
         def call(*arguments):
             if entry not in scope:
-                exec(compile(_limits_text, call.__code__.co_filename, "exec"), scope)
+                text = "if True:" + _limits_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
             return scope[entry](*arguments)
         return call
-    _limits_text = (
-        ''\n''
-        ''\n''
-        ''import ctypes\n''
-        ''import faulthandler\n''
-        ''import io\n''
-        ''import os\n''
-        ''import signal\n''
-        ''import sys\n''
-        ''import threading\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''\n''
-        ''GRACE = 3.0  # seconds\n''
-        ''SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them\n''
-        ''\n''
-        ''\n''
-        ''class TaskTimeout(TimeoutError):\n''
-        ''    """The task took longer than it may."""\n''
-        ''\n''
-        ''\n''
-        ''class TimeLimit:\n''
-        ''    """Limits tasks, one after the other, while it is entered as a context.\n''
-        ''\n''
-        ''    `kind` is the class of the exception in the task; `fatal` whether a task that cannot be\n''
-        ''    interrupted ends the process.\n''
-        ''    """\n''
-        ''\n''
-        ''    def __init__(\n''
-        ''        self,\n''
-        ''        seconds,\n''
-        ''        kind = TaskTimeout,\n''
-        ''        fatal = True,\n''
-        ''    ):\n''
-        ''        self._seconds = seconds\n''
-        ''        self._kind = kind\n''
-        ''        self._running = False\n''
-        ''        self._fatal = fatal\n''
-        ''        self._stderr = None  # type: Optional[int]\n''
-        ''        self._timer = None  # type: Any\n''
-        ''        in_main = threading.current_thread() is threading.main_thread()\n''
-        ''        self._by_signal = in_main and hasattr(signal, "setitimer")\n''
-        ''\n''
-        ''    def __enter__(self):\n''
-        ''        if self._by_signal:\n''
-        ''            self._before = signal.signal(signal.SIGALRM, self._ring)\n''
-        ''        if self._fatal:\n''
-        ''            try:\n''
-        ''                self._stderr = os.dup(2)  # that of the process, whoever takes its place later\n''
-        ''            except OSError:\n''
-        ''                pass  # a service without one: nothing can tell where a task was stuck\n''
-        ''        return self\n''
-        ''\n''
-        ''    def __exit__(self, *_):\n''
-        ''        self.stop()\n''
-        ''        if self._by_signal:\n''
-        ''            signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)\n''
-        ''        if self._stderr is not None:\n''
-        ''            os.close(self._stderr)\n''
-        ''\n''
-        ''    def start(self):\n''
-        ''        """A task begins."""\n''
-        ''        self._running = True\n''
-        ''        if self._stderr is not None:\n''
-        ''            last = 2 * self._seconds + GRACE\n''
-        ''            faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)\n''
-        ''        if self._by_signal:\n''
-        ''            again = max(self._seconds, SHORTEST_INTERVAL)\n''
-        ''            signal.setitimer(signal.ITIMER_REAL, self._seconds, again)\n''
-        ''        else:\n''
-        ''            self._timer = _Timer(self._seconds, self._kind)\n''
-        ''\n''
-        ''    def stop(self):\n''
-        ''        """It has ended, in time or not; may be called twice."""\n''
-        ''        self._running = False\n''
-        ''        if self._by_signal:\n''
-        ''            signal.setitimer(signal.ITIMER_REAL, 0)\n''
-        ''        elif self._timer is not None:\n''
-        ''            self._timer.stop()\n''
-        ''            self._timer = None\n''
-        ''        if self._stderr is not None:\n''
-        ''            faulthandler.cancel_dump_traceback_later()\n''
-        ''\n''
-        ''    def has_raised(self, error):\n''
-        ''        """Is it the exception of this limit?"""\n''
-        ''        return type(error) is self._kind\n''
-        ''\n''
-        ''    def _ring(self, *_):\n''
-        ''        if self._running:\n''
-        ''            raise self._kind()\n''
-        ''\n''
-        ''\n''
-        ''class _Timer:\n''
-        ''    """Raises an exception of a class in the thread that made it, later."""\n''
-        ''\n''
-        ''    def __init__(self, seconds, kind):\n''
-        ''        self._lock = threading.Lock()\n''
-        ''        self._stopped = False\n''
-        ''        self._raised = False\n''
-        ''        self._kind = kind\n''
-        ''        wide = sys.version_info >= (3, 7)\n''
-        ''        self._thread = (ctypes.c_ulong if wide else ctypes.c_long)(threading.get_ident())\n''
-        ''        self._timer = threading.Timer(seconds, self._ring)\n''
-        ''        self._timer.daemon = True\n''
-        ''        self._timer.start()\n''
-        ''\n''
-        ''    def stop(self):\n''
-        ''        """Raise nothing any more, not even what was set and has not come up yet."""\n''
-        ''        self._timer.cancel()\n''
-        ''        with self._lock:\n''
-        ''            self._stopped = True\n''
-        ''            if self._raised:\n''
-        ''                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)\n''
-        ''\n''
-        ''    def _ring(self):\n''
-        ''        with self._lock:\n''
-        ''            if not self._stopped:\n''
-        ''                self._raised = True\n''
-        ''                kind = ctypes.py_object(self._kind)\n''
-        ''                ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)\n''
-        ''\n''
-        ''\n''
-        ''class Passthrough:\n''
-        ''    """Takes the place of a Recorder for a task that may end its process.\n''
-        ''\n''
-        ''    What it writes leaves the process at once, by descriptors 1 and 2, and comes back with the\n''
-        ''    messages of the call; so does the place of a crash.\n''
-        ''    """\n''
-        ''\n''
-        ''    def __enter__(self):\n''
-        ''        self._saved = (sys.stdout, sys.stderr)\n''
-        ''        self._files = []  # type: List[io.TextIOWrapper]\n''
-        ''        sys.stdout = self._file(1)\n''
-        ''        sys.stderr = self._file(2)\n''
-        ''        self._enabled = faulthandler.is_enabled()\n''
-        ''        try:\n''
-        ''            faulthandler.enable(sys.stderr)\n''
-        ''        except (OSError, RuntimeError):  # no descriptor here\n''
-        ''            self._enabled = True\n''
-        ''        return self\n''
-        ''\n''
-        ''    def __exit__(self, *_):\n''
-        ''        if not self._enabled:\n''
-        ''            faulthandler.disable()\n''
-        ''        sys.stdout, sys.stderr = self._saved\n''
-        ''        for file in self._files:\n''
-        ''            file.close()\n''
-        ''\n''
-        ''    def take(self):\n''
-        ''        """Nothing: it has left already."""\n''
-        ''        return []\n''
-        ''\n''
-        ''    def _file(self, number):\n''
-        ''        try:\n''
-        ''            raw = io.FileIO(os.dup(number), "w")  # type: Any\n''
-        ''        except OSError:\n''
-        ''            return io.StringIO()\n''
-        ''        file = io.TextIOWrapper(raw, "utf-8", "backslashreplace", "\\n", write_through=True)\n''
-        ''        self._files.append(file)\n''
-        ''        return file\n''
-        ''\n''
-        ''\n''
-        ''def time_limit(seconds):\n''
-        ''    """A TimeLimit for the tasks of a chunk."""\n''
-        ''    return TimeLimit(seconds)\n''
-        ''\n''
-        ''\n''
-        ''def passthrough():\n''
-        ''    """A Passthrough."""\n''
-        ''    return Passthrough()\n''
-    )
+    _limits_text = r''''''
+
+    import ctypes
+    import faulthandler
+    import io
+    import os
+    import signal
+    import sys
+    import threading
+
+    GRACE = 3.0  # seconds
+    SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them
+
+    class TaskTimeout(TimeoutError):
+        """The task took longer than it may."""
+
+    class TimeLimit:
+        """Limits tasks, one after the other, while it is entered as a context.
+
+        `kind` is the class of the exception in the task; `fatal` whether a task that cannot be
+        interrupted ends the process.
+        """
+
+        def __init__(
+            self,
+            seconds,
+            kind = TaskTimeout,
+            fatal = True,
+        ):
+            self._seconds = seconds
+            self._kind = kind
+            self._running = False
+            self._fatal = fatal
+            self._stderr = None  # type: Optional[int]
+            self._timer = None  # type: Any
+            in_main = threading.current_thread() is threading.main_thread()
+            self._by_signal = in_main and hasattr(signal, "setitimer")
+
+        def __enter__(self):
+            if self._by_signal:
+                self._before = signal.signal(signal.SIGALRM, self._ring)
+            if self._fatal:
+                try:
+                    self._stderr = os.dup(2)  # that of the process, whoever takes its place later
+                except OSError:
+                    pass  # a service without one: nothing can tell where a task was stuck
+            return self
+
+        def __exit__(self, *_):
+            self.stop()
+            if self._by_signal:
+                signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
+            if self._stderr is not None:
+                os.close(self._stderr)
+
+        def start(self):
+            """A task begins."""
+            self._running = True
+            if self._stderr is not None:
+                last = 2 * self._seconds + GRACE
+                faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)
+            if self._by_signal:
+                again = max(self._seconds, SHORTEST_INTERVAL)
+                signal.setitimer(signal.ITIMER_REAL, self._seconds, again)
+            else:
+                self._timer = _Timer(self._seconds, self._kind)
+
+        def stop(self):
+            """It has ended, in time or not; may be called twice."""
+            self._running = False
+            if self._by_signal:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            elif self._timer is not None:
+                self._timer.stop()
+                self._timer = None
+            if self._stderr is not None:
+                faulthandler.cancel_dump_traceback_later()
+
+        def has_raised(self, error):
+            """Is it the exception of this limit?"""
+            return type(error) is self._kind
+
+        def _ring(self, *_):
+            if self._running:
+                raise self._kind()
+
+    class _Timer:
+        """Raises an exception of a class in the thread that made it, later."""
+
+        def __init__(self, seconds, kind):
+            self._lock = threading.Lock()
+            self._stopped = False
+            self._raised = False
+            self._kind = kind
+            wide = sys.version_info >= (3, 7)
+            self._thread = (ctypes.c_ulong if wide else ctypes.c_long)(threading.get_ident())
+            self._timer = threading.Timer(seconds, self._ring)
+            self._timer.daemon = True
+            self._timer.start()
+
+        def stop(self):
+            """Raise nothing any more, not even what was set and has not come up yet."""
+            self._timer.cancel()
+            with self._lock:
+                self._stopped = True
+                if self._raised:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)
+
+        def _ring(self):
+            with self._lock:
+                if not self._stopped:
+                    self._raised = True
+                    kind = ctypes.py_object(self._kind)
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
+
+    class Passthrough:
+        """Takes the place of a Recorder for a task that may end its process.
+
+        What it writes leaves the process at once, by descriptors 1 and 2, and comes back with the
+        messages of the call; so does the place of a crash.
+        """
+
+        def __enter__(self):
+            self._saved = (sys.stdout, sys.stderr)
+            self._files = []  # type: List[io.TextIOWrapper]
+            sys.stdout = self._file(1)
+            sys.stderr = self._file(2)
+            self._enabled = faulthandler.is_enabled()
+            try:
+                faulthandler.enable(sys.stderr)
+            except (OSError, RuntimeError):  # no descriptor here
+                self._enabled = True
+            return self
+
+        def __exit__(self, *_):
+            if not self._enabled:
+                faulthandler.disable()
+            sys.stdout, sys.stderr = self._saved
+            for file in self._files:
+                file.close()
+
+        def take(self):
+            """Nothing: it has left already."""
+            return []
+
+        def _file(self, number):
+            try:
+                raw = io.FileIO(os.dup(number), "w")  # type: Any
+            except OSError:
+                return io.StringIO()
+            file = io.TextIOWrapper(raw, "utf-8", "backslashreplace", "\n", write_through=True)
+            self._files.append(file)
+            return file
+
+    def time_limit(seconds):
+        """A TimeLimit for the tasks of a chunk."""
+        return TimeLimit(seconds)
+
+    def passthrough():
+        """A Passthrough."""
+        return Passthrough()
+
+    ''''''
     passthrough = _limits("passthrough")
     time_limit = _limits("time_limit")
 
@@ -3135,7 +3009,14 @@ def sqlexec_runner():
             """Run the module''s source."""
             name = module.__name__
             exec(compile(self._sources[name], "<sqlexec>/%s" % name, "exec"), module.__dict__)
-
+    def _functions(entry, scope={"__name__": __name__, }):
+        def call(*arguments):
+            if entry not in scope:
+                text = "if True:" + _functions_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _functions_text = r''''''
 
     import __future__
 
@@ -3241,7 +3122,6 @@ def sqlexec_runner():
                 node.returns = None
             elif type(node).__name__ == "AnnAssign":
                 node.annotation = ast.copy_location(ast.Str("typing.Any"), node.annotation)  # type: ignore[attr-defined,unused-ignore]
-
 
     import __future__
 
@@ -3369,7 +3249,6 @@ def sqlexec_runner():
                 strip_annotations(tree)
             exec(compile(tree, file, "exec", flags, True), module.__dict__)
 
-
     import importlib
     import sys
 
@@ -3414,7 +3293,6 @@ def sqlexec_runner():
                 )
             )
         return value
-
 
     import collections
     import pickle
@@ -3588,6 +3466,20 @@ def sqlexec_runner():
 
         types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
 
+    ''''''
+    definition_names = _functions("definition_names")
+    definitions_pickler = _functions("definitions_pickler")
+    has_definitions = _functions("has_definitions")
+    install_modules = _functions("install_modules")
+    remove_definitions = _functions("remove_definitions")
+    def _revoscalepy(entry, scope={"__name__": __name__, }):
+        def call(*arguments):
+            if entry not in scope:
+                text = "if True:" + _revoscalepy_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _revoscalepy_text = r''''''
 
     def step_frame(
         frame,
@@ -3692,7 +3584,6 @@ def sqlexec_runner():
                 % (", ".join(map(repr, missing)), ", ".join(map(repr, list(frame.columns))))
             )
 
-
     import copy
 
     class PemaBase:
@@ -3789,12 +3680,8 @@ def sqlexec_runner():
         worker.process_data(chunk)
         return count, vars(worker)
 
-
     import importlib.machinery
-    import sys
     import types
-
-    _NAMES = ("revoscalepy", "sqlexec")
 
     class RxSqlServerData:
         """A table or query as a data source.
@@ -3928,19 +3815,14 @@ def sqlexec_runner():
         "report_progress", "verbose", "xdf_compression_level", "compute_low_high",
     )  # fmt: skip
 
-    class _Finder:
-        """Answers for our names on sys.meta_path, and for nothing else."""
-
-        def find_spec(self, name, path = None, target = None):
-            """The real module''s spec with our loader around its own, or the stand-in''s."""
-            if name not in _NAMES:
-                return None
-            real = importlib.machinery.PathFinder.find_spec(name)
-            if real is None:
-                return importlib.machinery.ModuleSpec(name, _StandIn())  # type: ignore[arg-type]
-            if real.loader is not None:
-                real.loader = _Wrapping(real.loader)  # type: ignore[assignment]
-            return real
+    def spec_of(name):
+        """The real module''s spec with our loader around its own, or the stand-in''s."""
+        real = importlib.machinery.PathFinder.find_spec(name)
+        if real is None:
+            return importlib.machinery.ModuleSpec(name, _StandIn())  # type: ignore[arg-type]
+        if real.loader is not None:
+            real.loader = _Wrapping(real.loader)  # type: ignore[assignment]
+        return real
 
     class _StandIn:
         """Loader of the module that stands in."""
@@ -3997,17 +3879,9 @@ def sqlexec_runner():
         function.__doc__ = theirs.__doc__
         return function
 
-    def install_stand_in():
-        """Put the finder in front, once a process."""
-        if not any(type(finder).__name__ == "_Finder" for finder in sys.meta_path):
-            sys.meta_path.insert(0, _Finder())
-
-    def remove_stand_in():
-        """Take the finder away, and the modules that stand in."""
-        sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "_Finder"]
-        for name in _NAMES:
-            if type(sys.modules.get(name)).__name__ == "_Module":
-                del sys.modules[name]
+    def source_of_frame(frame, options):
+        """The data source of rows that are here already."""
+        return RxSqlServerData.of_frame(frame, options)
 
     def client_names():
         """What to take for names of the client''s sqlexec that a pickled function refers to."""
@@ -4070,6 +3944,35 @@ def sqlexec_runner():
         "character": "object",
         "Date": "datetime64[ns]",
     }
+
+    ''''''
+    client_names = _revoscalepy("client_names")
+    source_of_frame = _revoscalepy("source_of_frame")
+    spec_of = _revoscalepy("spec_of")
+
+
+    import sys
+
+    _NAMES = ("revoscalepy", "sqlexec")
+
+    class _Finder:
+        """Answers for our names on sys.meta_path, and for nothing else."""
+
+        def find_spec(self, name, path = None, target = None):
+            """The spec of one of our names."""
+            return spec_of(name) if name in _NAMES else None
+
+    def install_stand_in():
+        """Put the finder in front, once a process."""
+        if not any(type(finder).__name__ == "_Finder" for finder in sys.meta_path):
+            sys.meta_path.insert(0, _Finder())
+
+    def remove_stand_in():
+        """Take the finder away, and the modules that stand in."""
+        sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "_Finder"]
+        for name in _NAMES:
+            if type(sys.modules.get(name)).__name__ == "_Module":
+                del sys.modules[name]
 
 
     import contextlib
@@ -4166,9 +4069,6 @@ def sqlexec_runner():
             self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
             self._input_data = input_data
             self._by_source = header["transport"] == "source"
-            self._aliases = client_names()
-            if self._by_source:
-                self._aliases = dict(self._aliases, **definition_names())
             self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
             seconds = header.get("task_timeout")  # type: Optional[float]
             self._limit = time_limit(seconds) if seconds else None
@@ -4194,7 +4094,8 @@ def sqlexec_runner():
                         report.end_task(index, recorder.take(), warned.take())
             finally:
                 remove_cloudpickle()
-                remove_definitions()
+                if self._by_source:
+                    remove_definitions()
                 remove_stand_in()
             return report
 
@@ -4203,18 +4104,26 @@ def sqlexec_runner():
             if not self._by_source:
                 version = self._header["cloudpickle_version"]
                 install_cloudpickle(version, self._pieces["cloudpickle"])
-            install_modules(self._pieces["modules"])
+            if self._pieces["modules"]:
+                install_modules(self._pieces["modules"])
             for name in self._header["packages"]:
                 _import_package(name)
-            function, shared, local_state = load(self._pieces["call"], self._aliases, self._sender)
+            function, shared, local_state = load(self._pieces["call"], self._alias, self._sender)
             if local_state:
                 globals_of(function).update(local_state)
             if self._input is not None:
-                shared[self._input["argument"]] = RxSqlServerData.of_frame(
+                shared[self._input["argument"]] = source_of_frame(
                     self._input_data, self._input["options"]
                 )
                 self._input_data = None
             return function, shared
+
+        def _alias(self, name):
+            """What to take for a name of the client''s sqlexec; names with dots are of others."""
+            if "." in name:
+                return None
+            found = definition_names().get(name) if self._by_source else None
+            return client_names().get(name) if found is None else found
 
         def _run_task(
             self,
@@ -4229,7 +4138,7 @@ def sqlexec_runner():
             report.started.append(time.time())
             try:
                 if pieces is not None:
-                    own = load(pieces, self._aliases, self._sender)
+                    own = load(pieces, self._alias, self._sender)
                 seed_run(self._seed, index)
                 value = self._call(function, dict(shared, **own) if shared else own)
                 report.ended.append(time.time())

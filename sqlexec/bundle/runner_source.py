@@ -17,8 +17,8 @@ Span = tuple[Position, Position]
 
 MODULES = (  # each after those that it imports
     "wire",
-    "codec_exceptions",
-    "codec_plain",
+    ("codec_exceptions",),
+    ("codec_plain",),
     ("codec_numpy_random", "codec_numpy"),
     ("codec_pandas_times", "codec_pandas_arrays", "codec_pandas"),
     ("codec_scipy",),
@@ -26,18 +26,14 @@ MODULES = (  # each after those that it imports
     "batch",
     ("blame",),
     "console",
-    "failures",
+    ("failures",),
     ("limits",),
     "randomness",
     "scope",
     "pickler",
-    "definition_code",
-    "namespaces",
-    "imports",
-    "functions",
-    "data_step",
-    "pema",
-    "revoscalepy",
+    ("definition_code", "namespaces", "imports", "functions"),
+    ("data_step", "pema", "revoscalepy"),
+    "stand_in",
     "main",
     "surroundings",
     "way_out",
@@ -51,15 +47,16 @@ result, result_length, failed_count, probe = b"", 0, 0, b""
 def sqlexec_runner():
 """
 _LATER = """\
-def _{name}(entry, scope={{{scope}}}):
+def _{name}(entry, scope={{"__name__": __name__, {scope}}}):
     def call(*arguments):
         if entry not in scope:
-            exec(compile(_{name}_text, call.__code__.co_filename, "exec"), scope)
+            text = "if True:" + _{name}_text
+            exec(compile(text, call.__code__.co_filename, "exec"), scope)
         return scope[entry](*arguments)
     return call
-_{name}_text = (
-{lines}
-)
+_{name}_text = r'''
+{text}
+'''
 """
 _TAIL = """\
     return run_script
@@ -99,7 +96,7 @@ def render() -> str:
 def _later(names: tuple[str, ...]) -> str:
     """Modules as text, and functions of the same names as theirs that compile it when called.
 
-    The functions are those that modules outside of the group import from its last one.
+    The functions are those that modules outside of the group import.
     """
     imports = {name: _imports(_read(name)) for name in _all_modules()}
     inside = [each for name in names for source, each in imports[name] if source not in names]
@@ -107,13 +104,14 @@ def _later(names: tuple[str, ...]) -> str:
         each
         for name in imports.keys() - set(names)
         for source, each in imports[name]
-        if source == names[-1]
+        if source in names
     }
     text = "\n".join(_trimmed(_read(name)) for name in names)
-    lines = "\n".join("    " + repr(line) for line in text.splitlines(keepends=True))
+    if "'''" in text:
+        raise ValueError(f"the runner's {names} have three quotes in a row, which end their text")
     scope = ", ".join(f'"{name}": {name}' for name in sorted(set(inside)))
     made = "\n".join(f'{name} = _{names[-1]}("{name}")' for name in sorted(outside))
-    return _LATER.format(name=names[-1], lines=lines, scope=scope) + made + "\n"
+    return _LATER.format(name=names[-1], text=text, scope=scope) + made + "\n"
 
 
 def _all_modules() -> Iterator[str]:

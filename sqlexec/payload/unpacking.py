@@ -131,12 +131,12 @@ def _outcomes(
     ]
     for outcome, value in zip(outcomes, plain_values(together, len(indexes)), strict=True):
         outcome.value = value
-    aliases: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
+    names: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
     if original is not None:
-        aliases["original"] = original
+        names["original"] = original
 
     def read(pieces: Sequence[Buffer]) -> Any:
-        return load(pieces, aliases, header["runtime"])
+        return load(pieces, names.get, header["runtime"])
 
     for place, pieces in apart.items():
         outcome = outcomes[place]

@@ -26,12 +26,12 @@ from sqlexec.runner.namespaces import (
     user_name,
     user_namespace,
 )
-from sqlexec.runner.types import Aliases, Segment
+from sqlexec.runner.types import Segment
 
 _MADE = {}  # type: Dict[int, Any]  # objects of this chunk by the number the client gave them
 
 
-def definition_names() -> Aliases:
+def definition_names() -> Dict[str, Any]:
     """What the client's pickles call for, by name."""
     names = (
         define,

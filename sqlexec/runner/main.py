@@ -29,13 +29,9 @@ from sqlexec.runner.limits import passthrough, time_limit
 from sqlexec.runner.namespaces import install_modules
 from sqlexec.runner.pickler import install_cloudpickle, remove_cloudpickle
 from sqlexec.runner.randomness import seed_run
-from sqlexec.runner.revoscalepy import (
-    RxSqlServerData,
-    client_names,
-    install_stand_in,
-    remove_stand_in,
-)
+from sqlexec.runner.revoscalepy import client_names, source_of_frame
 from sqlexec.runner.scope import globals_of
+from sqlexec.runner.stand_in import install_stand_in, remove_stand_in
 from sqlexec.runner.types import Buffer, Lines, WarningKey
 from sqlexec.runner.values import Dumper, dump, load
 from sqlexec.runner.wire import (
@@ -139,9 +135,6 @@ class _Chunk:
         self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
         self._input_data = input_data
         self._by_source = header["transport"] == "source"
-        self._aliases = client_names()
-        if self._by_source:
-            self._aliases = dict(self._aliases, **definition_names())
         self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
         seconds = header.get("task_timeout")  # type: Optional[float]
         self._limit = time_limit(seconds) if seconds else None
@@ -167,7 +160,8 @@ class _Chunk:
                     report.end_task(index, recorder.take(), warned.take())
         finally:
             remove_cloudpickle()
-            remove_definitions()
+            if self._by_source:
+                remove_definitions()
             remove_stand_in()
         return report
 
@@ -176,18 +170,26 @@ class _Chunk:
         if not self._by_source:
             version = self._header["cloudpickle_version"]
             install_cloudpickle(version, self._pieces["cloudpickle"])
-        install_modules(self._pieces["modules"])
+        if self._pieces["modules"]:
+            install_modules(self._pieces["modules"])
         for name in self._header["packages"]:
             _import_package(name)
-        function, shared, local_state = load(self._pieces["call"], self._aliases, self._sender)
+        function, shared, local_state = load(self._pieces["call"], self._alias, self._sender)
         if local_state:
             globals_of(function).update(local_state)
         if self._input is not None:
-            shared[self._input["argument"]] = RxSqlServerData.of_frame(
+            shared[self._input["argument"]] = source_of_frame(
                 self._input_data, self._input["options"]
             )
             self._input_data = None
         return function, shared
+
+    def _alias(self, name: str) -> Any:
+        """What to take for a name of the client's sqlexec; names with dots are of others."""
+        if "." in name:
+            return None
+        found = definition_names().get(name) if self._by_source else None
+        return client_names().get(name) if found is None else found
 
     def _run_task(
         self,
@@ -202,7 +204,7 @@ class _Chunk:
         report.started.append(time.time())
         try:
             if pieces is not None:
-                own = load(pieces, self._aliases, self._sender)
+                own = load(pieces, self._alias, self._sender)
             seed_run(self._seed, index)
             value = self._call(function, dict(shared, **own) if shared else own)
             report.ended.append(time.time())

@@ -1,22 +1,18 @@
 """`import revoscalepy` inside a function, on a server that has none (and beside one that has).
 
-A finder in front of sys.meta_path answers for "revoscalepy".  Where a real one is installed
-it is loaded, and only the functions that must know our data source are put before its own.
-Where none is, a small module stands in; what it lacks says so.  "sqlexec" is the same module
-where the server has no sqlexec, so that code that says `from sqlexec import rx_data_step`
-runs as well.
+Where a real one is installed it is loaded, and only the functions that must know our data source
+are put before its own.  Where none is, a small module stands in; what it lacks says so.
+"sqlexec" is the same module where the server has no sqlexec, so that code that says
+`from sqlexec import rx_data_step` runs as well.
 """
 
 import importlib.machinery
-import sys
 import types
 from typing import Any, Callable, Dict, List, Optional
 
 from sqlexec.runner.data_step import step_frame
 from sqlexec.runner.pema import PemaBase, process_rows
 from sqlexec.runner.types import Function
-
-_NAMES = ("revoscalepy", "sqlexec")
 
 
 class RxSqlServerData:
@@ -159,19 +155,14 @@ _TUNING = (
 )  # fmt: skip
 
 
-class _Finder:
-    """Answers for our names on sys.meta_path, and for nothing else."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """The real module's spec with our loader around its own, or the stand-in's."""
-        if name not in _NAMES:
-            return None
-        real = importlib.machinery.PathFinder.find_spec(name)
-        if real is None:
-            return importlib.machinery.ModuleSpec(name, _StandIn())  # type: ignore[arg-type]
-        if real.loader is not None:
-            real.loader = _Wrapping(real.loader)  # type: ignore[assignment]
-        return real
+def spec_of(name: str) -> Any:
+    """The real module's spec with our loader around its own, or the stand-in's."""
+    real = importlib.machinery.PathFinder.find_spec(name)
+    if real is None:
+        return importlib.machinery.ModuleSpec(name, _StandIn())  # type: ignore[arg-type]
+    if real.loader is not None:
+        real.loader = _Wrapping(real.loader)  # type: ignore[assignment]
+    return real
 
 
 class _StandIn:
@@ -233,18 +224,9 @@ def _either(ours: Callable[..., Any], theirs: Callable[..., Any]) -> Callable[..
     return function
 
 
-def install_stand_in() -> None:
-    """Put the finder in front, once a process."""
-    if not any(type(finder).__name__ == "_Finder" for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
-
-
-def remove_stand_in() -> None:
-    """Take the finder away, and the modules that stand in."""
-    sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "_Finder"]
-    for name in _NAMES:
-        if type(sys.modules.get(name)).__name__ == "_Module":
-            del sys.modules[name]
+def source_of_frame(frame: Any, options: Dict[str, Any]) -> RxSqlServerData:
+    """The data source of rows that are here already."""
+    return RxSqlServerData.of_frame(frame, options)
 
 
 def client_names() -> Dict[str, Any]:

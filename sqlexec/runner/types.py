@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Tuple, Union
 Buffer = Union[bytes, bytearray, memoryview]
 Dumps = Callable[..., bytes]
 Columns = Tuple[Tuple[str, ...], List[List[Any]]]
-Aliases = Dict[str, Any]
+Aliases = Callable[[str], Any]
 Lines = List[Tuple[str, str]]
 WarningKey = Tuple[str, str, str, int]
 Names = Union[str, List[str], None]

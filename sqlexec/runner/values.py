@@ -115,8 +115,8 @@ def load(
 ) -> Any:
     """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
 
-    `aliases` maps names of the package sqlexec, and full names of other packages, to what is
-    taken for them; `sender` has the "packages" of the other side and their versions, for the
+    `aliases` gives what is taken for a name of the package sqlexec, or a full name of another
+    package, else None; `sender` has the "packages" of the other side and their versions, for the
     messages of errors.
     """
     if not len(pieces[0]):
@@ -237,7 +237,7 @@ class _Reader(pickle.Unpickler):
     ) -> None:
         super().__init__(stream)
         self._pieces = pieces
-        self._aliases = aliases or {}
+        self._aliases = aliases
         self._last = self._missing = ""
         self.sender = (sender or {}).get("packages", {})
         self.warned = set()  # type: Any
@@ -247,9 +247,10 @@ class _Reader(pickle.Unpickler):
         if module == WIRE:
             return self._rebuild
         root = module.partition(".")[0]
-        alias = name if root == "sqlexec" else module + "." + name
-        if alias in self._aliases:
-            return self._aliases[alias]
+        if self._aliases is not None:
+            found = self._aliases(name if root == "sqlexec" else module + "." + name)
+            if found is not None:
+                return found
         self._last = root
         name = _RENAMED.get((module, name), name)
         try:

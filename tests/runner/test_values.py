@@ -72,8 +72,8 @@ def test_names_of_the_package_are_taken_from_the_aliases() -> None:
     from sqlexec.tasks import Task
 
     pieces = [memoryview(bytes(piece)) for piece in dump(Task)]
-    assert load(pieces, {"Task": "another"}) == "another"
-    assert load(pieces, {"Other": "another"}) is Task
+    assert load(pieces, {"Task": "another"}.get) == "another"
+    assert load(pieces, {"Other": "another"}.get) is Task
 
 
 def test_large_bytes_and_texts_are_pieces_of_their_own_and_not_copied() -> None:

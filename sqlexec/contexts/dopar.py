@@ -21,7 +21,7 @@ from sqlexec.contexts.processes import (
     run_chunk_here,
 )
 from sqlexec.errors import ConfigurationError
-from sqlexec.plan import Plan
+from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
 from sqlexec.tasks import Outcome, Task
 
@@ -47,6 +47,8 @@ class RxForeachDoPar(RxComputeContext):
         Print what the function printed, when the chunk that ran it ends.  Default: no.
     packages_to_load : list of str, optional
         Modules to import in each process before each job.
+    task_timeout_seconds : float, optional
+        For a single run, which then ends with a `TaskTimeout`; None or 0 for no limit.
 
     Example
     -------
@@ -60,9 +62,11 @@ class RxForeachDoPar(RxComputeContext):
     num_tasks: int = 0
     console_output: bool | None = None
     packages_to_load: Sequence[str] | str | None = None
+    task_timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
         check_whole_number("num_tasks", self.num_tasks)
+        check_task_timeout(self.task_timeout_seconds)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
     def carry_out(self, plan: Plan) -> Iterator[Outcome]:

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import DependencyMissing, PackError
-from sqlexec.plan import Plan
+from sqlexec.errors import DependencyMissing, PackError, TaskTimeout
+from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
+from sqlexec.runner.limits import TimeLimit
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.scope import globals_of
 from sqlexec.tasks import Outcome
@@ -34,6 +35,12 @@ class RxLocalSeq(RxComputeContext):
     The function itself is called, so that a debugger can step into it, with copies of its
     arguments, as everywhere.
 
+    Parameters
+    ----------
+    task_timeout_seconds : float, optional
+        For a single run, which then ends with a `TaskTimeout`; None or 0 for no limit.  Code in C
+        that nothing interrupts is waited for.
+
     Example
     -------
     >>> from sqlexec import RxLocalSeq, rx_exec
@@ -42,6 +49,11 @@ class RxLocalSeq(RxComputeContext):
     """
 
     description: ClassVar[str] = "local"
+
+    task_timeout_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        check_task_timeout(self.task_timeout_seconds)
 
     def carry_out(self, plan: Plan) -> Iterator[Outcome]:
         """Run the tasks of a plan; an exception ends up in its outcome."""
@@ -59,11 +71,29 @@ class RxLocalSeq(RxComputeContext):
             outcome = Outcome(task.index, started=time.time(), process_id=os.getpid())
             with _surroundings(plan, task.index, stand_in):
                 try:
-                    outcome.value = plan.function(**shared, **own)
+                    with _limited(plan.task_timeout):
+                        outcome.value = plan.function(**shared, **own)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - the outcome tells it
                     outcome.error = error
             outcome.ended = time.time()
             yield outcome
+
+
+@contextlib.contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """Let what runs in it end with a TaskTimeout after so many seconds."""
+    if seconds is None:
+        yield
+        return
+    with TimeLimit(seconds, TaskTimeout, fatal=False) as limit:
+        limit.start()
+        try:
+            yield
+        except TaskTimeout as error:
+            error.args = ("The run took longer than its task_timeout_seconds and was stopped.",)
+            raise
+        finally:
+            limit.stop()
 
 
 def _copies(arguments: Mapping[str, object], where: str = "") -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from sqlexec import scheduler
 from sqlexec.contexts.base import RxComputeContext, check_whole_number, package_names
 from sqlexec.contexts.processes import LocalJob, LocalWorker, import_joblib
-from sqlexec.plan import Plan
+from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
 from sqlexec.tasks import Outcome
 
@@ -32,6 +32,10 @@ class RxLocalParallel(RxComputeContext):
         For a whole job; None or 0 for no limit.
     packages_to_load : list of str, optional
         Modules to import in each process before each job.
+    task_timeout_seconds : float, optional
+        For a single run, which then ends with a `TaskTimeout`; None or 0 for no limit.
+    max_attempts : int, default 3
+        How often a run is tried whose process died, until it is to blame; 1 for never twice.
 
     Example
     -------
@@ -44,12 +48,16 @@ class RxLocalParallel(RxComputeContext):
     console_output: bool | None = None
     execution_timeout_seconds: int | None = None
     packages_to_load: Sequence[str] | str | None = None
+    task_timeout_seconds: float | None = None
+    max_attempts: int = scheduler.MAX_ATTEMPTS
 
     def __post_init__(self) -> None:
         check_whole_number("num_tasks", self.num_tasks)
         check_whole_number(
             "execution_timeout_seconds", self.execution_timeout_seconds, optional=True
         )
+        check_whole_number("max_attempts", self.max_attempts, least=1)
+        check_task_timeout(self.task_timeout_seconds)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
     def carry_out(self, plan: Plan) -> Iterator[Outcome]:
@@ -72,4 +80,5 @@ class RxLocalParallel(RxComputeContext):
             chunk_size=plan.chunk_size,
             group=job.group,
             timeout=self.execution_timeout_seconds,
+            max_attempts=self.max_attempts,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 import traceback
 import warnings
 
@@ -24,7 +25,14 @@ from sqlexec import (
     rx_exec_iter,
     rx_set_compute_context,
 )
-from sqlexec.errors import ConfigurationError, ExecutionTimeout, PackError, RemoteTraceback
+from sqlexec.errors import (
+    ConfigurationError,
+    ExecutionTimeout,
+    PackError,
+    RemoteTraceback,
+    TaskCrashed,
+    TaskTimeout,
+)
 
 CONTEXTS = {
     "local": RxLocalSeq(),
@@ -422,6 +430,40 @@ def test_timeout_of_a_job(with_timeout):
 
 
 # --- data sources ------------------------------------------------------------------------
+
+
+def sleep_long(x):
+    time.sleep(60 if x == 1 else 0)
+    return x
+
+
+def test_timeout_of_a_run(context):
+    with pytest.warns(RunFailedWarning, match="TaskTimeout"):
+        found = rx_exec(sleep_long, x=[0, 1, 2], compute_context=context, task_timeout_seconds=0.1)
+    assert found[::2] == [0, 2]
+    assert isinstance(found[1], TaskTimeout)
+    limited = context.replace(task_timeout_seconds=0.1)
+    with pytest.raises(TaskTimeout, match="task_timeout_seconds"):
+        rx_exec(sleep_long, {"x": 1}, compute_context=limited)
+
+
+@pytest.mark.parametrize("seconds", [-1, "1", True, float("nan"), float("inf")])
+def test_a_timeout_that_is_none(seconds):
+    with pytest.raises(ConfigurationError, match="task_timeout_seconds"):
+        rx_exec(sleep_long, {"x": 0}, task_timeout_seconds=seconds)
+
+
+def end_the_process(x):
+    if x == 1:
+        os._exit(3)
+    return x
+
+
+def test_a_run_that_kills_its_process(with_timeout):
+    with pytest.warns(RunFailedWarning, match="TaskCrashed"):
+        found = rx_exec(end_the_process, x=[0, 1, 2], compute_context=with_timeout)
+    assert found[::2] == [0, 2]
+    assert isinstance(found[1], TaskCrashed)
 
 
 def late(dataset, limit=0):

@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '9fcff301e25f940f94e58808cd5ff474be6b0267bf1cb87849bc5414cfbecaf3';
+    SET @source_sha256 = '81fcf0b9c408647cbc021fa37efbfa97a0cfc56076ad49621c89b2685b1915a1';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -1129,6 +1129,110 @@ def sqlexec_runner():
         lacks_form(reader, "dtype period", "object", "pandas")
         return found.astype(object).values
 
+    FEW = 32  # strings up to which a list of them is quicker than Arrow''s buffers
+
+    def reduce_strings(writer, value):
+        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
+        import numpy
+
+        dtype = value.dtype
+        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
+        storage = getattr(dtype, "storage", "python")
+        chunks = getattr(value, "_pa_array", None)
+        if chunks is None and storage == "pyarrow":
+            chunks = value._data
+        if chunks is not None and len(value) > FEW:
+            return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))
+        texts = numpy.asarray(value, dtype=object).copy()
+        texts[numpy.asarray(value.isna())] = None
+        return writer.call("pd.texts", storage, missing, texts.tolist())
+
+    def _parts_of_arrow(chunks):
+        """Offsets, UTF-8 and mask (or None) of Arrow''s strings."""
+        import numpy
+        import pyarrow
+
+        whole = chunks.cast(pyarrow.large_string()).combine_chunks()
+        if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all
+            whole = (
+                pyarrow.concat_arrays(whole.chunks)
+                if whole.num_chunks
+                else pyarrow.array([], whole.type)
+            )
+        _, offsets, data = whole.buffers()
+        count = len(whole)
+        if not count:
+            return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None
+        ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)
+        text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")
+        mask = numpy.asarray(whole.is_null()) if whole.null_count else None
+        return ends - ends[0], text[ends[0] : ends[-1]], mask
+
+    def rebuild_strings(
+        reader, storage, missing, ends, data, mask
+    ):
+        """The strings, by Arrow where both sides keep them there."""
+        if storage == "pyarrow" and string_dtype(storage, missing) is not None:
+            return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)
+        text = data.tobytes().decode("utf-8")
+        places = ends.tolist()
+        if len(text) == len(data):
+            texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]
+        else:
+            raw = data.tobytes()
+            texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]
+        return rebuild_texts(reader, storage, missing, texts, mask)
+
+    def _strings_by_arrow(dtype, ends, data, mask):
+        import numpy
+        import pyarrow
+
+        valid = None
+        if mask is not None:
+            valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))
+        buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]
+        count = len(ends) - 1
+        found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)
+        return dtype.__from_arrow__(pyarrow.chunked_array([found]))
+
+    def rebuild_texts(reader, storage, missing, texts, mask = None):
+        """The strings from a list; objects where this pandas has no such dtype."""
+        import numpy
+        import pandas
+
+        dtype = string_dtype(storage, missing)
+        if dtype is None and storage == "pyarrow":
+            dtype = string_dtype("python", missing)
+            if dtype is not None:
+                lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")
+        found = numpy.empty(len(texts), object)
+        found[:] = texts
+        absent = numpy.array([each is None for each in texts], bool) if mask is None else mask
+        if dtype is not None:
+            found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
+            return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
+        found[absent] = None if missing == "NA" else numpy.nan
+        lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
+        return found
+
+    def string_dtype(storage, missing):
+        """pandas'' dtype for strings of that kind, None where it lacks it."""
+        import numpy
+        import pandas
+
+        if not hasattr(pandas, "StringDtype"):
+            return None
+        try:
+            if missing == "nan":
+                return pandas.StringDtype(storage, na_value=numpy.nan)
+            if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
+                return pandas.StringDtype()
+            return pandas.StringDtype(storage)
+        except (TypeError, ImportError):
+            if missing == "NA" and storage == "python":
+                return pandas.StringDtype()
+            return None
+
     import sys
 
     # --- categorical, interval, sparse -------------------------------------------------------
@@ -1249,111 +1353,7 @@ def sqlexec_runner():
         lacks_form(reader, had, str(found.dtype), "pandas")
         return found
 
-    # --- strings -----------------------------------------------------------------------------
-
-    FEW = 32  # strings up to which a list of them is quicker than Arrow''s buffers
-
-    def reduce_strings(writer, value):
-        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
-        import numpy
-
-        dtype = value.dtype
-        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
-        storage = getattr(dtype, "storage", "python")
-        chunks = getattr(value, "_pa_array", None)
-        if chunks is None and storage == "pyarrow":
-            chunks = value._data
-        if chunks is not None and len(value) > FEW:
-            return writer.call("pd.strings", storage, missing, *_parts_of_arrow(chunks))
-        texts = numpy.asarray(value, dtype=object).copy()
-        texts[numpy.asarray(value.isna())] = None
-        return writer.call("pd.texts", storage, missing, texts.tolist())
-
-    def _parts_of_arrow(chunks):
-        """Offsets, UTF-8 and mask (or None) of Arrow''s strings."""
-        import numpy
-        import pyarrow
-
-        whole = chunks.cast(pyarrow.large_string()).combine_chunks()
-        if isinstance(whole, pyarrow.ChunkedArray):  # older pyarrow, or no chunk at all
-            whole = (
-                pyarrow.concat_arrays(whole.chunks)
-                if whole.num_chunks
-                else pyarrow.array([], whole.type)
-            )
-        _, offsets, data = whole.buffers()
-        count = len(whole)
-        if not count:
-            return numpy.zeros(1, "i8"), numpy.zeros(0, "u1"), None
-        ends = numpy.frombuffer(offsets, "i8", count + 1, whole.offset * 8)
-        text = numpy.frombuffer(data, "u1") if data is not None else numpy.zeros(0, "u1")
-        mask = numpy.asarray(whole.is_null()) if whole.null_count else None
-        return ends - ends[0], text[ends[0] : ends[-1]], mask
-
-    def rebuild_strings(
-        reader, storage, missing, ends, data, mask
-    ):
-        """The strings, by Arrow where both sides keep them there."""
-        if storage == "pyarrow" and string_dtype(storage, missing) is not None:
-            return _strings_by_arrow(string_dtype(storage, missing), ends, data, mask)
-        text = data.tobytes().decode("utf-8")
-        places = ends.tolist()
-        if len(text) == len(data):
-            texts = [text[start:end] for start, end in zip(places[:-1], places[1:])]
-        else:
-            raw = data.tobytes()
-            texts = [raw[start:end].decode("utf-8") for start, end in zip(places[:-1], places[1:])]
-        return rebuild_texts(reader, storage, missing, texts, mask)
-
-    def _strings_by_arrow(dtype, ends, data, mask):
-        import numpy
-        import pyarrow
-
-        valid = None
-        if mask is not None:
-            valid = pyarrow.py_buffer(numpy.packbits(~mask, bitorder="little"))
-        buffers = [valid, pyarrow.py_buffer(ends), pyarrow.py_buffer(data)]
-        count = len(ends) - 1
-        found = pyarrow.Array.from_buffers(pyarrow.large_string(), count, buffers)
-        return dtype.__from_arrow__(pyarrow.chunked_array([found]))
-
-    def rebuild_texts(reader, storage, missing, texts, mask = None):
-        """The strings from a list; objects where this pandas has no such dtype."""
-        import numpy
-        import pandas
-
-        dtype = string_dtype(storage, missing)
-        if dtype is None and storage == "pyarrow":
-            dtype = string_dtype("python", missing)
-            if dtype is not None:
-                lacks_form(reader, "strings kept by pyarrow", "strings", "pandas")
-        found = numpy.empty(len(texts), object)
-        found[:] = texts
-        absent = numpy.array([each is None for each in texts], bool) if mask is None else mask
-        if dtype is not None:
-            found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
-            return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
-        found[absent] = None if missing == "NA" else numpy.nan
-        lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
-        return found
-
-    def string_dtype(storage, missing):
-        """pandas'' dtype for strings of that kind, None where it lacks it."""
-        import numpy
-        import pandas
-
-        if not hasattr(pandas, "StringDtype"):
-            return None
-        try:
-            if missing == "nan":
-                return pandas.StringDtype(storage, na_value=numpy.nan)
-            if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
-                return pandas.StringDtype()
-            return pandas.StringDtype(storage)
-        except (TypeError, ImportError):
-            if missing == "NA" and storage == "python":
-                return pandas.StringDtype()
-            return None
+    # --- arrays that Arrow keeps, wrapped ones ----------------------------------------------
 
     def reduce_arrow(writer, value):
         """An array that Arrow keeps: numbers as values and mask, the rest as a stream of Arrow''s."""

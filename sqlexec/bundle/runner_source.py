@@ -20,7 +20,7 @@ MODULES = (  # each after those that it imports
     ("codec_exceptions",),
     ("codec_plain",),
     ("codec_numpy_random", "codec_numpy"),
-    ("codec_pandas_times", "codec_pandas_arrays", "codec_pandas"),
+    ("codec_pandas_times", "codec_pandas_texts", "codec_pandas_arrays", "codec_pandas"),
     ("codec_scipy",),
     "values",
     "batch",

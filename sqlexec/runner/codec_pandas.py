@@ -20,8 +20,6 @@ from sqlexec.runner.codec_pandas_arrays import (
     rebuild_numpy_array_of_pandas,
     rebuild_pandas_dtype,
     rebuild_sparse_array,
-    rebuild_strings,
-    rebuild_texts,
     reduce_arrow,
     reduce_categorical,
     reduce_interval,
@@ -30,8 +28,8 @@ from sqlexec.runner.codec_pandas_arrays import (
     reduce_numpy_array_of_pandas,
     reduce_pandas_dtype,
     reduce_sparse_array,
-    reduce_strings,
 )
+from sqlexec.runner.codec_pandas_texts import rebuild_strings, rebuild_texts, reduce_strings
 from sqlexec.runner.codec_pandas_times import (
     native_times,
     pandas_major,

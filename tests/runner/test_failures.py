@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sqlexec.errors import RemoteError, RemoteTraceback
+from sqlexec.errors import PackError, RemoteError, RemoteTraceback
 from tests.runner.peers import PeerError, peer
 from tests.runner.test_run_chunk import Own, Stubborn, one, raises
 
@@ -181,3 +181,17 @@ def test_groups_and_notes_between_pythons() -> None:
     noted = older.make("value = ValueError(1); value.__notes__ = ['look']")
     assert noted.__notes__ == ["look"]
     assert older.look(noted, "value.__notes__") == ["look"]
+
+
+def test_what_is_nested_too_deep_is_refused_on_either_side() -> None:
+    def nested(depth: int) -> Any:
+        found: Any = []
+        for _ in range(depth):
+            found = [found]
+        return found
+
+    with pytest.raises(PackError, match="argument 'value' .* deep"):
+        one(lambda value: None, shared={"value": nested(100_000)})
+    error = one(lambda: nested(100_000)).error
+    assert isinstance(error, TypeError)
+    assert "the function's result" in str(error)

@@ -190,7 +190,7 @@ def test_what_is_nested_too_deep_is_refused_on_either_side() -> None:
             found = [found]
         return found
 
-    with pytest.raises(PackError, match="argument 'value' .* deep"):
+    with pytest.raises(PackError, match=r"argument 'value' .* deep"):
         one(lambda value: None, shared={"value": nested(100_000)})
     error = one(lambda: nested(100_000)).error
     assert isinstance(error, TypeError)

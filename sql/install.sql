@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '81fcf0b9c408647cbc021fa37efbfa97a0cfc56076ad49621c89b2685b1915a1';
+    SET @source_sha256 = '943890bc9d1bf555f2deea53be7b0f9341e05702fca24e512ec9daca017a6254';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -339,8 +339,6 @@ def sqlexec_runner():
 
     def plain_reducer(kind):
         """The reducer for objects of exactly this type, None for those that pickle knows best."""
-        if kind is bytearray:
-            return _reduce_bytearray
         if kind is memoryview:
             return _reduce_memoryview
         if kind is array.array:
@@ -355,7 +353,6 @@ def sqlexec_runner():
     def plain_rebuilders():
         """The rebuilders by name."""
         return {
-            "py.bytearray": _rebuild_bytearray,
             "py.memoryview": _rebuild_memoryview,
             "py.array": _rebuild_std_array,
             "py.uuid": _rebuild_uuid,
@@ -363,13 +360,6 @@ def sqlexec_runner():
             "py.zone": _rebuild_zone,
             "py.pytz": _rebuild_pytz_global,
         }
-
-    def _reduce_bytearray(writer, value):
-        # A copy: the buffer of a bytearray cannot be lent without locking its size.
-        return writer.call("py.bytearray", writer.put(bytes(value)))
-
-    def _rebuild_bytearray(reader, data):
-        return bytearray(reader.get(data))
 
     def _reduce_memoryview(writer, value):
         data = writer.put(value.tobytes())

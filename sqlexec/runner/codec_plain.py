@@ -12,8 +12,6 @@ from sqlexec.runner.types import Reduced
 
 def plain_reducer(kind: type) -> Optional[Callable[[Any, Any], Reduced]]:
     """The reducer for objects of exactly this type, None for those that pickle knows best."""
-    if kind is bytearray:
-        return _reduce_bytearray
     if kind is memoryview:
         return _reduce_memoryview
     if kind is array.array:
@@ -29,7 +27,6 @@ def plain_reducer(kind: type) -> Optional[Callable[[Any, Any], Reduced]]:
 def plain_rebuilders() -> Dict[str, Callable[..., Any]]:
     """The rebuilders by name."""
     return {
-        "py.bytearray": _rebuild_bytearray,
         "py.memoryview": _rebuild_memoryview,
         "py.array": _rebuild_std_array,
         "py.uuid": _rebuild_uuid,
@@ -37,15 +34,6 @@ def plain_rebuilders() -> Dict[str, Callable[..., Any]]:
         "py.zone": _rebuild_zone,
         "py.pytz": _rebuild_pytz_global,
     }
-
-
-def _reduce_bytearray(writer: Any, value: bytearray) -> Any:
-    # A copy: the buffer of a bytearray cannot be lent without locking its size.
-    return writer.call("py.bytearray", writer.put(bytes(value)))
-
-
-def _rebuild_bytearray(reader: Any, data: Any) -> bytearray:
-    return bytearray(reader.get(data))
 
 
 def _reduce_memoryview(writer: Any, value: memoryview) -> Any:

@@ -37,7 +37,7 @@ ENVIRONMENTS = {  # name -> minor version of Python, what to install
     "3.13 bare": ("3.13", []),
     # Clients, as new as their Python takes:
     **{
-        f"client {minor}": (minor, [*_CORE, "numpy", "pandas"])
+        f"client {minor}": (minor, [*_CORE, "numpy", "pandas", "pyarrow"])
         for minor in ("3.10", "3.11", "3.12", "3.13")
     },
     "notebook 3.13": ("3.13", [*_CORE, "ipykernel"]),

@@ -9,7 +9,6 @@ import datetime
 import decimal
 import enum
 import fractions
-import importlib.util
 import ipaddress
 import pathlib
 import re
@@ -287,6 +286,8 @@ NEWER: dict[str, Any] = {
     "slice of many str": pd.Series(list("ab\u00e4def") * 20, dtype="str").iloc[3:90],
     "index of many str": pd.Index([str(each) for each in range(50)]),
     "no str": pd.Series([], dtype="str"),
+    "int64[pyarrow]": pd.Series([1, None], dtype="int64[pyarrow]"),
+    "string[pyarrow]": pd.Series(["a", None], dtype=pd.ArrowDtype(__import__("pyarrow").string())),
     "Sparse": pd.Series(pd.arrays.SparseArray([0, 0, 1, 2])),
     "Sparse block": pd.arrays.SparseArray([0.0, np.nan, 1], kind="block"),
     "period array": pd.Series(pd.period_range("2020", periods=2, freq="D")),
@@ -333,11 +334,6 @@ NEWER: dict[str, Any] = {
     "StringDType with NA": np.array(["a", None], np.dtypes.StringDType(na_object=None)),
 }
 NEWER["attrs"].attrs["unit"] = "m"
-if importlib.util.find_spec("pyarrow"):
-    NEWER["int64[pyarrow]"] = pd.Series([1, None], dtype="int64[pyarrow]")
-    NEWER["string[pyarrow]"] = pd.Series(["a", None], dtype="string[pyarrow]").astype(
-        pd.ArrowDtype(__import__("pyarrow").string())
-    )
 
 
 class Point(NamedTuple):

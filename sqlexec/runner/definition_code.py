@@ -57,15 +57,14 @@ def definition_code(
 
 def _parse(kind: str, line: int, text: str) -> List[Any]:
     """The statements of a segment, at their own lines and columns."""
-    if kind == "lambda":
-        tree, before = ast.parse("(\n" + text + "\n)"), 1
-    elif text[:1] in (" ", "\t"):
-        tree, before = ast.parse("if 1:\n" + text), 1
-    else:
-        tree, before = ast.parse(text), 0
-    ast.increment_lineno(tree, line - 1 - before)
+    before = "(\n" if kind == "lambda" else "if 1:\n" if text[:1] in (" ", "\t") else ""
+    after = "\n)" if kind == "lambda" else ""
+    lines = line - 1 - before.count("\n")  # -1 for a lambda in the first line
+    tree = ast.parse("\n" * lines + before + text + after)
+    if lines < 0:
+        ast.increment_lineno(tree, lines)
     found = tree.body  # type: Any
-    return list(found[0].body if before and kind != "lambda" else found)
+    return list(found[0].body if before == "if 1:\n" else found)
 
 
 def _wrapper(path: str, free: Sequence[str], line: int) -> Tuple[Any, List[str]]:
@@ -87,13 +86,8 @@ def _wrapper(path: str, free: Sequence[str], line: int) -> Tuple[Any, List[str]]
 
 
 def _placed(text: str, line: int) -> Any:
-    """Parsed code, all of it at one line."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        for name in ("lineno", "end_lineno"):
-            if hasattr(node, name):
-                setattr(node, name, line)
-    return tree
+    """Parsed code that begins at a line: empty lines are read faster than a tree is changed."""
+    return ast.parse("\n" * (line - 1) + text)
 
 
 def _inner_code(code: Any, name: str) -> Any:

@@ -1,6 +1,8 @@
 """Speed and memory as ratios, all measured in this one run (`make bench`).
 
-    python -m tests.benchmarks.bench [ROW ...]      rows: noop tasks cores rows result frame packing
+    python -m tests.benchmarks.bench [ROW ...]
+
+    rows: noop tasks cores rows result frame source packing
 
 Each row runs ours and the other side in turns (A B A B ...) and compares medians.  A row is
 one small function; what it needs in the server it makes itself.
@@ -9,6 +11,7 @@ one small function; what it needs in the server it makes itself.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import os
 import pickle
@@ -20,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 import joblib
@@ -34,8 +38,11 @@ from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.payload import Packer, unpack
 from sqlexec.runner.main import run_chunk, runtime
+from sqlexec.server import runtimes
+from sqlexec.server.connection import Connection
 from sqlexec.tasks import Task
 from tests.benchmarks.memory import PeakOfTree, own_peak
+from tests.benchmarks.typical import simulate
 
 MEGABYTE = 1024 * 1024
 RESULT_SIZE = 256 * MEGABYTE
@@ -198,6 +205,27 @@ def frame(place: Place) -> list[Row]:
     return [row(what, ours, theirs, "pickle 5, buffers out of band", limit=1.5)]
 
 
+def source(place: Place) -> list[Row]:
+    """The same function to the same Python, once as bytecode and once as text."""
+    cc = place.context()
+    known = runtimes.known
+
+    def known_as_other(connection: Connection) -> dict[str, Any] | None:
+        told = known(connection)
+        return told and {**told, "python": [3, sys.version_info[1] - 1, 0]}
+
+    def with_source() -> None:
+        with patch.object(runtimes, "known", known_as_other):
+            rx_exec(simulate, count=20, compute_context=cc)
+
+    with_bytecode = functools.partial(rx_exec, simulate, count=20, compute_context=cc)
+    with_bytecode()  # so that the server's Python is known
+    ours, theirs = in_turns(with_source, with_bytecode, rounds=40)
+    what = "a function by source (ms more than bytecode)"
+    more = (ours - theirs) * 1000
+    return [Row(what, seconds(ours), f"{seconds(theirs)} as bytecode", more, 2.0)]
+
+
 def packing(place: Place) -> list[Row]:
     arguments = [
         {"number": number, "name": f"part {number}", "weight": number / 8}
@@ -213,7 +241,7 @@ def packing(place: Place) -> list[Row]:
     return [row(what, ours, theirs, "pickle.dumps of their arguments", limit=2.0)]
 
 
-ROWS = {each.__name__: each for each in (noop, tasks, cores, rows, result, frame, packing)}
+ROWS = {each.__name__: each for each in (noop, tasks, cores, rows, result, frame, source, packing)}
 OWN_RUNTIME = runtime()
 _NUMBER = " + ".join(f"{name}.d * {10**power}" for power, name in enumerate("abcdefg"))
 

@@ -21,6 +21,7 @@ _NAMES = {
     "Runtime": "sqlexec.server.runtime",
     "RxComputeContext": "sqlexec.contexts.base",
     "RxElemArg": "sqlexec.plan",
+    "RxExecByResults": "sqlexec.rx.exec_by_results",
     "RxForeachDoPar": "sqlexec.contexts.dopar",
     "RxInSqlServer": "sqlexec.contexts.sql_server",
     "RxLocalParallel": "sqlexec.contexts.local_parallel",
@@ -33,9 +34,11 @@ _NAMES = {
     "rx_data_step": "sqlexec.data.step",
     "rx_distribute_job": "sqlexec.rx.distribute",
     "rx_exec": "sqlexec.rx.execute",
+    "rx_exec_by": "sqlexec.rx.exec_by",
     "rx_exec_iter": "sqlexec.rx.iterate",
     "rx_get_compute_context": "sqlexec.contexts.active",
     "rx_get_info": "sqlexec.data.step",
+    "rx_get_partitions": "sqlexec.rx.exec_by",
     "rx_get_var_info": "sqlexec.data.step",
     "rx_get_var_names": "sqlexec.data.step",
     "rx_import": "sqlexec.data.step",
@@ -69,6 +72,8 @@ if TYPE_CHECKING:
         rx_is_distributed_context,
         rx_match_call,
     )
+    from sqlexec.rx.exec_by import rx_exec_by, rx_get_partitions
+    from sqlexec.rx.exec_by_results import RxExecByResults
     from sqlexec.rx.execute import RunFailedWarning, rx_exec
     from sqlexec.rx.iterate import rx_exec_iter
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
@@ -83,6 +88,7 @@ __all__ = [
     "Runtime",
     "RxComputeContext",
     "RxElemArg",
+    "RxExecByResults",
     "RxForeachDoPar",
     "RxInSqlServer",
     "RxLocalParallel",
@@ -95,9 +101,11 @@ __all__ = [
     "rx_data_step",
     "rx_distribute_job",
     "rx_exec",
+    "rx_exec_by",
     "rx_exec_iter",
     "rx_get_compute_context",
     "rx_get_info",
+    "rx_get_partitions",
     "rx_get_var_info",
     "rx_get_var_names",
     "rx_import",

@@ -96,6 +96,18 @@ class RxSqlServerData:
         return f"SELECT * FROM {quote_name(self.table or '')}"
 
     @property
+    def derived(self) -> str:
+        """The rows as a table `t` for a FROM clause."""
+        return f"({self.query}\n) AS t"
+
+    def where(self, condition: str, order: str | None = None) -> RxSqlServerData:
+        """A data source of those rows of `derived` of which a condition is true."""
+        query = f"SELECT t.* FROM {self.derived} WHERE {condition}"
+        if order is not None:
+            query += f" ORDER BY {order}"
+        return dataclasses.replace(self, table=None, sql_query=query)
+
+    @property
     def options(self) -> dict[str, Any]:
         """What the reading side must know of the columns, as JSON values."""
         info = {name: {"type": kind} for name, kind in (self.column_classes or {}).items()}
@@ -108,6 +120,12 @@ class RxSqlServerData:
             "string_as_factors": self.string_as_factors,
         }
 
+    def read(self) -> pandas.DataFrame:
+        """All rows, fetched here."""
+        from sqlexec.data.reading import read_source
+
+        return read_source(self)
+
     def head(self, n: int = 6) -> pandas.DataFrame:
         """The first n rows, fetched here."""
         from sqlexec.data.reading import read_source
@@ -116,9 +134,7 @@ class RxSqlServerData:
 
     def tail(self, n: int = 6) -> pandas.DataFrame:
         """The last n rows as the server gives them; all rows are fetched to find them."""
-        from sqlexec.data.reading import read_source
-
-        frame: pandas.DataFrame = read_source(self).tail(n)
+        frame: pandas.DataFrame = self.read().tail(n)
         return frame
 
     def __repr__(self) -> str:

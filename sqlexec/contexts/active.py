@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from sqlexec.contexts.base import ACTIVE, RxComputeContext
 from sqlexec.contexts.dopar import RxForeachDoPar
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.contexts.local_parallel import RxLocalParallel
 from sqlexec.contexts.sql_server import RxInSqlServer
+from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
 
@@ -70,4 +73,18 @@ def resolve(compute_context: RxComputeContext | str | None) -> RxComputeContext:
     raise ConfigurationError(
         f"compute_context must be an RxComputeContext or an alias, "
         f"not {type(compute_context).__name__}"
+    )
+
+
+def located(source: RxSqlServerData, context: RxComputeContext) -> RxSqlServerData:
+    """The data source with a connection string: its own, else the context's or the active one's.
+
+    Raises ConfigurationError where none of them has one.
+    """
+    for each in (source, context, rx_get_compute_context()):
+        if text := getattr(each, "connection_string", None):
+            return dataclasses.replace(source, connection_string=text)
+    raise ConfigurationError(
+        f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the active "
+        "compute context"
     )

@@ -13,7 +13,6 @@ whole source.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -59,17 +58,14 @@ class Part(NamedTuple):
     rows: int
 
 
-def slices_of(
-    source: RxSqlServerData, connection: Connection, key: str | None = None
-) -> list[Slice]:
+def slices_of(source: RxSqlServerData, key: str | None = None) -> list[Slice]:
     """Cut a data source into slices of at most its `rows_per_read` rows.
 
     Parameters
     ----------
     source : RxSqlServerData
-        Its query is put into a FROM clause: no WITH, no ORDER BY, and a name for each column.
-    connection : Connection
-        Where it is.
+        With a connection string.  Its query is put into a FROM clause: no WITH, no ORDER BY, and
+        a name for each column.
     key : str, optional
         A column to cut by; best one with an index, and with few rows of each value.
 
@@ -85,12 +81,11 @@ def slices_of(
     ServerError
         The query cannot stand in a FROM clause, or fails; the message says so.
     """
-    session = POOL.take(connection)
+    session = POOL.take(Connection.of(source.connection_string or ""))
     try:
-        rows_of = f"({source.query}\n) AS t"
-        order = _key(session, source, rows_of, key)
+        order = _key(session, source, key)
         step = max(1, source.rows_per_read // PARTS)
-        parts = session.execute(_PARTS.format(key=order, rows=step, rows_of=rows_of))
+        parts = session.execute(_PARTS.format(key=order, rows=step, rows_of=source.derived))
     except ServerError as error:
         blame_query(error, source.query)
         raise
@@ -100,7 +95,7 @@ def slices_of(
     ends = [part.low for part in merged[1:]]
     conditions = _conditions(order, ends) if merged else []
     return [
-        Slice(_where(source, rows_of, condition, order), part.rows)
+        Slice(source.where(condition, order), part.rows)  # in order: sums round the same way
         for condition, part in zip(conditions, merged, strict=True)
     ]
 
@@ -130,12 +125,12 @@ def merge_parts(parts: Iterable[Any], most: int) -> list[Part]:
     return merged
 
 
-def _key(session: Session, source: RxSqlServerData, rows_of: str, name: str | None) -> str:
+def _key(session: Session, source: RxSqlServerData, name: str | None) -> str:
     """The expression whose ranges the slices are."""
     name = name or _primary_key(session, source.table)
     if name is not None:
         return f"t.{quote_column(name)}"
-    ((description, _),) = session.read(f"SELECT TOP (0) t.* FROM {rows_of}", 1)
+    ((description, _),) = session.read(f"SELECT TOP (0) t.* FROM {source.derived}", 1)
     return f"CHECKSUM({', '.join('t.' + quote_column(column[0]) for column in description)})"
 
 
@@ -154,9 +149,3 @@ def _conditions(key: str, ends: list[Any]) -> list[str]:
     bounds = [literal(end) for end in ends]
     between = [f"{key} >= {low} AND {key} < {high}" for low, high in itertools.pairwise(bounds)]
     return [f"{key} < {bounds[0]} OR {key} IS NULL", *between, f"{key} >= {bounds[-1]}"]
-
-
-def _where(source: RxSqlServerData, rows_of: str, condition: str, key: str) -> RxSqlServerData:
-    """A source of those rows in the order of the key, so that sums round in the same way."""
-    query = f"SELECT t.* FROM {rows_of} WHERE {condition} ORDER BY {key}"
-    return dataclasses.replace(source, table=None, sql_query=query)

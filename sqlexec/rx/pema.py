@@ -1,7 +1,7 @@
 """Parallel external memory algorithms: an answer from all rows of a table, few at a time.
 
     slices of the table's key --rx_distribute_job--> a worker each, inside the server
-      (or chunks of rows here)                         copy of the object . process_data(rows)
+      (or chunks of a frame)                           copy of the object . process_data(rows)
     object . update_results(worker) . ...  <---------- the copy's fields
     object . process_results() -> answer;  has_converged()? else another pass
 
@@ -21,10 +21,9 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sqlexec.contexts.active import resolve
+from sqlexec.contexts.active import located, resolve
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local import RxLocalSeq
-from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.data.reading import import_pandas, read_in_chunks
 from sqlexec.data.slices import Slice, slices_of
 from sqlexec.data.sources import RxSqlServerData
@@ -38,7 +37,6 @@ from sqlexec.rx.distribute import (
     rx_is_distributed_context,
     rx_match_call,
 )
-from sqlexec.server.connection import Connection
 
 if TYPE_CHECKING:
     import pandas
@@ -69,8 +67,8 @@ def pema_compute(
 
     In RxInSqlServer, with data that is there (`rx_is_distributed_context`), each chunk is a
     task inside the server, up to `num_tasks` at a time; the rows never come here.  In contexts
-    that have processes on this machine the chunks are read here and dealt to them; else they are
-    taken one after the other here.
+    that have processes on this machine each process reads its chunks; else they are taken one
+    after the other here.
 
     Parameters
     ----------
@@ -86,7 +84,7 @@ def pema_compute(
         False: go on from the object as it is.  One of a single pass adds the data to what it
         has seen already; an iterative one begins with the parameters that it has found.
     key : str, optional
-        Inside the server, the column by whose ranges the rows are cut into chunks.  By default
+        The column by whose ranges the rows are cut into chunks for workers.  By default
         the primary key of a table, where it is one column, else a checksum of all columns;
         chunks then scan the whole table each.
     **fields
@@ -147,7 +145,10 @@ def _one_pass(pema_obj: PemaBase, slices: list[Slice] | None, call: RxMatchCall)
     """Show the workers all rows and fold what they found; gives how many rows."""
     pema_obj.init_iteration()
     start = _worker(pema_obj)
-    chunks: Any = _chunks(call.arguments["data"]) if slices is None else [s.source for s in slices]
+    if slices is None:
+        chunks: Any = _chunks(call.arguments["data"], call.arguments["compute_context"])
+    else:
+        chunks = [each.source for each in slices]
     found = rx_distribute_job(
         {"function": process_rows, "pema_obj": start, "data": RxElemArg(chunks)},
         call,
@@ -211,19 +212,16 @@ def _check(pema_obj: PemaBase, data: object) -> None:
 
 
 def _slices(data: Any, context: RxComputeContext, key: str | None) -> list[Slice] | None:
-    """The data cut by the server, for workers there; None where its rows come here."""
-    if not isinstance(context, RxInSqlServer):
+    """The data cut into queries, one a worker's call; None where its rows are read here."""
+    if isinstance(context, RxLocalSeq) or not isinstance(data, RxSqlServerData):
         return None
-    return slices_of(data, Connection.of(context.connection_string), key)
+    return slices_of(located(data, context), key)
 
 
-def _chunks(data: Any) -> Iterator[pandas.DataFrame]:
+def _chunks(data: Any, context: RxComputeContext) -> Iterator[pandas.DataFrame]:
     """Rows of the data here, some at a time."""
     if isinstance(data, RxSqlServerData):
-        active = resolve(None)
-        yield from read_in_chunks(
-            data, default_connection=getattr(active, "connection_string", None)
-        )
+        yield from read_in_chunks(located(data, context))
     else:
         for start in range(0, len(data), ROWS_PER_READ):
             yield data.iloc[start : start + ROWS_PER_READ].copy()

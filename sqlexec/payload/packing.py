@@ -27,6 +27,7 @@ import cloudpickle
 from sqlexec.payload.bytecode import cloudpickle_sources, dump_by_bytecode
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
 from sqlexec.payload.source.pickler import dump_by_source
+from sqlexec.payload.syntax import SyntaxTooNew
 from sqlexec.runner.batch import Batch, columns_of, is_plain
 from sqlexec.runner.blame import culprit, is_picklable
 from sqlexec.runner.main import PROTOCOL
@@ -275,8 +276,16 @@ def _dump(
         if bundle is not None:
             return dump_by_source(bundle, value, first=first)
         return dump_by_bytecode(value)
-    except PackError:
+    except SyntaxTooNew:
         raise
+    except PackError as error:
+        if bundle is None:
+            raise
+        there, here = (".".join(map(str, each[:2])) for each in (bundle.target, sys.version_info))
+        raise PackError(
+            f"{error}. The server runs Python {there}, this client {here}, so functions go by "
+            f"source; a client of Python {there} sends bytecode, which has not this limit."
+        ) from error.__cause__
     except Exception as error:
         where = _where(parts())
         raise PackError(

@@ -203,6 +203,17 @@ def test_text_without_source_is_named() -> None:
         Packer(scope["made"], runtime=runtime_of("3.7"))
 
 
+def test_what_cannot_go_by_source_names_both_versions() -> None:
+    scope: dict[str, Any] = {"__name__": "nowhere"}
+    exec("def made(): return 1\nclass Made: pass", scope)
+    here = ".".join(map(str, sys.version_info[:2]))
+    for function in (scope["made"], scope["Made"], lambda: sys.modules["__main__"]):
+        with pytest.raises(PackError) as caught:
+            Packer(function, {"x": sys.modules["__main__"]}, runtime=runtime_of("3.7"))
+        assert f"The server runs Python 3.7, this client {here}, " in str(caught.value)
+        assert "a client of Python 3.7 sends bytecode" in str(caught.value)
+
+
 def test_the_runner_parses_as_python_3_5() -> None:
     import ast
 

@@ -89,7 +89,7 @@ class Job:
             tasks = [self._without_source(task) for task in tasks]
         return self.packer.chunk(tasks, runtime, way_out, suspect=suspect)
 
-    def unpack(self, result: bytes, tasks: Sequence[Task]) -> Reply:
+    def unpack(self, result: bytes | memoryview, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""
         indexes = [task.index for task in tasks]
         return unpack(result, self.packer.key, self.packer.original, indexes)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlexec.errors import IntegrityError, ResultCut
-from sqlexec.runner.way_out import PROBE
+from sqlexec.runner.way_out import PIECE, PROBE
 from sqlexec.server.sql_errors import server_error
 
 _MESSAGE = re.compile(r"^(\[[^\]]*\]\s*)+")
 _CONSOLE = re.compile(r"^(STDOUT|STDERR) message\(s\) from external script:\s*\n?", re.DOTALL)
 _ROWS, _RESULT, _ERROR = 2, 3, 6  # columns of each result set
+LONGEST = 1 << 31  # bytes of a result
 _UNKNOWN: Sequence[Any] = ("an error without a text", 0, 0, 0, "", 0)
 
 Messages = list[tuple[str, str]]
@@ -31,7 +32,7 @@ class Reply:
 
     Parameters
     ----------
-    result : bytes
+    result : bytes or memoryview
         The result's envelope, not looked into.
     messages : list of (stream, text)
         What the process wrote outside of any task; stream is "stdout" or "stderr".
@@ -39,7 +40,7 @@ class Reply:
         Whether OUTPUT values of any length arrive whole; None where the call did not ask.
     """
 
-    result: bytes
+    result: bytes | memoryview
     messages: Messages = field(default_factory=list)
     whole: bool | None = None
 
@@ -57,7 +58,7 @@ def read_answer(cursor: Any) -> Reply:
         Or the class below it that fits the error which the server tells of.
     """
     row: Sequence[Any] | None = None
-    rows = b""
+    rows = memoryview(b"")
     messages: Messages = []
     while True:
         if cursor.messages:
@@ -85,13 +86,19 @@ def read_answer(cursor: Any) -> Reply:
     return Reply(result, messages, probe == PROBE if probe else None)
 
 
-def _joined(rows: Iterable[Sequence[Any]]) -> bytes:
-    """The result that left as numbered rows of base64, each decoded as it comes."""
+def _joined(rows: Iterable[Sequence[Any]]) -> memoryview:
+    """The result that left as numbered rows of base64, in whatever order they come."""
+    result = bytearray()  # grows in place: pieces to be joined would take its memory twice
     try:
-        pieces = [(int(number), binascii.a2b_base64(text)) for number, text in rows]
+        for number, text in rows:
+            start = number * PIECE
+            if not 0 <= start <= LONGEST:
+                raise ValueError(f"one of them has number {number}")
+            result.extend(bytes(max(0, start - len(result))))
+            result[start : start + PIECE] = binascii.a2b_base64(text)
     except (TypeError, ValueError) as error:
         raise IntegrityError(f"The rows that came back are no result: {error}.") from None
-    return b"".join(piece for _, piece in sorted(pieces))
+    return memoryview(result)
 
 
 def _console(messages: Sequence[tuple[str, str]]) -> Messages:

@@ -362,6 +362,7 @@ class Place:
 def client_memory() -> None:
     """In a process of its own: fetch one big result, print this process's peak in MB."""
     cc = RxInSqlServer(connection_string=os.environ["SQLEXEC_CONNECTION"])
+    rx_exec(nothing, compute_context=cc)  # a first long result would come in rows, as text
     (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
     assert len(content) == RESULT_SIZE
     print(own_peak() / MEGABYTE)

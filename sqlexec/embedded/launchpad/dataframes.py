@@ -43,9 +43,9 @@ class Shared:
         """A private, writable mapping: no copy is made until a page is written to."""
         return mmap.mmap(self.descriptor, size, access=mmap.ACCESS_COPY, offset=at)
 
-    def append(self, data: Any) -> int:
-        """Write an object's buffer at the end, aligned to 8 bytes; returns where it starts."""
-        at = position = (self._size + 7) // 8 * 8
+    def append(self, data: Any, alignment: int = 8) -> int:
+        """Write an object's buffer at the end, aligned; returns where it starts."""
+        at = position = -(-self._size // alignment) * alignment
         rest = memoryview(data)
         rest = rest.cast("B") if rest.nbytes else memoryview(b"")
         while len(rest):
@@ -206,9 +206,14 @@ def _column(series: Any, name: str, outbox: Shared) -> Dict[str, Any]:
     return {"name": name, "kind": kind, "at": outbox.append(values)}
 
 
+_HELD = 1 << 20  # bytes of cells that are written together
+
+
 def _object_column(series: Any, name: str, outbox: Shared) -> Dict[str, Any]:
     """An object column goes as character data; only None is NULL."""
-    cells, lengths = [], array.array("q")
+    lengths = array.array("q")
+    start = outbox.append(b"")
+    size, cells, held = 0, [], 0
     for value in series.values:
         if isinstance(value, (bytes, bytearray, memoryview)):
             raise ScriptError(
@@ -218,13 +223,17 @@ def _object_column(series: Any, name: str, outbox: Shared) -> Dict[str, Any]:
         cell = b"" if value is None else str(value).encode("utf-8")
         lengths.append(-1 if value is None else len(cell))
         cells.append(cell)
-    data = b"".join(cells)
+        held += len(cell)
+        if held > _HELD:
+            outbox.append(b"".join(cells), alignment=1)
+            size, cells, held = size + held, [], 0
+    outbox.append(b"".join(cells), alignment=1)
     return {
         "name": name,
         "kind": "object",
         "lengths": outbox.append(lengths),
-        "at": outbox.append(data),
-        "size": len(data),
+        "at": start,
+        "size": size + held,
     }
 
 

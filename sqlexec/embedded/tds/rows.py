@@ -30,7 +30,8 @@ from sqlexec.embedded.tds.packets import MessageWriter
 from sqlexec.embedded.tsql.errors import SqlError
 
 _ROW = b"\xd1"
-_SLICE = 1 << 16  # rows of a batch that are encoded at once
+_SLICE = 1 << 16  # rows of a batch that are encoded at once, and
+_SLICE_BYTES = 1 << 25  # about how many bytes
 _DAYS_1900 = 25567  # from 1900-01-01 to 1970-01-01
 _DAYS_0001 = dt.date(1970, 1, 1).toordinal() - 1
 _DAY_MICROS = 86400 * 1_000_000
@@ -75,10 +76,11 @@ def write_batches(
     types = [column.type for column in columns]
     count = 0
     for batch in batches:
-        for start in range(0, batch.num_rows, _SLICE):
+        rows = min(_SLICE, max(1, _SLICE_BYTES * batch.num_rows // max(1, batch.nbytes)))
+        for start in range(0, batch.num_rows, rows):
             if stopped():
                 return count
-            part = batch.slice(start, _SLICE)
+            part = batch.slice(start, rows)
             _write_batch(writer, types, part)
             count += part.num_rows
     return count

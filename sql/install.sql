@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '254226d074e4fd05ccd3c899511f2c3627ff8273a004e0502a412abcdbd0a5f0';
+    SET @source_sha256 = '4cfe8e6cf1ac3a3c4af42386f94e48c209ebd0ed5cfb6a3a993e402b3f7e33bf';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -2933,6 +2933,11 @@ def sqlexec_runner():
         return found
 
 
+    def call_with(function, args, kwargs):
+        """Call a function."""
+        return function(*args, **kwargs)
+
+
     import importlib.machinery
     import json
     import sys
@@ -3456,7 +3461,7 @@ def sqlexec_runner():
     has_definitions = _functions("has_definitions")
     install_modules = _functions("install_modules")
     remove_definitions = _functions("remove_definitions")
-    def _revoscalepy(entry, scope={"__name__": __name__, }):
+    def _revoscalepy(entry, scope={"__name__": __name__, "call_with": call_with}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _revoscalepy_text
@@ -3869,7 +3874,7 @@ def sqlexec_runner():
 
     def client_names():
         """What to take for names of the client''s sqlexec that a pickled function refers to."""
-        return dict(_ALIASES, process_rows=process_rows)
+        return dict(_ALIASES, call_with=call_with, process_rows=process_rows)
 
     def _frame_of(data):
         if isinstance(data, RxSqlServerData):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _NAMES = {
+    "ExecutorBroken": "sqlexec.rx.executor",
     "NotConvergedWarning": "sqlexec.rx.pema",
     "PemaBase": "sqlexec.runner.pema",
     "CallbackFailedWarning": "sqlexec.rx.delivery",
@@ -29,6 +30,7 @@ _NAMES = {
     "RxMatchCall": "sqlexec.rx.distribute",
     "RxRemoteComputeContext": "sqlexec.contexts.base",
     "RxSqlServerData": "sqlexec.data.sources",
+    "SqlServerExecutor": "sqlexec.rx.executor",
     "pema_compute": "sqlexec.rx.pema",
     "runtime": "sqlexec.server.runtime",
     "rx_data_step": "sqlexec.data.step",
@@ -75,12 +77,14 @@ if TYPE_CHECKING:
     from sqlexec.rx.exec_by import rx_exec_by, rx_get_partitions
     from sqlexec.rx.exec_by_results import RxExecByResults
     from sqlexec.rx.execute import RunFailedWarning, rx_exec
+    from sqlexec.rx.executor import ExecutorBroken, SqlServerExecutor
     from sqlexec.rx.iterate import rx_exec_iter
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
     from sqlexec.server.runtime import Runtime, runtime
 
 __all__ = [
     "CallbackFailedWarning",
+    "ExecutorBroken",
     "NotConvergedWarning",
     "PemaBase",
     "Report",
@@ -96,6 +100,7 @@ __all__ = [
     "RxMatchCall",
     "RxRemoteComputeContext",
     "RxSqlServerData",
+    "SqlServerExecutor",
     "pema_compute",
     "runtime",
     "rx_data_step",

@@ -36,7 +36,12 @@ class DependencyMissing(SqlExecError, ImportError):
 
 
 class PackError(SqlExecError):
-    """A function or value cannot be sent; the message names the object at fault."""
+    """A function or value cannot be sent; the message names the object at fault.
+
+    `run` is the index of the run whose own argument it is, None where no run could be sent.
+    """
+
+    run: int | None = None
 
 
 # --- the connection ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 transient (launchpad, limits), connection lost   the same chunk again, after a while
 the process died, several tasks                  in halves, so that the killer is found
 the process died, one task                       again, and then the task is to blame
+a task's own arguments cannot be sent            the others again, and that task is to blame
 anything else                                    the end of the job
 """
 
@@ -16,6 +17,7 @@ from sqlexec.chunks import Chunk
 from sqlexec.errors import (
     ConnectionFailed,
     ConnectionLost,
+    PackError,
     ProcessDied,
     RemoteTraceback,
     TaskCrashed,
@@ -66,6 +68,10 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
     >>> [len(half) for half in judge(chunk, ProcessDied("gone"), 3).again]
     [1, 1]
     """
+    if isinstance(error, PackError) and error.run is not None:
+        rest = [task for task in chunk if task.index != error.run]
+        again = [chunk.again(chunk.error, rest, failures=chunk.failures)] if rest else []
+        return Verdict(again, [Outcome(error.run, error=error)])
     if isinstance(error, ProcessDied):
         return _after_death(chunk, error, max_attempts)
     lost = chunk.error if isinstance(chunk.error, ConnectionLost) else None

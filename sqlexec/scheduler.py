@@ -294,7 +294,7 @@ class _Crew:
                 if self._stopping:
                     return None
                 again = self._again.popleft() if self._again else None
-                self._reading = again is None
+                self._reading = self._reading or again is None  # another may be reading
                 size = self._sizer.size(self._remaining, self._running)
             chunk = self._without_cancelled(again or self._read(size))
             if chunk is not None:

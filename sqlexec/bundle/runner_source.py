@@ -30,6 +30,7 @@ MODULES = (  # each after those that it imports
     ("limits",),
     "randomness",
     "scope",
+    "calls",
     "pickler",
     ("definition_code", "namespaces", "imports", "functions"),
     ("data_step", "pema", "revoscalepy"),

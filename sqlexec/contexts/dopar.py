@@ -20,7 +20,7 @@ from sqlexec.contexts.processes import (
     process_died,
     run_chunk_here,
 )
-from sqlexec.errors import ConfigurationError
+from sqlexec.errors import ConfigurationError, PackError
 from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
 from sqlexec.tasks import Outcome, Task
@@ -121,7 +121,7 @@ def _outcomes(parallel: Any, chunks: _Chunks) -> Iterator[Outcome]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # joblib's, that it cancelled what ran
                 results.close()
-    chunks.check()
+    yield from chunks.refused()
 
 
 class _Chunks:
@@ -132,16 +132,17 @@ class _Chunks:
         self._sizer = ChunkSizer(workers, plan.chunk_size)
         self._remaining = plan.count
         self._under_way: dict[int, list[Task]] = {}
+        self._refused: list[Outcome] = []  # of tasks whose arguments cannot be sent
         self._error: BaseException | None = None
 
     def calls(self) -> Iterator[Any]:
         """What joblib is to run; it asks from threads of its own, one at a time."""
         try:
             for number, tasks in enumerate(self._deal()):
-                message = self._job.message(tasks)
-                self._under_way[number] = tasks
-                yield _run, (number, *message), {}
-        except Exception as error:  # noqa: BLE001 - joblib would lose it; `check` raises it
+                if (message := self._message(tasks)) is not None:
+                    self._under_way[number] = tasks
+                    yield _run, (number, *message), {}
+        except Exception as error:  # noqa: BLE001 - joblib would lose it
             self._error = error
 
     def outcomes(self, number: int, result: bytes, seconds: float) -> Sequence[Outcome]:
@@ -151,10 +152,23 @@ class _Chunks:
         self._sizer.learn(len(outcomes), task_seconds, seconds)
         return outcomes
 
-    def check(self) -> None:
-        """Raise what kept a chunk from being sent."""
+    def refused(self) -> Sequence[Outcome]:
+        """Outcomes of tasks that were not sent; raises what kept whole chunks from being sent."""
         if self._error is not None:
             raise self._error
+        return self._refused
+
+    def _message(self, tasks: list[Task]) -> tuple[bytes, Source | None] | None:
+        """What to send for these tasks; takes those out that cannot be sent."""
+        while tasks:
+            try:
+                return self._job.message(tasks)
+            except PackError as error:
+                if error.run is None:
+                    raise
+                self._refused.append(Outcome(error.run, error=error))
+                tasks[:] = [task for task in tasks if task.index != error.run]
+        return None
 
     def _deal(self) -> Iterator[list[Task]]:
         for _, tasks in itertools.groupby(self._job.tasks, self._job.group or (lambda _: None)):

@@ -67,10 +67,10 @@ class RxLocalSeq(RxComputeContext):
         stand_in = not _has_revoscalepy()
         shared = _copies(plan.shared)
         for task in plan.tasks:
-            own = _copies(task.arguments, f" of run {task.index}")
             outcome = Outcome(task.index, started=time.time(), process_id=os.getpid())
             with _surroundings(plan, task.index, stand_in):
                 try:
+                    own = _copies(task.arguments, f" of run {task.index}")
                     with _limited(plan.task_timeout):
                         outcome.value = plan.function(**shared, **own)
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - the outcome tells it

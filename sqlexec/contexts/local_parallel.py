@@ -60,8 +60,15 @@ class RxLocalParallel(RxComputeContext):
         check_task_timeout(self.task_timeout_seconds)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
-    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+    @property
+    def workers(self) -> int:
+        """The most processes at a time."""
+        return self.num_tasks or int(import_joblib().cpu_count())
+
+    def carry_out(self, plan: Plan, handle: scheduler.Handle | None = None) -> Iterator[Outcome]:
         """Run the tasks of a plan in processes; see RxComputeContext.
+
+        With a handle, other threads can cancel single tasks.
 
         Raises
         ------
@@ -70,15 +77,15 @@ class RxLocalParallel(RxComputeContext):
         PackError
             The function or a shared argument cannot be sent.
         """
-        joblib = import_joblib()
         job = LocalJob(plan)
         return scheduler.run(
             job.tasks,
             lambda: LocalWorker(job),
-            workers=self.num_tasks or joblib.cpu_count(),
+            workers=self.workers,
             count=plan.count,
             chunk_size=plan.chunk_size,
             group=job.group,
             timeout=self.execution_timeout_seconds,
             max_attempts=self.max_attempts,
+            handle=handle,
         )

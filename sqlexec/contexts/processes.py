@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
+from pathlib import Path
 from typing import Any
 
+from sqlexec.chunks import Chunk
 from sqlexec.contexts.job import Job
 from sqlexec.data.reading import read_rows
 from sqlexec.data.sources import RxSqlServerData
@@ -43,17 +46,27 @@ class LocalJob(Job):
                 "reads the rows over a connection of its own."
             )
 
-    def message(self, tasks: Sequence[Task]) -> tuple[bytes, Source | None]:
+    def message(
+        self, tasks: Sequence[Task], *, suspect: bool = False
+    ) -> tuple[bytes, Source | None]:
         """What `run_chunk_here` takes for these tasks."""
         source = self.source(tasks)
-        payload = self.pack(tasks, self._runtime)
+        payload = self.pack(tasks, self._runtime, suspect=suspect)
         if source is None:
             return payload, None
         return payload, (str(source.connection_string), source.query, source.rows_per_read)
 
 
-def run_chunk_here(payload: bytes, source: Source | None) -> bytes:
-    """Run a chunk in this process; gives the result's bytes."""
+def run_chunk_here(payload: bytes, source: Source | None, console: str | None = None) -> bytes:
+    """Run a chunk in this process; gives the result's bytes.
+
+    `console` is the path of a file for what leaves the process by its descriptors 1 and 2.
+    """
+    if console is not None:
+        file = os.open(console, os.O_WRONLY | os.O_APPEND)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        os.close(file)
     rows = None if source is None else read_rows(*source)
     result, _ = run_chunk(payload, rows)
     return result
@@ -80,8 +93,8 @@ class Process:
         self._future: Any = None  # of the last call
         self.usable = True
 
-    def call(self, payload: bytes, source: Source | None) -> bytes:
-        """Run a chunk there and wait for its result.
+    def call(self, *message: Any) -> bytes:
+        """Run a chunk there, see `run_chunk_here`, and wait for its result.
 
         Raises
         ------
@@ -94,7 +107,7 @@ class Process:
             with self._lock:
                 if not self.usable:
                     raise OperationCancelled("The call was cancelled before it was sent.")
-                self._future = self._executor.submit(run_chunk_here, payload, source)
+                self._future = self._executor.submit(run_chunk_here, *message)
             result: bytes = self._future.result()
         except (self._shut_down, CancelledError):
             raise OperationCancelled("The call was cancelled from this side.") from None
@@ -119,10 +132,26 @@ class LocalWorker:
         self._job = job
         self._process = _take()
 
-    def call(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+    def call(self, chunk: Chunk) -> Sequence[Outcome]:
         """Send a chunk, wait, and decode its outcomes."""
-        result = self._process.call(*self._job.message(tasks))
-        return self._job.unpack(result, tasks).outcomes
+        message = self._job.message(chunk, suspect=chunk.suspect)
+        call = self._call_suspect if chunk.suspect else self._process.call
+        return self._job.unpack(call(*message), chunk).outcomes
+
+    def _call_suspect(self, *message: Any) -> bytes:
+        """Call in a process of its own, whose console is there even where it dies."""
+        with tempfile.TemporaryDirectory() as folder:
+            console = Path(folder, "console")
+            console.touch()
+            try:
+                result = self._process.call(*message, str(console))
+            except ProcessDied as error:
+                error.console = [("stderr", console.read_text("utf-8", "replace"))]
+                raise
+            finally:
+                self._process.kill()  # its descriptors are of no more use
+        self._process = _take()
+        return result
 
     def cancel(self) -> None:
         """Stop the call that is under way."""

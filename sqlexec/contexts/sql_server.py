@@ -114,8 +114,15 @@ class RxInSqlServer(RxRemoteComputeContext):
         fields["connection_string"] = mask(self.connection_string)
         return f"RxInSqlServer({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
-    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+    @property
+    def workers(self) -> int:
+        """The most calls at a time."""
+        return self.num_tasks or DEFAULT_NUM_TASKS
+
+    def carry_out(self, plan: Plan, handle: scheduler.Handle | None = None) -> Iterator[Outcome]:
         """Run the tasks of a plan in the server; see RxComputeContext.
+
+        With a handle, other threads can cancel single tasks.
 
         Raises
         ------
@@ -134,12 +141,13 @@ class RxInSqlServer(RxRemoteComputeContext):
         return scheduler.run(
             job.tasks,
             lambda: _Worker(job),
-            workers=self.num_tasks or DEFAULT_NUM_TASKS,
+            workers=self.workers,
             count=plan.count,
             chunk_size=plan.chunk_size,
             group=job.group,
             timeout=self.execution_timeout_seconds,
             max_attempts=self.max_attempts,
+            handle=handle,
         )
 
 

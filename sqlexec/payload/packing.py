@@ -261,7 +261,11 @@ def _dump_arguments(task: Task, bundle: SourceBundle | None) -> list[Buffer]:
     """Pickle one task's own arguments."""
     own = dict(task.arguments)
     named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}
-    return _dump(own, lambda: named, bundle)
+    try:
+        return _dump(own, lambda: named, bundle)
+    except PackError as error:
+        error.run = task.index
+        raise
 
 
 def _dump(

@@ -43,11 +43,11 @@ def _deliver(request: Request, carried_out: Iterator[Outcome], raises: bool) -> 
     with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:
             if request.console_output:
-                _print(outcome)
+                show_console(outcome)
             for warning in outcome.warnings:
                 if warning not in warned:  # many runs may say the same
                     warned.add(warning)
-                    _warn_again(*warning)
+                    warn_again(*warning)
             if outcome.error is not None and raises:
                 raise outcome.error
             if request.callback is not None:
@@ -65,7 +65,8 @@ def _closable(outcomes: Iterator[Outcome]) -> Any:
     return outcomes if hasattr(outcomes, "close") else (each for each in outcomes)
 
 
-def _print(outcome: Outcome) -> None:
+def show_console(outcome: Outcome) -> None:
+    """Print what a run wrote, each stream to our own."""
     for stream, text in outcome.console:
         target = sys.stderr if stream == "stderr" else sys.stdout
         with _tqdm_aside(target):
@@ -79,7 +80,7 @@ def _tqdm_aside(target: IO[str]) -> contextlib.AbstractContextManager[None]:
     return tqdm.external_write_mode(file=target) if tqdm else contextlib.nullcontext()
 
 
-def _warn_again(category: str, text: str, filename: str, line: int) -> None:
+def warn_again(category: str, text: str, filename: str, line: int) -> None:
     """Issue a warning of a run here; a category that only the server knows is a UserWarning."""
     kind = getattr(builtins, category, None)
     if not (isinstance(kind, type) and issubclass(kind, Warning)):

@@ -429,6 +429,23 @@ def test_timeout_of_a_job(with_timeout):
     assert rx_exec(lambda: 1, compute_context=with_timeout) == [1]
 
 
+@pytest.mark.embedded_only
+def test_what_a_run_wrote_that_kills_its_process(with_timeout):
+    def run(x):
+        print("run", x, flush=True)
+        if x == 5:
+            os._exit(3)
+        return x
+
+    with pytest.warns(RunFailedWarning, match="1 of 8 runs"):
+        found = rx_exec(run, x=list(range(8)), compute_context=with_timeout, task_chunk_size=4)
+    killer = found.pop(5)
+    assert found == [0, 1, 2, 3, 4, 6, 7]
+    assert isinstance(killer, TaskCrashed)
+    assert "3" in killer.exit_status
+    assert "run 5" in killer.console
+
+
 # --- data sources ------------------------------------------------------------------------
 
 
@@ -531,6 +548,13 @@ def test_wrong_contexts(context):
             rx_exec(never, x=1, compute_context=alias)
     with pytest.raises(ConfigurationError, match="must be an RxComputeContext"):
         rx_exec(never, x=1, compute_context=5)
+
+
+def test_a_run_whose_argument_cannot_be_sent(context):
+    with pytest.warns(RunFailedWarning):
+        found = rx_exec(lambda x: 1, x=[1, threading.Lock(), 3], compute_context=context)
+    assert (found[0], found[2]) == (1, 1)
+    assert isinstance(found[1], PackError)
 
 
 def test_what_cannot_be_sent(context):

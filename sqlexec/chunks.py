@@ -11,9 +11,9 @@ from sqlexec.tasks import Call, Task
 
 SHORTEST_CHUNK_SECONDS = 0.1  # what a chunk of short tasks should last
 LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
-LAUNCHES_WORTH = 4  # how many launches a chunk should last before the rest is dealt in halves
+LAUNCHES_WORTH = 8  # how many launches a chunk should last before the rest is dealt in halves
 SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
-GROWTH = 200  # how many times larger than those before a chunk may be
+GROWTH = 300  # how many times larger than those before a chunk may be: a share after the first
 FIRST_SHARE = 200  # how small a part of a worker's share of all tasks it has to learn from
 MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench [ROW ...]
 
-    rows: noop tasks cores rows result frame source packing
+    rows: noop tasks launch many first cores rows result frame source packing
 
 Each row runs ours and the other side in turns (A B A B ...) and compares medians.  A row is
 one small function; what it needs in the server it makes itself.
@@ -19,6 +19,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -34,7 +35,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
 
-from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec
+from sqlexec import RxInSqlServer, RxSqlServerData, bundle, rx_exec, rx_exec_iter
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.payload import Packer, unpack
 from sqlexec.runner.main import run_chunk, runtime
@@ -100,7 +101,64 @@ def tasks(place: Place) -> list[Row]:
     calls = (place.calls() - before) / (rounds + 1)  # one round warms up
     what = f"{TASK_COUNT:,} no-op tasks, num_tasks=2"
     note = f"{calls:.0f} external-script calls"
-    return [replace(row(what, ours, theirs, "joblib (loky, n_jobs=2)", limit=2.0), note=note)]
+    return [replace(row(what, ours, theirs, "joblib (loky, n_jobs=2)", limit=1.0), note=note)]
+
+
+def launch(place: Place) -> list[Row]:
+    """1,000 tasks of 10 ms where a launch costs 0.5 s, against the ideal and against one a call."""
+    del place  # its launches cost nothing
+    delay, number, nap_seconds, workers = 0.5, 1_000, 0.01, 4
+    with EmbeddedServer(launch_delay=delay) as server:
+        cc = Place.on(server).context(num_tasks=workers)
+
+        def job() -> None:
+            rx_exec(nap, number=list(range(number)), compute_context=cc)
+
+        job()
+        spent = statistics.median(time_of(job) for _ in range(3))
+        single = time_of(lambda: rx_exec(nap, number=0, compute_context=cc))
+    ideal = number * nap_seconds / workers + delay
+    what = f"{number:,} tasks of 10 ms, a launch costs {delay} s, num_tasks={workers}"
+    each = single * number
+    return [
+        row(what, spent, ideal, "the ideal: tasks / workers + one launch", limit=1.25),
+        row("  against one call a task", spent, each, "1,000 x a call of one task", limit=1 / 20),
+    ]
+
+
+def many(place: Place) -> list[Row]:
+    """Ten times as many tasks take ten times as long, and little memory of the client's."""
+    cc = place.context(num_tasks=2)
+
+    def job(number: int) -> Action:
+        numbers = list(range(number))
+        return lambda: rx_exec(same, number=numbers, compute_context=cc)
+
+    large, small = in_turns(job(10 * TASK_COUNT), job(TASK_COUNT), rounds=3)
+    peaks = [place.peak_of_client(str(number)) for number in (TASK_COUNT, 10 * TASK_COUNT)]
+    grown = (peaks[1] - peaks[0]) * MEGABYTE / (9 * TASK_COUNT)
+    what = f"{10 * TASK_COUNT:,} no-op tasks"
+    note = f"{10 * TASK_COUNT / large:,.0f} tasks a second"
+    return [
+        replace(row(what, large, 10 * small, f"10 x {TASK_COUNT:,}", limit=1.3), note=note),
+        Row("  client's memory, in kB a task", f"{grown:.0f} B", "1,024 B", grown / 1024, 1.0),
+    ]
+
+
+def first(place: Place) -> list[Row]:
+    """The first of 100 tasks of unequal length comes early."""
+    cc = place.context(num_tasks=2)
+    lengths = [0.005 * (1 + 7 * number % 20) for number in range(100)]
+    shares = []
+    for _ in range(4):
+        begin = perf_counter()
+        job = rx_exec_iter(wait, seconds=lengths, compute_context=cc)
+        next(job)
+        early = perf_counter() - begin
+        assert len(list(job)) == len(lengths) - 1
+        shares.append((early, perf_counter() - begin))
+    early, whole = sorted(shares[1:], key=lambda times: times[0] / times[1])[1]
+    return [row("first result of 100 unequal tasks", early, whole, "all of them", limit=0.05)]
 
 
 def cores(place: Place) -> list[Row]:
@@ -167,19 +225,15 @@ def result(place: Place) -> list[Row]:
 
 def memory() -> list[Row]:
     """Peaks of a client and of a server with its satellites, both made for it, in result sizes."""
-    client = [sys.executable, "-m", "tests.benchmarks.bench", "--client", "memory"]
     with EmbeddedServer() as server:
         place = Place.on(server)
-        environment = {**os.environ, "SQLEXEC_CONNECTION": place.connection_string}
         with PeakOfTree(place.server_process_id) as peak:
-            ended = subprocess.run(
-                client, env=environment, check=True, capture_output=True, text=True
-            )
+            client = place.peak_of_client("result")
     size = RESULT_SIZE / MEGABYTE
     return [
         Row(f"  its peak memory, {side}", f"{used:.0f} MB", f"{size:.0f} MB result", used / size, 3)
         for side, used in (
-            ("client", float(ended.stdout)),
+            ("client", client),
             ("server and satellites", peak.bytes / MEGABYTE),
         )
     ]
@@ -241,7 +295,10 @@ def packing(place: Place) -> list[Row]:
     return [row(what, ours, theirs, "pickle.dumps of their arguments", limit=2.0)]
 
 
-ROWS = {each.__name__: each for each in (noop, tasks, cores, rows, result, frame, source, packing)}
+ROWS = {
+    each.__name__: each
+    for each in (noop, tasks, launch, many, first, cores, rows, result, frame, source, packing)
+}
 OWN_RUNTIME = runtime()
 _NUMBER = " + ".join(f"{name}.d * {10**power}" for power, name in enumerate("abcdefg"))
 
@@ -255,6 +312,16 @@ def nothing() -> None:
 
 def same(number: int) -> int:
     return number
+
+
+def nap(number: int) -> int:
+    time.sleep(0.01)
+    return number
+
+
+def wait(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
 
 
 def spin(seed_number: int) -> int:
@@ -352,6 +419,15 @@ class Place:
             for statement in statements:
                 connection.execute(statement)
 
+    def peak_of_client(self, what: str) -> float:
+        """Megabytes of a process made for it; see `client`."""
+        command = [sys.executable, "-m", "tests.benchmarks.bench", "--client", what]
+        environment = {**os.environ, "SQLEXEC_CONNECTION": self.connection_string}
+        ended = subprocess.run(
+            command, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return float(ended.stdout)
+
     def calls(self) -> int:
         """External-script calls so far."""
         with pyodbc.connect(self.connection_string) as connection:
@@ -359,12 +435,15 @@ class Place:
             return int(cursor.fetchone()[0])
 
 
-def client_memory() -> None:
-    """In a process of its own: fetch one big result, print this process's peak in MB."""
-    cc = RxInSqlServer(connection_string=os.environ["SQLEXEC_CONNECTION"])
-    rx_exec(nothing, compute_context=cc)  # a first long result would come in rows, as text
-    (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
-    assert len(content) == RESULT_SIZE
+def client(what: str) -> None:
+    """In a process of its own: fetch a big result, or run many tasks; print its peak in MB."""
+    cc = RxInSqlServer(connection_string=os.environ["SQLEXEC_CONNECTION"], num_tasks=2)
+    if what == "result":
+        rx_exec(nothing, compute_context=cc)  # a first long result would come in rows, as text
+        (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
+        assert len(content) == RESULT_SIZE
+    else:
+        assert len(rx_exec(same, number=list(range(int(what))), compute_context=cc)) == int(what)
     print(own_peak() / MEGABYTE)
 
 
@@ -386,13 +465,13 @@ def report(measured: list[Row]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench")
     parser.add_argument("rows", nargs="*", help="default: all")
-    parser.add_argument("--client", choices=["memory"], help=argparse.SUPPRESS)
+    parser.add_argument("--client", help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = set(options.rows) - ROWS.keys()
     if unknown:
         parser.error(f"no such row: {', '.join(unknown)}")
     if options.client:
-        client_memory()
+        client(options.client)
         return
     console = Console(width=None if sys.stdout.isatty() else 140)
     measured: list[Row] = []

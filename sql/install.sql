@@ -78,7 +78,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '4cfe8e6cf1ac3a3c4af42386f94e48c209ebd0ed5cfb6a3a993e402b3f7e33bf';
+    SET @source_sha256 = '353bfdc285c90f5b1eeba9be899128be782df163ecad2008ed4dd2e84d339312';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
 # rows out: OutputDataSet, where the result leaves in rows
@@ -3646,7 +3646,10 @@ def sqlexec_runner():
             """Begin a pass over the data: an iterative algorithm sets its sums to nothing again."""
 
         def process_data(self, chunk):
-            """Take what is needed from some rows, a pandas DataFrame of the method''s own."""
+            """Take what is needed from some rows, a pandas DataFrame of the method''s own.
+
+            Rows that it returns, a DataFrame too, go to the `out_data` of pema_compute.
+            """
             raise NotImplementedError("a PemaBase needs a method process_data(self, chunk)")
 
         def update_results(self, other):
@@ -3662,12 +3665,12 @@ def sqlexec_runner():
             return True
 
     def process_rows(pema_obj, data):
-        """Show a copy of the object one chunk; gives the number of rows and the copy''s fields."""
+        """Show a copy of the object one chunk: number of rows, the copy''s fields, rows returned."""
         worker = copy.deepcopy(pema_obj)
         chunk = data.read() if hasattr(data, "read") else data
         count = len(chunk)
-        worker.process_data(chunk)
-        return count, vars(worker)
+        returned = worker.process_data(chunk)
+        return count, vars(worker), returned
 
     import importlib.machinery
     import types

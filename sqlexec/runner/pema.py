@@ -74,8 +74,11 @@ class PemaBase:
     def init_iteration(self) -> None:
         """Begin a pass over the data: an iterative algorithm sets its sums to nothing again."""
 
-    def process_data(self, chunk: Any) -> None:
-        """Take what is needed from some rows, a pandas DataFrame of the method's own."""
+    def process_data(self, chunk: Any) -> Any:
+        """Take what is needed from some rows, a pandas DataFrame of the method's own.
+
+        Rows that it returns, a DataFrame too, go to the `out_data` of pema_compute.
+        """
         raise NotImplementedError("a PemaBase needs a method process_data(self, chunk)")
 
     def update_results(self, other: Any) -> None:
@@ -91,10 +94,10 @@ class PemaBase:
         return True
 
 
-def process_rows(pema_obj: PemaBase, data: Any) -> Tuple[int, Dict[str, Any]]:
-    """Show a copy of the object one chunk; gives the number of rows and the copy's fields."""
+def process_rows(pema_obj: PemaBase, data: Any) -> Tuple[int, Dict[str, Any], Any]:
+    """Show a copy of the object one chunk: number of rows, the copy's fields, rows returned."""
     worker = copy.deepcopy(pema_obj)
     chunk = data.read() if hasattr(data, "read") else data
     count = len(chunk)
-    worker.process_data(chunk)
-    return count, vars(worker)
+    returned = worker.process_data(chunk)
+    return count, vars(worker), returned

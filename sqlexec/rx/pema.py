@@ -1,8 +1,8 @@
 """Parallel external memory algorithms: an answer from all rows of a table, few at a time.
 
-    slices of the table's key --rx_distribute_job--> a worker each, inside the server
-      (or chunks of a frame)                           copy of the object . process_data(rows)
-    object . update_results(worker) . ...  <---------- the copy's fields
+    slices of the table's key --rx_exec_iter--> a worker each, inside the server
+      (or chunks of a frame)                      copy of the object . process_data(rows)
+    object . update_results(worker) . ...  <----- the copy's fields
     object . process_results() -> answer;  has_converged()? else another pass
 
 A slice costs a call of the external script, since a script gets all the rows of its query as
@@ -14,6 +14,7 @@ rows.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import time
@@ -21,27 +22,21 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sqlexec.contexts.active import located, resolve
+from sqlexec.contexts.active import resolve
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local import RxLocalSeq
-from sqlexec.data.reading import import_pandas, read_in_chunks
-from sqlexec.data.slices import Slice, slices_of
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, SqlExecError
+from sqlexec.errors import ConfigurationError
 from sqlexec.plan import RxElemArg
 from sqlexec.public import public
 from sqlexec.runner.pema import PemaBase, process_rows
-from sqlexec.rx.distribute import (
-    RxMatchCall,
-    rx_distribute_job,
-    rx_is_distributed_context,
-    rx_match_call,
-)
+from sqlexec.rx.chunks import Chunks, Output
+from sqlexec.rx.distribute import rx_is_distributed_context
+from sqlexec.rx.iterate import rx_exec_iter
 
 if TYPE_CHECKING:
     import pandas
 
-ROWS_PER_READ = 50_000  # of a DataFrame
 _OWN = {"max_iters", "report_progress", "trace_level"}  # fields of PemaBase itself
 
 
@@ -54,7 +49,7 @@ class NotConvergedWarning(UserWarning):
 def pema_compute(
     pema_obj: PemaBase,
     data: RxSqlServerData | pandas.DataFrame | None = None,
-    out_data: None = None,
+    out_data: RxSqlServerData | None = None,
     overwrite: bool = False,
     append: str = "none",
     compute_context: RxComputeContext | str | None = None,
@@ -76,8 +71,13 @@ def pema_compute(
         The algorithm.  It is changed: afterwards it has the sums and the answer.
     data : RxSqlServerData or DataFrame
         At most its `rows_per_read` rows (of a DataFrame 50,000) are in a chunk.
-    out_data, overwrite, append
-        For rows that process_data returns; this version cannot write them.
+    out_data : RxSqlServerData, optional
+        A table for the DataFrames that process_data returns, of an algorithm of a single pass.
+        They come here and are written from here, a chunk at a time, in the chunks' order.
+    overwrite : bool, default False
+        Make an `out_data` that exists anew.
+    append : "none" or "rows", default "none"
+        Add rows to an `out_data` that exists.
     compute_context : RxComputeContext or str, optional
         By default the active one.
     init_pema : bool, default True
@@ -111,28 +111,26 @@ def pema_compute(
     >>> pema_compute(Mean(column="ArrDelay"), flights, compute_context=cc)   # doctest: +SKIP
     6.89
     """
-    if out_data is not None:
-        raise ConfigurationError(
-            "out_data: this version of sqlexec does not write rows that process_data returns; "
-            "make them with rx_data_step, or with rx_exec over queries of your own"
-        )
     context = resolve(compute_context)
     if not rx_is_distributed_context(context, data):
         context = RxLocalSeq()
-    _check(pema_obj, data)
-    _set_fields(pema_obj, fields, init_pema)
-    call = rx_match_call(pema_compute, pema_obj, data, compute_context=context)
-    slices = _slices(data, context, key)
-    for _ in range(pema_obj.max_iters):
-        started = time.perf_counter()
-        pema_obj.iter += 1
-        rows = _one_pass(pema_obj, slices, call)
-        answer = pema_obj.process_results()
-        if pema_obj.report_progress:
-            seconds = time.perf_counter() - started
-            print(f"{_name(pema_obj)}: pass {pema_obj.iter}, {rows:,} rows in {seconds:.2f} s")
-        if pema_obj.has_converged():
-            return answer
+    _check(pema_obj)
+    if out_data is not None and _is_iterative(pema_obj):
+        raise ConfigurationError("out_data is for algorithms of a single pass, not iterative ones")
+    output = Output(out_data, context, overwrite, append)
+    with _unchanged_by_errors(pema_obj):
+        _set_fields(pema_obj, fields, init_pema)
+        chunks = Chunks(data, context, key)
+        for _ in range(pema_obj.max_iters):
+            started = time.perf_counter()
+            pema_obj.iter += 1
+            rows = _one_pass(pema_obj, chunks, output, context)
+            answer = pema_obj.process_results()
+            if pema_obj.report_progress:
+                seconds = time.perf_counter() - started
+                print(f"{_name(pema_obj)}: pass {pema_obj.iter}, {rows:,} rows in {seconds:.2f} s")
+            if pema_obj.has_converged():
+                return answer
     warnings.warn(
         f"{_name(pema_obj)} has not converged in {pema_obj.max_iters} passes (max_iters)",
         NotConvergedWarning,
@@ -141,30 +139,41 @@ def pema_compute(
     return answer
 
 
-def _one_pass(pema_obj: PemaBase, slices: list[Slice] | None, call: RxMatchCall) -> int:
+def _one_pass(pema_obj: PemaBase, chunks: Chunks, output: Output, context: RxComputeContext) -> int:
     """Show the workers all rows and fold what they found; gives how many rows."""
     pema_obj.init_iteration()
     start = _worker(pema_obj)
-    if slices is None:
-        chunks: Any = _chunks(call.arguments["data"], call.arguments["compute_context"])
-    else:
-        chunks = [each.source for each in slices]
-    found = rx_distribute_job(
-        {"function": process_rows, "pema_obj": start, "data": RxElemArg(chunks)},
-        call,
+    found = rx_exec_iter(
+        process_rows,
+        {"pema_obj": start, "data": RxElemArg(chunks())},
         task_chunk_size=1,  # so that a process has no more rows than these
+        compute_context=context,
+        continue_on_failure=False,
+        ordered=True,
     )
-    for place, (count, state) in enumerate(found):
-        if slices is not None and count != slices[place].rows:
-            raise SqlExecError(
-                f"A chunk had {slices[place].rows:,} rows when the chunks were made, and "
-                f"{count:,} when it was read: the table is being changed. Compute over a copy, or "
-                f"when nobody writes. Its query: {slices[place].source.query}"
-            )
-        vars(start).clear()
-        vars(start).update(state)
-        pema_obj.update_results(start)
-    return sum(count for count, _ in found)
+    total = 0
+    worker = copy.copy(start)
+    with contextlib.closing(found):
+        for place, (rows, state, frame) in found:
+            chunks.check(place, rows)
+            output.write(frame)
+            vars(worker).clear()
+            vars(worker).update(state)
+            pema_obj.update_results(worker)
+            total += rows
+    return total
+
+
+@contextlib.contextmanager
+def _unchanged_by_errors(pema_obj: PemaBase) -> Iterator[None]:
+    """An exception leaves the object as it was."""
+    before = copy.deepcopy(vars(pema_obj))
+    try:
+        yield
+    except BaseException:
+        vars(pema_obj).clear()
+        vars(pema_obj).update(before)
+        raise
 
 
 def _worker(pema_obj: PemaBase) -> PemaBase:
@@ -196,7 +205,7 @@ def _set_fields(pema_obj: PemaBase, fields: dict[str, Any], init_pema: bool) -> 
         pema_obj.initialize(**fields)
 
 
-def _check(pema_obj: PemaBase, data: object) -> None:
+def _check(pema_obj: PemaBase) -> None:
     if not isinstance(pema_obj, PemaBase):
         raise ConfigurationError(
             f"pema_obj must be an object of a class derived from PemaBase, "
@@ -205,26 +214,10 @@ def _check(pema_obj: PemaBase, data: object) -> None:
     for name in ("process_data", "update_results"):
         if getattr(type(pema_obj), name) is getattr(PemaBase, name):
             raise ConfigurationError(f"{_name(pema_obj)} needs a method {name}")
-    if not isinstance(data, (RxSqlServerData, import_pandas().DataFrame)):
-        raise ConfigurationError(
-            f"data must be an RxSqlServerData or a DataFrame, not {type(data).__name__}"
-        )
 
 
-def _slices(data: Any, context: RxComputeContext, key: str | None) -> list[Slice] | None:
-    """The data cut into queries, one a worker's call; None where its rows are read here."""
-    if isinstance(context, RxLocalSeq) or not isinstance(data, RxSqlServerData):
-        return None
-    return slices_of(located(data, context), key)
-
-
-def _chunks(data: Any, context: RxComputeContext) -> Iterator[pandas.DataFrame]:
-    """Rows of the data here, some at a time."""
-    if isinstance(data, RxSqlServerData):
-        yield from read_in_chunks(located(data, context))
-    else:
-        for start in range(0, len(data), ROWS_PER_READ):
-            yield data.iloc[start : start + ROWS_PER_READ].copy()
+def _is_iterative(pema_obj: PemaBase) -> bool:
+    return type(pema_obj).has_converged is not PemaBase.has_converged
 
 
 def _name(pema_obj: PemaBase) -> str:

@@ -122,6 +122,45 @@ class Meanwhile(Seen):
         session.close()
 
 
+class Scored(Seen):
+    """Returns rows for out_data."""
+
+    def process_data(self, chunk):
+        super().process_data(chunk)
+        return chunk.assign(late=chunk["delay"] > 200)[["id", "late"]] if self.values[0] else None
+
+
+@pytest.mark.parametrize("server", [True, False], ids=["server", "here"])
+def test_rows_that_are_written(cc, keyed, execute, connection_string, server):
+    context = cc if server else RxLocalSeq()
+    source = RxSqlServerData(connection_string, table=keyed, rows_per_read=320)
+    target = RxSqlServerData(connection_string, table="dbo.test_scored")
+    counted = "SELECT COUNT(*), SUM(CAST(late AS int)) FROM dbo.test_scored"
+    execute("DROP TABLE IF EXISTS dbo.test_scored")
+    try:
+        pema_compute(Scored(), source, target, compute_context=context)
+        assert execute(counted) == [(680, 180)]
+        with pytest.raises(ConfigurationError, match="exists"):
+            pema_compute(Scored(), source, target, compute_context=context)
+        pema_compute(Scored(), source, target, append="rows", compute_context=context)
+        assert execute(counted) == [(2 * 680, 2 * 180)]
+        pema_compute(Scored(), source, target, overwrite=True, compute_context=context)
+        assert execute(counted) == [(680, 180)]
+    finally:
+        execute("DROP TABLE IF EXISTS dbo.test_scored")
+
+
+class Wrong(Seen):
+    def process_data(self, chunk):
+        return len(chunk)
+
+
+def test_what_cannot_be_written(cc, keyed):
+    source, target = RxSqlServerData(table=keyed), RxSqlServerData(table="dbo.test_scored")
+    with pytest.raises(ConfigurationError, match="must return a DataFrame"):
+        pema_compute(Wrong(), source, target, compute_context=cc)
+
+
 def test_rows_that_come_and_go_are_noticed(cc, keyed, execute):
     execute(f"SELECT * INTO dbo.test_changing FROM {keyed}")
     try:

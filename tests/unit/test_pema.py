@@ -8,12 +8,12 @@ import pytest
 
 from sqlexec import NotConvergedWarning, PemaBase, RxSqlServerData, pema_compute
 from sqlexec.errors import ConfigurationError
-from sqlexec.rx import pema
+from sqlexec.rx import chunks
 
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch):
-    monkeypatch.setattr(pema, "ROWS_PER_READ", 10)
+    monkeypatch.setattr(chunks, "ROWS_PER_READ", 10)
 
 
 FRAME = pandas.DataFrame({"a": numpy.arange(35.0), "b": 1})
@@ -102,11 +102,15 @@ def test_too_few_passes():
     assert root.iter == 2
 
 
-def test_no_rows():
+def test_an_exception_leaves_the_object_as_it_was():
     mean = Mean()
+    pema_compute(mean, FRAME)
+    with pytest.raises(KeyError, match="nothing"):
+        pema_compute(mean, FRAME, column="nothing")
+    assert (mean.column, mean.count, mean.iter) == ("a", 35, 1)
     with pytest.raises(ZeroDivisionError):
         pema_compute(mean, FRAME.iloc[:0])
-    assert mean.chunks == []
+    assert mean.count == 35
 
 
 def test_progress(capsys):
@@ -143,7 +147,10 @@ def test_defaults_of_the_base():
         ({"data": None}, "not NoneType"),
         ({"colum": "a"}, r"Mean.initialize cannot be called with the fields \(colum\)"),
         ({"max_iters": 0}, "max_iters"),
-        ({"out_data": RxSqlServerData(table="t")}, "out_data"),
+        ({"out_data": FRAME}, "out_data must be an RxSqlServerData with a table"),
+        ({"out_data": RxSqlServerData(table="t")}, "no connection_string"),
+        ({"out_data": RxSqlServerData(table="t"), "pema_obj": Root()}, "single pass"),
+        ({"append": "columns"}, "append"),
     ],
 )
 def test_wrong_arguments(arguments, told):

@@ -1,0 +1,112 @@
+"""The rows of pema_compute's data, some at a time, and where the rows go that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlexec.contexts.active import located
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.contexts.local import RxLocalSeq
+from sqlexec.data.reading import import_pandas, read_in_chunks
+from sqlexec.data.slices import slices_of
+from sqlexec.data.sources import RxSqlServerData
+from sqlexec.data.writing import write_table
+from sqlexec.errors import ConfigurationError, SqlExecError
+
+if TYPE_CHECKING:
+    import pandas
+
+ROWS_PER_READ = 50_000  # of a DataFrame
+
+
+class Chunks:
+    """All rows of a data source or DataFrame, as often as they are asked for.
+
+    Workers get slices of a data source, which they read themselves; without workers the rows
+    are read here.
+
+    Parameters
+    ----------
+    data : RxSqlServerData or DataFrame
+    context : RxComputeContext
+        Where the workers are.
+    key : str, optional
+        The column to cut slices by.
+    """
+
+    def __init__(self, data: Any, context: RxComputeContext, key: str | None) -> None:
+        if not isinstance(data, (RxSqlServerData, import_pandas().DataFrame)):
+            raise ConfigurationError(
+                f"data must be an RxSqlServerData or a DataFrame, not {type(data).__name__}"
+            )
+        if isinstance(data, RxSqlServerData):
+            data = located(data, context)
+        self._data = data
+        self._slices = None
+        if isinstance(data, RxSqlServerData) and not isinstance(context, RxLocalSeq):
+            self._slices = slices_of(data, key)
+
+    def __call__(self) -> Iterable[Any]:
+        """The chunks of one pass: data sources or frames."""
+        if self._slices is not None:
+            return [each.source for each in self._slices]
+        if isinstance(self._data, RxSqlServerData):
+            return read_in_chunks(self._data)
+        return self._parts()
+
+    def _parts(self) -> Iterator[pandas.DataFrame]:
+        for start in range(0, len(self._data), ROWS_PER_READ):
+            yield self._data.iloc[start : start + ROWS_PER_READ].copy()
+
+    def check(self, place: int, rows: int) -> None:
+        """Raise SqlExecError where a worker saw another number of rows than were counted."""
+        if self._slices is not None and rows != self._slices[place].rows:
+            counted, source = self._slices[place].rows, self._slices[place].source
+            raise SqlExecError(
+                f"A chunk had {counted:,} rows when the chunks were made, and {rows:,} when it was "
+                "read: the table is being changed. Compute over a copy, or when nobody writes. "
+                f"Its query: {source.query}"
+            )
+
+
+class Output:
+    """A table that gets the frames of one chunk after the other.
+
+    Each frame is a transaction of its own: after an error, those before it are there.
+
+    Parameters
+    ----------
+    target : RxSqlServerData or None
+        With a table; None where the frames go nowhere.
+    context : RxComputeContext
+        Whose connection it takes where it has none.
+    overwrite : bool
+        Make a table that exists anew.
+    append : "none" or "rows"
+        Add to a table that exists.
+    """
+
+    def __init__(
+        self, target: object, context: RxComputeContext, overwrite: bool, append: str
+    ) -> None:
+        if append not in ("none", "rows"):
+            raise ConfigurationError(f"append must be 'none' or 'rows', not {append!r}")
+        self._target = None
+        if target is not None:
+            if not isinstance(target, RxSqlServerData) or target.table is None:
+                raise ConfigurationError("out_data must be an RxSqlServerData with a table")
+            self._target = located(target, context)
+        self._overwrite, self._append = overwrite, append == "rows"
+
+    def write(self, frame: Any) -> None:
+        """Add what process_data returned for a chunk; None adds nothing."""
+        if self._target is None or frame is None:
+            return
+        if not isinstance(frame, import_pandas().DataFrame):
+            raise ConfigurationError(
+                "process_data must return a DataFrame for out_data (or None), "
+                f"not {type(frame).__name__}"
+            )
+        write_table(frame, self._target, overwrite=self._overwrite, append=self._append)
+        self._overwrite, self._append = False, True

@@ -58,6 +58,120 @@ IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
     );
 GO
 
+-- sqlexec.blob.table.sql
+/*
+Purpose: payloads and results of durable jobs, each content once a job, by its SHA-256. Nobody has
+         rights on it: a job's owner gets them through sqlexec.fetch_results.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.blob', N'U') IS NULL
+    CREATE TABLE sqlexec.blob
+    (
+        job_id uniqueidentifier NOT NULL,
+        blob_sha256 binary(32) NOT NULL,
+        content varbinary(max) NOT NULL,
+        CONSTRAINT pk_blob PRIMARY KEY (job_id, blob_sha256)
+    );
+GO
+
+-- sqlexec.job.table.sql
+/*
+Purpose: durable jobs: whose, what of it is done, how it ended. No user data.
+         state: QUEUED, RUNNING, FINISHED, FAILED, CANCELED.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.job', N'U') IS NULL
+    CREATE TABLE sqlexec.job
+    (
+        job_id uniqueidentifier NOT NULL CONSTRAINT pk_job PRIMARY KEY,
+        owner_sid varbinary(85) NOT NULL,
+        login_name nvarchar(128) NOT NULL,
+        application_name nvarchar(128) NULL,
+        host_name nvarchar(128) NULL,
+        description nvarchar(400) NOT NULL,
+        state varchar(10) NOT NULL,
+        detached bit NOT NULL,
+        worker_count int NOT NULL,
+        task_count int NOT NULL,
+        chunk_count int NOT NULL,
+        chunks_done int NOT NULL CONSTRAINT df_job_chunks_done DEFAULT 0,
+        chunks_failed int NOT NULL CONSTRAINT df_job_chunks_failed DEFAULT 0,
+        tasks_done int NOT NULL CONSTRAINT df_job_tasks_done DEFAULT 0,
+        tasks_failed int NOT NULL CONSTRAINT df_job_tasks_failed DEFAULT 0,
+        most_attempts int NOT NULL,
+        stop_on_error bit NOT NULL,
+        timeout_seconds int NULL,
+        grace_seconds int NOT NULL,
+        auto_cleanup bit NOT NULL,
+        console_output bit NOT NULL,
+        protocol int NOT NULL,
+        result_key varbinary(32) NOT NULL,
+        client nvarchar(max) NOT NULL,
+        payloads_sha256 binary(32) NOT NULL,
+        shared_sha256 binary(32) NOT NULL,
+        submitted_at datetime2(3) NOT NULL,
+        started_at datetime2(3) NULL,
+        active_at datetime2(3) NOT NULL,
+        ended_at datetime2(3) NULL,
+        error_number int NULL,
+        error_message nvarchar(2048) NULL,
+        INDEX ix_job_owner NONCLUSTERED (owner_sid, submitted_at),
+        INDEX ix_job_state NONCLUSTERED (state)
+    );
+GO
+
+-- sqlexec.chunk.table.sql
+/*
+Purpose: the chunks of durable jobs: which worker has which, what came of it.
+         state: waiting, running, done, failed.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.chunk', N'U') IS NULL
+    CREATE TABLE sqlexec.chunk
+    (
+        job_id uniqueidentifier NOT NULL,
+        chunk_number int NOT NULL,
+        state varchar(8) NOT NULL,
+        first_task int NOT NULL,
+        task_count int NOT NULL,
+        payload_start bigint NOT NULL,
+        payload_bytes bigint NOT NULL,
+        input_query nvarchar(max) NOT NULL,
+        attempt_count int NOT NULL CONSTRAINT df_chunk_attempt_count DEFAULT 0,
+        worker_id uniqueidentifier NULL,
+        completed_number int NULL,
+        result_sha256 binary(32) NULL,
+        result_encoding varchar(6) NULL,
+        result_length int NULL,
+        header_length int NULL,
+        failed_count int NULL,
+        started_at datetime2(3) NULL,
+        ended_at datetime2(3) NULL,
+        error_number int NULL,
+        error_message nvarchar(2048) NULL,
+        CONSTRAINT pk_chunk PRIMARY KEY (job_id, chunk_number)
+    );
+GO
+
+-- sqlexec.worker.table.sql
+/*
+Purpose: the sessions that work for durable jobs. One lives as long as it holds the application
+         lock of its name; no clock is asked.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
+    CREATE TABLE sqlexec.worker
+    (
+        worker_id uniqueidentifier NOT NULL CONSTRAINT pk_worker PRIMARY KEY,
+        job_id uniqueidentifier NOT NULL,
+        kind varchar(6) NOT NULL,
+        session_id int NOT NULL,
+        started_at datetime2(3) NOT NULL,
+        ended_at datetime2(3) NULL,
+        INDEX ix_worker_job NONCLUSTERED (job_id)
+    );
+GO
+
 -- sqlexec.runner.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.runner
     @source nvarchar(max) = NULL OUTPUT,
@@ -4438,6 +4552,65 @@ finally:
 END;
 GO
 
+-- sqlexec.start_log.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.start_log
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @task_count int,
+    @payload_bytes bigint,
+    @log_id bigint OUTPUT
+AS
+/*
+Purpose: write that a chunk begins to run. Of the other procedures; nobody else may call it.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    INSERT INTO sqlexec.chunk_log
+        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
+         task_count, payload_bytes, started_at, status)
+    VALUES
+        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
+         @task_count, @payload_bytes, SYSUTCDATETIME(), 'running');
+    SET @log_id = SCOPE_IDENTITY();
+END;
+GO
+
+-- sqlexec.end_log.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.end_log
+    @log_id bigint,
+    @result_bytes bigint = NULL,
+    @failed_count int = NULL,
+    @error_number int = NULL
+AS
+/*
+Purpose: write how a chunk ended. Of the other procedures; nobody else may call it.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    UPDATE l
+    SET status = CASE
+            WHEN @error_number IS NOT NULL THEN 'failed'
+            WHEN @failed_count > 0 THEN 'tasks failed'
+            ELSE 'finished'
+        END,
+        failed_count = @failed_count,
+        result_bytes = @result_bytes,
+        error_number = @error_number,
+        ended_at = SYSUTCDATETIME(),
+        duration_ms = DATEDIFF(MILLISECOND, l.started_at, SYSUTCDATETIME())
+    FROM sqlexec.chunk_log AS l
+    WHERE l.log_id = @log_id;
+END;
+GO
+
 -- sqlexec.execute_chunk.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
     @protocol int,
@@ -4482,7 +4655,7 @@ BEGIN
     DECLARE @failed_count int;
     DECLARE @probe varbinary(max);
     DECLARE @error_number int;
-    DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
+    DECLARE @payload_bytes bigint;
 
     EXECUTE sqlexec.runner
         @source = @script OUTPUT,
@@ -4500,13 +4673,13 @@ BEGIN
     IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
         THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
 
-    INSERT INTO sqlexec.chunk_log
-        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
-         task_count, payload_bytes, started_at, status)
-    VALUES
-        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
-         @task_count, DATALENGTH(@payload), @started_at, 'running');
-    SET @log_id = SCOPE_IDENTITY();
+    SET @payload_bytes = DATALENGTH(@payload);
+    EXECUTE sqlexec.start_log
+        @job_id = @job_id,
+        @chunk_number = @chunk_number,
+        @task_count = @task_count,
+        @payload_bytes = @payload_bytes,
+        @log_id = @log_id OUTPUT;
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
@@ -4521,24 +4694,16 @@ BEGIN
             @probe = @probe OUTPUT;
         SET @probe_length = DATALENGTH(@probe);
 
-        UPDATE sqlexec.chunk_log
-        SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,
-            failed_count = @failed_count,
-            result_bytes = @result_length,
-            ended_at = SYSUTCDATETIME(),
-            duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
-        WHERE log_id = @log_id;
+        EXECUTE sqlexec.end_log
+            @log_id = @log_id,
+            @result_bytes = @result_length,
+            @failed_count = @failed_count;
     END TRY
     BEGIN CATCH
         SET @error_number = ERROR_NUMBER();
         -- A doomed transaction of the caller's takes the log row with it.
         IF XACT_STATE() <> -1
-            UPDATE sqlexec.chunk_log
-            SET status = 'failed',
-                error_number = @error_number,
-                ended_at = SYSUTCDATETIME(),
-                duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
-            WHERE log_id = @log_id;
+            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
         THROW;
     END CATCH;
 END;
@@ -4590,6 +4755,1096 @@ BEGIN
 END;
 GO
 
+-- sqlexec.count_chunks.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.count_chunks
+    @job_id uniqueidentifier,
+    @done int = 0,
+    @failed int = 0,
+    @tasks int = 0,
+    @tasks_failed int = 0
+AS
+/*
+Purpose: count chunks that ended, and end the job with the last of them, or with the first
+         failure where it asks for that. In the transaction of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    UPDATE j
+    SET chunks_done = j.chunks_done + @done,
+        chunks_failed = j.chunks_failed + @failed,
+        tasks_done = j.tasks_done + @tasks,
+        tasks_failed = j.tasks_failed + @tasks_failed,
+        active_at = SYSUTCDATETIME()
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id;
+
+    UPDATE j
+    SET state = CASE WHEN j.chunks_failed > 0 THEN 'FAILED' ELSE 'FINISHED' END,
+        ended_at = SYSUTCDATETIME(),
+        error_number = CASE WHEN j.chunks_failed > 0 THEN 51734 END,
+        error_message = CASE
+            WHEN j.chunks_failed > 0
+            THEN CONCAT(j.chunks_failed, N' of ', j.chunk_count, N' chunks could not be run')
+        END
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state = 'RUNNING'
+        AND j.chunks_done + j.chunks_failed = j.chunk_count;
+
+    IF @@ROWCOUNT = 0 AND (@failed > 0 OR @tasks_failed > 0)
+        UPDATE j
+        SET state = 'FAILED',
+            ended_at = SYSUTCDATETIME(),
+            error_number = 51731,
+            error_message = N'A run failed, and the job was to stop at the first one.'
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.stop_on_error = 1;
+END;
+GO
+
+-- sqlexec.reap_workers.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.reap_workers
+    @job_id uniqueidentifier,
+    @live_workers int = NULL OUTPUT
+AS
+/*
+Purpose: find the workers of a job whose sessions are gone; their chunks wait again, or have
+         failed where they were tried often enough. Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @worker_id uniqueidentifier;
+    DECLARE @resource nvarchar(255);
+    DECLARE @failed int;
+    DECLARE @workers TABLE (worker_id uniqueidentifier NOT NULL);
+
+    SET @live_workers = 0;
+    INSERT INTO @workers (worker_id)
+    SELECT w.worker_id FROM sqlexec.worker AS w WHERE w.job_id = @job_id AND w.ended_at IS NULL;
+
+    WHILE EXISTS (SELECT 1 FROM @workers AS w)
+    BEGIN
+        SELECT TOP (1) @worker_id = w.worker_id FROM @workers AS w;
+        DELETE FROM @workers WHERE worker_id = @worker_id;
+        SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
+        IF APPLOCK_TEST(N'public', @resource, N'Exclusive', N'Session') = 0
+            SET @live_workers = @live_workers + 1;
+        ELSE
+        BEGIN
+            BEGIN TRANSACTION;
+            UPDATE c
+            SET state = 'failed',
+                ended_at = SYSUTCDATETIME(),
+                error_number = 51733,
+                error_message = CONCAT(
+                    N'Chunk ', c.chunk_number, N' was begun ', c.attempt_count, N' times, and each '
+                    , N'time its worker went away: one of its tasks may end the process, or the '
+                    , N'server was restarted.')
+            FROM sqlexec.chunk AS c
+            INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+            WHERE c.job_id = @job_id AND c.worker_id = @worker_id AND c.state = 'running'
+                AND c.attempt_count >= j.most_attempts;
+            SET @failed = @@ROWCOUNT;
+            UPDATE c
+            SET state = 'waiting', worker_id = NULL
+            FROM sqlexec.chunk AS c
+            WHERE c.job_id = @job_id AND c.worker_id = @worker_id AND c.state = 'running';
+            IF @failed > 0
+                EXECUTE sqlexec.count_chunks @job_id = @job_id, @failed = @failed;
+            UPDATE w
+            SET ended_at = SYSUTCDATETIME()
+            FROM sqlexec.worker AS w
+            WHERE w.worker_id = @worker_id;
+            COMMIT TRANSACTION;
+        END;
+    END;
+END;
+GO
+
+-- sqlexec.settle_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.settle_job
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: let a job fail that nobody works for any more. Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @live_workers int;
+
+    EXECUTE sqlexec.reap_workers @job_id = @job_id, @live_workers = @live_workers OUTPUT;
+    IF @live_workers = 0
+        UPDATE j
+        SET state = 'FAILED',
+            ended_at = SYSUTCDATETIME(),
+            error_number = 51730,
+            error_message = CONCAT(
+                N'The job was interrupted: its workers are gone (the client ended, the server was '
+                , N'restarted, or SQL Server Agent stopped), with ', j.chunks_done, N' of '
+                , j.chunk_count, N' chunks done. Resume it, or submit it again.')
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state IN ('QUEUED', 'RUNNING')
+            AND DATEDIFF(SECOND, j.active_at, SYSUTCDATETIME()) >= j.grace_seconds;
+END;
+GO
+
+-- sqlexec.find_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.find_job
+    @job_id uniqueidentifier,
+    @or_admin bit = 0,
+    @state varchar(10) = NULL OUTPUT,
+    @detached bit = NULL OUTPUT,
+    @worker_count int = NULL OUTPUT
+AS
+/*
+Purpose: settle a job of the caller's, or of anybody's for a member of sqlexec_admin where that is
+         allowed, and tell how it stands; 51710 where there is none. Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @message nvarchar(2048);
+
+    SET @state = NULL;
+    SELECT @state = j.state, @detached = j.detached, @worker_count = j.worker_count
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id
+        AND (j.owner_sid = SUSER_SID() OR (@or_admin = 1 AND IS_ROLEMEMBER(N'sqlexec_admin') = 1));
+    IF @state IS NULL
+    BEGIN
+        SET @message = CONCAT(N'There is no job ', @job_id, N' of yours in database ', DB_NAME(), N'.');
+        THROW 51710, @message, 1;
+    END;
+    IF @state IN ('QUEUED', 'RUNNING')
+    BEGIN
+        EXECUTE sqlexec.settle_job @job_id = @job_id;
+        SELECT @state = j.state FROM sqlexec.job AS j WHERE j.job_id = @job_id;
+    END;
+END;
+GO
+
+-- sqlexec.remove_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.remove_job
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: remove all rows of a job. Of the other procedures, which ask whose it is.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    BEGIN TRANSACTION;
+    DELETE c FROM sqlexec.chunk AS c WHERE c.job_id = @job_id;
+    DELETE w FROM sqlexec.worker AS w WHERE w.job_id = @job_id;
+    DELETE b FROM sqlexec.blob AS b WHERE b.job_id = @job_id;
+    DELETE j FROM sqlexec.job AS j WHERE j.job_id = @job_id;
+    COMMIT TRANSACTION;
+END;
+GO
+
+-- sqlexec.claim_chunk.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.claim_chunk
+    @job_id uniqueidentifier,
+    @worker_id uniqueidentifier,
+    @chunk_number int OUTPUT,
+    @attempt int OUTPUT,
+    @task_count int OUTPUT,
+    @payload varbinary(max) OUTPUT,
+    @input_query nvarchar(max) OUTPUT
+AS
+/*
+Purpose: give a worker the next chunk of a job, NULL where there is none. Of run_worker.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    SET @chunk_number = NULL;
+    IF NOT EXISTS (SELECT 1 FROM sqlexec.chunk AS c WHERE c.job_id = @job_id AND c.state = 'waiting')
+        EXECUTE sqlexec.reap_workers @job_id = @job_id;
+
+    UPDATE j
+    SET state = 'FAILED',
+        ended_at = SYSUTCDATETIME(),
+        error_number = 51732,
+        error_message = CONCAT(
+            N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
+        AND DATEDIFF(SECOND, j.started_at, SYSUTCDATETIME()) >= j.timeout_seconds;
+
+    BEGIN TRANSACTION;
+    SELECT TOP (1)
+        @chunk_number = c.chunk_number,
+        @attempt = c.attempt_count + 1,
+        @task_count = c.task_count,
+        @input_query = c.input_query
+    FROM sqlexec.chunk AS c WITH (UPDLOCK, READPAST, ROWLOCK)
+    INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+    WHERE c.job_id = @job_id AND c.state = 'waiting' AND j.state IN ('QUEUED', 'RUNNING')
+    ORDER BY c.chunk_number;
+    IF @chunk_number IS NOT NULL
+    BEGIN
+        UPDATE c
+        SET state = 'running',
+            worker_id = @worker_id,
+            attempt_count = @attempt,
+            started_at = SYSUTCDATETIME()
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        UPDATE j
+        SET state = 'RUNNING',
+            started_at = COALESCE(j.started_at, SYSUTCDATETIME()),
+            active_at = SYSUTCDATETIME()
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state = 'QUEUED';
+    END;
+    COMMIT TRANSACTION;
+
+    IF @chunk_number IS NOT NULL
+        SELECT @payload = SUBSTRING(b.content, c.payload_start, c.payload_bytes)
+        FROM sqlexec.chunk AS c
+        INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+        INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.payloads_sha256
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+END;
+GO
+
+-- sqlexec.complete_chunk.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.complete_chunk
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @worker_id uniqueidentifier,
+    @attempt int,
+    @result varbinary(max),
+    @encoding varchar(6),
+    @result_length int,
+    @header_length int,
+    @failed_count int
+AS
+/*
+Purpose: keep the result of a chunk, if it is still this worker's: one that was given to another
+         meanwhile has its result from there, and this one is dropped. Of run_worker.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @sha256 binary(32) = HASHBYTES('SHA2_256', @result);
+    DECLARE @tasks int;
+
+    BEGIN TRANSACTION;
+    UPDATE c
+    SET state = 'done',
+        result_sha256 = @sha256,
+        result_encoding = @encoding,
+        result_length = @result_length,
+        header_length = @header_length,
+        failed_count = @failed_count,
+        completed_number = j.chunks_done + 1,
+        ended_at = SYSUTCDATETIME()
+    FROM sqlexec.chunk AS c
+    INNER JOIN sqlexec.job AS j WITH (UPDLOCK) ON j.job_id = c.job_id
+    WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
+        AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
+    IF @@ROWCOUNT = 1
+    BEGIN
+        IF NOT EXISTS (SELECT 1 FROM sqlexec.blob AS b WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256)
+            INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @sha256, @result);
+        SELECT @tasks = c.task_count
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        EXECUTE sqlexec.count_chunks
+            @job_id = @job_id,
+            @done = 1,
+            @tasks = @tasks,
+            @tasks_failed = @failed_count;
+    END;
+    COMMIT TRANSACTION;
+END;
+GO
+
+-- sqlexec.fail_chunk.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.fail_chunk
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @worker_id uniqueidentifier,
+    @attempt int,
+    @error_number int,
+    @error_message nvarchar(2048),
+    @transient bit OUTPUT
+AS
+/*
+Purpose: a script call failed: its chunk waits again where the error passes and attempts are
+         left, else it has failed. Of run_worker.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @waits bit;
+
+    -- 39011, 39012, 39019, 39021: launchpad or process gone; 39025 ... 39152: limits, not ready.
+    SET @transient = CASE
+        WHEN @error_number IN (39011, 39012, 39019, 39021, 39025, 39108, 39110, 39151, 39152) THEN 1
+        ELSE 0
+    END;
+    SELECT @waits = CASE WHEN @transient = 1 AND @attempt < j.most_attempts THEN 1 ELSE 0 END
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id;
+
+    BEGIN TRANSACTION;
+    UPDATE c
+    SET state = CASE WHEN @waits = 1 THEN 'waiting' ELSE 'failed' END,
+        worker_id = CASE WHEN @waits = 1 THEN NULL ELSE c.worker_id END,
+        ended_at = CASE WHEN @waits = 1 THEN NULL ELSE SYSUTCDATETIME() END,
+        error_number = @error_number,
+        error_message = @error_message
+    FROM sqlexec.chunk AS c
+    WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
+        AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
+    IF @@ROWCOUNT = 1 AND @waits = 0
+        EXECUTE sqlexec.count_chunks @job_id = @job_id, @failed = 1;
+    COMMIT TRANSACTION;
+END;
+GO
+
+-- sqlexec.run_worker.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.run_worker
+    @job_id uniqueidentifier,
+    @kind varchar(6) = 'agent'
+AS
+/*
+Purpose: work for a durable job of the caller's until no chunk of it waits. A step of SQL Server
+         Agent runs it, or a thread of the client; as many as the job may have processes.
+Version: 0.1.0
+
+@job_id  made by sqlexec.submit_job.
+@kind    'agent' or 'client': for the table of workers alone.
+
+It holds the application lock 'sqlexec worker ...' while it lives: when its session ends, however
+that be, the chunk that it had is given to another worker.
+
+The caller needs the role sqlexec_user. Rights on the tables of a chunk's query are the caller's.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @worker_id uniqueidentifier = NEWID();
+    DECLARE @resource nvarchar(255);
+    DECLARE @lock int;
+    DECLARE @script nvarchar(max);
+    DECLARE @protocol int;
+    DECLARE @chunk_number int;
+    DECLARE @attempt int;
+    DECLARE @task_count int;
+    DECLARE @payload varbinary(max);
+    DECLARE @payload_bytes bigint;
+    DECLARE @shared varbinary(max);
+    DECLARE @input_query nvarchar(max);
+    DECLARE @result varbinary(max);
+    DECLARE @encoding varchar(6);
+    DECLARE @result_length int;
+    DECLARE @header_length int;
+    DECLARE @failed_count int;
+    DECLARE @probe varbinary(max);
+    DECLARE @log_id bigint;
+    DECLARE @error_number int;
+    DECLARE @error_message nvarchar(2048);
+    DECLARE @transient bit;
+    DECLARE @rows TABLE (piece_number int NOT NULL, piece varchar(max) NOT NULL);
+
+    EXECUTE sqlexec.runner @source = @script OUTPUT, @protocol = @protocol OUTPUT;
+    SELECT @shared = b.content
+    FROM sqlexec.job AS j
+    INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.shared_sha256
+    WHERE j.job_id = @job_id AND j.owner_sid = SUSER_SID() AND j.protocol = @protocol;
+    IF @shared IS NULL
+        THROW 51710, N'sqlexec.run_worker: you have no job of that @job_id, or it was submitted under another version of the bundle.', 1;
+
+    SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
+    EXECUTE @lock = sys.sp_getapplock
+        @Resource = @resource,
+        @LockMode = 'Exclusive',
+        @LockOwner = 'Session',
+        @LockTimeout = 0;
+    IF @lock < 0
+        THROW 51735, N'sqlexec.run_worker: the worker did not get its application lock.', 1;
+    INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at)
+    VALUES (@worker_id, @job_id, @kind, @@SPID, SYSUTCDATETIME());
+
+    WHILE 1 = 1
+    BEGIN
+        EXECUTE sqlexec.claim_chunk
+            @job_id = @job_id,
+            @worker_id = @worker_id,
+            @chunk_number = @chunk_number OUTPUT,
+            @attempt = @attempt OUTPUT,
+            @task_count = @task_count OUTPUT,
+            @payload = @payload OUTPUT,
+            @input_query = @input_query OUTPUT;
+        IF @chunk_number IS NULL
+            BREAK;
+
+        SET @payload_bytes = DATALENGTH(@payload);
+        EXECUTE sqlexec.start_log
+            @job_id = @job_id,
+            @chunk_number = @chunk_number,
+            @task_count = @task_count,
+            @payload_bytes = @payload_bytes,
+            @log_id = @log_id OUTPUT;
+        BEGIN TRY
+            DELETE FROM @rows;
+            -- A long result comes in rows where OUTPUT values are cut or slow.
+            INSERT INTO @rows (piece_number, piece)
+            EXECUTE sys.sp_execute_external_script
+                @language = N'Python',
+                @script = @script,
+                @input_data_1 = @input_query,
+                @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+                @payload = @payload,
+                @shared = @shared,
+                @result = @result OUTPUT,
+                @result_length = @result_length OUTPUT,
+                @header_length = @header_length OUTPUT,
+                @failed_count = @failed_count OUTPUT,
+                @probe = @probe OUTPUT;
+
+            SET @encoding = 'bytes';
+            IF EXISTS (SELECT 1 FROM @rows AS r)
+                SELECT
+                    @encoding = 'base64',
+                    @result = CAST(STRING_AGG(r.piece, '') WITHIN GROUP (ORDER BY r.piece_number) AS varbinary(max))
+                FROM @rows AS r;
+            EXECUTE sqlexec.complete_chunk
+                @job_id = @job_id,
+                @chunk_number = @chunk_number,
+                @worker_id = @worker_id,
+                @attempt = @attempt,
+                @result = @result,
+                @encoding = @encoding,
+                @result_length = @result_length,
+                @header_length = @header_length,
+                @failed_count = @failed_count;
+            EXECUTE sqlexec.end_log
+                @log_id = @log_id,
+                @result_bytes = @result_length,
+                @failed_count = @failed_count;
+        END TRY
+        BEGIN CATCH
+            SELECT @error_number = ERROR_NUMBER(), @error_message = LEFT(ERROR_MESSAGE(), 2048);
+            IF XACT_STATE() <> 0
+                ROLLBACK TRANSACTION;
+            EXECUTE sqlexec.fail_chunk
+                @job_id = @job_id,
+                @chunk_number = @chunk_number,
+                @worker_id = @worker_id,
+                @attempt = @attempt,
+                @error_number = @error_number,
+                @error_message = @error_message,
+                @transient = @transient OUTPUT;
+            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            IF @transient = 1
+                WAITFOR DELAY '00:00:00.500';
+        END CATCH;
+    END;
+
+    UPDATE w
+    SET ended_at = SYSUTCDATETIME()
+    FROM sqlexec.worker AS w
+    WHERE w.worker_id = @worker_id;
+    EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
+END;
+GO
+
+-- sqlexec.stop_agents.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.stop_agents
+    @job_id uniqueidentifier,
+    @worker_count int
+AS
+/*
+Purpose: stop and remove the jobs of SQL Server Agent that work for a job, those that are left.
+         Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT OFF;
+
+    DECLARE @number int = 1;
+    DECLARE @name sysname;
+
+    WHILE @number <= @worker_count
+    BEGIN
+        SET @name = CONCAT(N'sqlexec ', @job_id, N' ', @number);
+        BEGIN TRY
+            EXECUTE msdb.dbo.sp_stop_job @job_name = @name;
+        END TRY
+        BEGIN CATCH
+            -- 14262: it has removed itself; 22022: it does not run; 229: its owner must do it.
+            IF ERROR_NUMBER() NOT IN (14262, 22022, 229)
+                THROW;
+        END CATCH;
+        BEGIN TRY
+            EXECUTE msdb.dbo.sp_delete_job @job_name = @name;
+        END TRY
+        BEGIN CATCH
+            IF ERROR_NUMBER() NOT IN (14262, 22022, 229)
+                THROW;
+        END CATCH;
+        SET @number = @number + 1;
+    END;
+END;
+GO
+
+-- sqlexec.start_agents.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.start_agents
+    @job_id uniqueidentifier,
+    @worker_count int
+AS
+/*
+Purpose: make and start a job of SQL Server Agent for each worker; each removes itself when it has
+         ended. All or none. Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @number int = 1;
+    DECLARE @name sysname;
+    DECLARE @command nvarchar(max) = CONCAT(
+        N'EXECUTE sqlexec.run_worker @job_id = ''', @job_id, N''', @kind = ''agent'';');
+    DECLARE @database sysname = DB_NAME();
+    DECLARE @message nvarchar(2048);
+
+    BEGIN TRY
+        WHILE @number <= @worker_count
+        BEGIN
+            SET @name = CONCAT(N'sqlexec ', @job_id, N' ', @number);
+            EXECUTE msdb.dbo.sp_add_job
+                @job_name = @name,
+                @description = N'A worker of a durable job of sqlexec; it removes itself.',
+                @delete_level = 3;
+            EXECUTE msdb.dbo.sp_add_jobstep
+                @job_name = @name,
+                @step_name = N'run_worker',
+                @subsystem = N'TSQL',
+                @database_name = @database,
+                @command = @command;
+            EXECUTE msdb.dbo.sp_add_jobserver @job_name = @name, @server_name = N'(local)';
+            EXECUTE msdb.dbo.sp_start_job @job_name = @name, @output_flag = 0;
+            SET @number = @number + 1;
+        END;
+    END TRY
+    BEGIN CATCH
+        SET @message = CONCAT(
+            N'SQL Server Agent cannot run this job (', ERROR_MESSAGE(), N' Error ', ERROR_NUMBER(),
+            N'). Three ways out: let the DBA start SQL Server Agent and make you a member of '
+            , N'SQLAgentUserRole in msdb; or use detached=False, where this client works for the '
+            , N'job; or wait=True. Nothing was kept.');
+        IF XACT_STATE() <> 0
+            ROLLBACK TRANSACTION;
+        EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @number;
+        THROW 51720, @message, 1;
+    END CATCH;
+END;
+GO
+
+-- sqlexec.submit_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.submit_job
+    @protocol int,
+    @job_id uniqueidentifier,
+    @result_key varbinary(32),
+    @description nvarchar(400),
+    @client nvarchar(max),
+    @worker_count int,
+    @chunks nvarchar(max),
+    @queries nvarchar(max),
+    @payloads varbinary(max),
+    @shared varbinary(max),
+    @detached bit = 1,
+    @most_attempts int = 3,
+    @stop_on_error bit = 0,
+    @timeout_seconds int = NULL,
+    @grace_seconds int = 15,
+    @auto_cleanup bit = 1,
+    @console_output bit = 0
+AS
+/*
+Purpose: keep a job that outlives its call, all or nothing, and let SQL Server Agent work for it.
+Version: 0.1.0
+
+@protocol       of the client; it must be the runner's.
+@result_key     with which the runner signs the results; only the job's owner gets it again.
+@client         what the client keeps about the job; T-SQL never looks inside.
+@worker_count   the most processes at a time.
+@chunks         JSON: [[first task, tasks, bytes, index of the query], ...].
+@queries        JSON: the different input queries, ["SELECT ...", ...]; '' for none.
+@payloads       the payloads of all chunks, one after the other.
+@shared         what all chunks share: the function, its shared arguments.
+@detached       1: SQL Server Agent works, as the caller, and the job goes on without the client;
+                0: somebody runs sqlexec.run_worker, once for each process.
+@most_attempts  how often a chunk is begun at most where its process or worker goes away.
+@stop_on_error  1: the first run that fails ends the job.
+@timeout_seconds  no chunk begins after so long; NULL for no limit.
+@grace_seconds  a job without a living worker has failed after so long.
+
+The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @own_protocol int;
+    DECLARE @own_version nvarchar(32);
+    DECLARE @message nvarchar(2048);
+    DECLARE @payloads_sha256 binary(32) = HASHBYTES('SHA2_256', @payloads);
+    DECLARE @shared_sha256 binary(32) = HASHBYTES('SHA2_256', @shared);
+    DECLARE @now datetime2(3) = SYSUTCDATETIME();
+    DECLARE @task_count int;
+    DECLARE @chunk_count int;
+    DECLARE @listed_bytes bigint;
+
+    EXECUTE sqlexec.runner @protocol = @own_protocol OUTPUT, @version = @own_version OUTPUT;
+    IF @protocol IS NULL OR @protocol <> @own_protocol
+    BEGIN
+        SET @message = CONCAT(
+            N'The sqlexec bundle in database ', DB_NAME(), N' is of version ', @own_version,
+            N' and speaks protocol ', @own_protocol, N', the client speaks protocol ', @protocol,
+            N': bring both to the same version.');
+        THROW 51701, @message, 1;
+    END;
+    IF @job_id IS NULL OR @result_key IS NULL OR @payloads IS NULL OR @shared IS NULL
+        OR ISJSON(@chunks) = 0 OR ISJSON(@queries) = 0 OR @worker_count < 1 OR @most_attempts < 1
+        THROW 51702, N'sqlexec.submit_job: @job_id, @result_key, @payloads and @shared must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+
+    SELECT
+        @chunk_count = COUNT(*),
+        @task_count = SUM(CAST(JSON_VALUE(c.value, N'$[1]') AS int)),
+        @listed_bytes = SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint))
+    FROM OPENJSON(@chunks) AS c;
+    IF @listed_bytes <> DATALENGTH(@payloads)
+        THROW 51703, N'sqlexec.submit_job: @payloads has not as many bytes as @chunks lists.', 1;
+
+    BEGIN TRANSACTION;
+    INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+    VALUES (@job_id, @payloads_sha256, @payloads);
+    IF @shared_sha256 <> @payloads_sha256
+        INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @shared_sha256, @shared);
+    INSERT INTO sqlexec.job
+        (job_id, owner_sid, login_name, application_name, host_name, description, state, detached,
+         worker_count, task_count, chunk_count, most_attempts, stop_on_error, timeout_seconds,
+         grace_seconds, auto_cleanup, console_output, protocol, result_key, client,
+         payloads_sha256, shared_sha256, submitted_at, active_at)
+    VALUES
+        (@job_id, SUSER_SID(), SUSER_SNAME(), APP_NAME(), HOST_NAME(), @description, 'QUEUED',
+         @detached, @worker_count, @task_count, @chunk_count, @most_attempts, @stop_on_error,
+         @timeout_seconds, @grace_seconds, @auto_cleanup, @console_output, @protocol, @result_key,
+         @client, @payloads_sha256, @shared_sha256, @now, @now);
+    INSERT INTO sqlexec.chunk
+        (job_id, chunk_number, state, first_task, task_count, payload_start, payload_bytes,
+         input_query)
+    SELECT
+        @job_id,
+        CAST(c.[key] AS int) + 1,
+        'waiting',
+        CAST(JSON_VALUE(c.value, N'$[0]') AS int),
+        CAST(JSON_VALUE(c.value, N'$[1]') AS int),
+        1 + SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint)) OVER (ORDER BY CAST(c.[key] AS int))
+            - CAST(JSON_VALUE(c.value, N'$[2]') AS bigint),
+        CAST(JSON_VALUE(c.value, N'$[2]') AS bigint),
+        q.value
+    FROM OPENJSON(@chunks) AS c
+    INNER JOIN OPENJSON(@queries) AS q ON q.[key] = JSON_VALUE(c.value, N'$[3]');
+    IF @@ROWCOUNT <> @chunk_count
+        THROW 51703, N'sqlexec.submit_job: @chunks names a query that @queries has not.', 1;
+    COMMIT TRANSACTION;
+
+    IF @detached = 1
+    BEGIN TRY
+        EXECUTE sqlexec.start_agents @job_id = @job_id, @worker_count = @worker_count;
+    END TRY
+    BEGIN CATCH
+        EXECUTE sqlexec.remove_job @job_id = @job_id;
+        THROW;
+    END CATCH;
+END;
+GO
+
+-- sqlexec.jobs.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.jobs
+    @job_id uniqueidentifier = NULL,
+    @states nvarchar(100) = NULL,
+    @since datetime2(3) = NULL,
+    @until datetime2(3) = NULL,
+    @everybodys bit = 0,
+    @most int = 2147483647
+AS
+/*
+Purpose: list the caller's durable jobs, the newest first.
+Version: 0.1.0
+
+@job_id        that one alone.
+@states        only those, as N'RUNNING,FINISHED'.
+@since, @until when they were submitted, UTC, both inclusive.
+@everybodys    1: of all logins; for members of sqlexec_admin.
+@most          so many at most.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @next uniqueidentifier;
+    DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
+
+    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+
+    INSERT INTO @open (job_id)
+    SELECT j.job_id
+    FROM sqlexec.job AS j
+    WHERE j.state IN ('QUEUED', 'RUNNING') AND (@job_id IS NULL OR j.job_id = @job_id)
+        AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
+    WHILE EXISTS (SELECT 1 FROM @open AS o)
+    BEGIN
+        SELECT TOP (1) @next = o.job_id FROM @open AS o;
+        DELETE FROM @open WHERE job_id = @next;
+        EXECUTE sqlexec.settle_job @job_id = @next;
+    END;
+
+    SELECT TOP (@most)
+        j.job_id,
+        j.login_name,
+        j.application_name,
+        j.host_name,
+        j.description,
+        j.state,
+        j.detached,
+        j.worker_count,
+        j.task_count,
+        j.tasks_done,
+        j.tasks_failed,
+        j.chunk_count,
+        j.chunks_done,
+        j.chunks_failed,
+        j.stop_on_error,
+        j.timeout_seconds,
+        j.auto_cleanup,
+        j.console_output,
+        j.submitted_at,
+        j.started_at,
+        j.ended_at,
+        j.error_number,
+        j.error_message
+    FROM sqlexec.job AS j
+    WHERE (@job_id IS NULL OR j.job_id = @job_id)
+        AND (@everybodys = 1 OR j.owner_sid = SUSER_SID())
+        AND (@states IS NULL OR j.state IN (SELECT s.value FROM STRING_SPLIT(@states, N',') AS s))
+        AND (@since IS NULL OR j.submitted_at >= @since)
+        AND (@until IS NULL OR j.submitted_at <= @until)
+    ORDER BY j.submitted_at DESC;
+END;
+GO
+
+-- sqlexec.job_secret.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.job_secret
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: what the owner's client needs to verify and read the results of a job: one row.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    EXECUTE sqlexec.find_job @job_id = @job_id;
+    SELECT j.result_key, j.client, j.protocol
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id;
+END;
+GO
+
+-- sqlexec.fetch_results.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.fetch_results
+    @job_id uniqueidentifier,
+    @after_chunk int = 0
+AS
+/*
+Purpose: the results of a job's chunks, in the order of the tasks; for its owner alone.
+Version: 0.1.0
+
+@after_chunk  only chunks with a higher number.
+
+result_encoding tells whether result holds bytes, or base64 text of them in ASCII. A chunk that
+could not be run has an error and no result.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    EXECUTE sqlexec.find_job @job_id = @job_id;
+    SELECT
+        c.chunk_number,
+        c.first_task,
+        c.task_count,
+        c.state,
+        c.result_encoding,
+        c.result_length,
+        c.error_number,
+        c.error_message,
+        b.content AS result
+    FROM sqlexec.chunk AS c
+    LEFT JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
+    WHERE c.job_id = @job_id AND c.chunk_number > @after_chunk
+    ORDER BY c.chunk_number;
+END;
+GO
+
+-- sqlexec.fetch_console.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.fetch_console
+    @job_id uniqueidentifier,
+    @after int = 0
+AS
+/*
+Purpose: the headers of the results that chunks left since the last look, in the order in which
+         they ended: the client reads the console's lines in them. For the job's owner alone.
+Version: 0.1.0
+
+@after  the highest completed_number that the caller has.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    EXECUTE sqlexec.find_job @job_id = @job_id;
+    SELECT
+        c.completed_number,
+        c.chunk_number,
+        c.result_encoding,
+        SUBSTRING(
+            b.content,
+            1,
+            CASE
+                WHEN c.result_encoding = 'base64' THEN (c.header_length + 2) / 3 * 4
+                ELSE c.header_length
+            END) AS header
+    FROM sqlexec.chunk AS c
+    INNER JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
+    WHERE c.job_id = @job_id AND c.completed_number > @after
+    ORDER BY c.completed_number;
+END;
+GO
+
+-- sqlexec.cancel_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.cancel_job
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: stop a job: no further chunk begins, and what SQL Server Agent runs for it is stopped.
+         A chunk that a client's thread runs goes on to its end unless that client stops it.
+         For the job's owner and members of sqlexec_admin. One row: was_open, 1 if it had not
+         ended yet.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @detached bit;
+    DECLARE @worker_count int;
+    DECLARE @was_open bit;
+
+    EXECUTE sqlexec.find_job
+        @job_id = @job_id,
+        @or_admin = 1,
+        @detached = @detached OUTPUT,
+        @worker_count = @worker_count OUTPUT;
+    UPDATE j
+    SET state = 'CANCELED', ended_at = SYSUTCDATETIME()
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state IN ('QUEUED', 'RUNNING');
+    SET @was_open = CASE WHEN @@ROWCOUNT = 1 THEN 1 ELSE 0 END;
+    IF @detached = 1
+        EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
+    SELECT @was_open AS was_open;
+END;
+GO
+
+-- sqlexec.cleanup_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.cleanup_job
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: stop a job, if it has not ended, and remove its payloads, results and rows; the log of
+         runs stays. For the job's owner and members of sqlexec_admin.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @state varchar(10);
+    DECLARE @detached bit;
+    DECLARE @worker_count int;
+
+    EXECUTE sqlexec.find_job
+        @job_id = @job_id,
+        @or_admin = 1,
+        @state = @state OUTPUT,
+        @detached = @detached OUTPUT,
+        @worker_count = @worker_count OUTPUT;
+    IF @detached = 1 AND @state IN ('QUEUED', 'RUNNING')
+        EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
+    EXECUTE sqlexec.remove_job @job_id = @job_id;
+END;
+GO
+
+-- sqlexec.purge_jobs.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.purge_jobs
+    @older_than_days int = 30,
+    @everybodys bit = 0
+AS
+/*
+Purpose: remove jobs that ended so long ago, with their payloads and results. One row:
+         removed_jobs.
+Version: 0.1.0
+
+@older_than_days  counted from their end.
+@everybodys       1: of all logins; for members of sqlexec_admin, and for a schedule of
+                  SQL Server Agent that a DBA may make.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @next uniqueidentifier;
+    DECLARE @removed int = 0;
+    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+
+    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+    IF @older_than_days IS NULL OR @older_than_days < 0
+        THROW 51702, N'sqlexec.purge_jobs: @older_than_days must be 0 or more.', 1;
+
+    INSERT INTO @old (job_id)
+    SELECT j.job_id
+    FROM sqlexec.job AS j
+    WHERE j.ended_at <= DATEADD(DAY, -@older_than_days, SYSUTCDATETIME())
+        AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
+    WHILE EXISTS (SELECT 1 FROM @old AS o)
+    BEGIN
+        SELECT TOP (1) @next = o.job_id FROM @old AS o;
+        DELETE FROM @old WHERE job_id = @next;
+        EXECUTE sqlexec.remove_job @job_id = @next;
+        SET @removed = @removed + 1;
+    END;
+    SELECT @removed AS removed_jobs;
+END;
+GO
+
+-- sqlexec.resume_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.resume_job
+    @job_id uniqueidentifier,
+    @detached bit = NULL
+AS
+/*
+Purpose: let a job that failed or was cancelled go on with the chunks that have no result yet; for
+         its owner alone.
+Version: 0.1.0
+
+@detached  as in sqlexec.submit_job; NULL leaves it as it was.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @state varchar(10);
+    DECLARE @was_detached bit;
+    DECLARE @worker_count int;
+    DECLARE @message nvarchar(2048);
+
+    EXECUTE sqlexec.find_job
+        @job_id = @job_id,
+        @state = @state OUTPUT,
+        @detached = @was_detached OUTPUT,
+        @worker_count = @worker_count OUTPUT;
+    SET @detached = COALESCE(@detached, @was_detached);
+    IF @state NOT IN ('FAILED', 'CANCELED')
+    BEGIN
+        SET @message = CONCAT(
+            N'sqlexec.resume_job: the job is ', @state, N'; one that is FAILED or CANCELED can be resumed.');
+        THROW 51712, @message, 1;
+    END;
+
+    BEGIN TRANSACTION;
+    UPDATE c
+    SET state = 'waiting',
+        attempt_count = 0,
+        worker_id = NULL,
+        ended_at = NULL,
+        error_number = NULL,
+        error_message = NULL
+    FROM sqlexec.chunk AS c
+    WHERE c.job_id = @job_id AND c.state <> 'done';
+    UPDATE j
+    SET state = CASE WHEN j.chunks_done = j.chunk_count THEN 'FINISHED' ELSE 'QUEUED' END,
+        detached = @detached,
+        chunks_failed = 0,
+        started_at = NULL,
+        active_at = SYSUTCDATETIME(),
+        ended_at = NULL,
+        error_number = NULL,
+        error_message = NULL
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id;
+    COMMIT TRANSACTION;
+
+    IF @detached = 1
+    BEGIN
+        EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
+        EXECUTE sqlexec.start_agents @job_id = @job_id, @worker_count = @worker_count;
+    END;
+END;
+GO
+
 -- sqlexec.sqlexec_user.role.sql
 /*
 Purpose: the role of those who run functions: EXECUTE on the procedures, and the database
@@ -4600,5 +5855,30 @@ IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
     CREATE ROLE sqlexec_user AUTHORIZATION dbo;
 GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.submit_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.run_worker TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.job_secret TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.fetch_results TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.fetch_console TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.resume_job TO sqlexec_user;
 GRANT EXECUTE ANY EXTERNAL SCRIPT TO sqlexec_user;
+GO
+
+-- sqlexec.sqlexec_admin.role.sql
+/*
+Purpose: the role of those who look after the jobs of all: list, cancel, clean up, purge. It gives
+         no payloads and results, and no external scripts.
+Version: 0.1.0
+*/
+IF DATABASE_PRINCIPAL_ID(N'sqlexec_admin') IS NULL
+    CREATE ROLE sqlexec_admin AUTHORIZATION dbo;
+GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_admin;
 GO

@@ -41,7 +41,7 @@ BEGIN
     DECLARE @failed_count int;
     DECLARE @probe varbinary(max);
     DECLARE @error_number int;
-    DECLARE @started_at datetime2(3) = SYSUTCDATETIME();
+    DECLARE @payload_bytes bigint;
 
     EXECUTE sqlexec.runner
         @source = @script OUTPUT,
@@ -59,13 +59,13 @@ BEGIN
     IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
         THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
 
-    INSERT INTO sqlexec.chunk_log
-        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
-         task_count, payload_bytes, started_at, status)
-    VALUES
-        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
-         @task_count, DATALENGTH(@payload), @started_at, 'running');
-    SET @log_id = SCOPE_IDENTITY();
+    SET @payload_bytes = DATALENGTH(@payload);
+    EXECUTE sqlexec.start_log
+        @job_id = @job_id,
+        @chunk_number = @chunk_number,
+        @task_count = @task_count,
+        @payload_bytes = @payload_bytes,
+        @log_id = @log_id OUTPUT;
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
@@ -80,24 +80,16 @@ BEGIN
             @probe = @probe OUTPUT;
         SET @probe_length = DATALENGTH(@probe);
 
-        UPDATE sqlexec.chunk_log
-        SET status = CASE WHEN @failed_count > 0 THEN 'tasks failed' ELSE 'finished' END,
-            failed_count = @failed_count,
-            result_bytes = @result_length,
-            ended_at = SYSUTCDATETIME(),
-            duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
-        WHERE log_id = @log_id;
+        EXECUTE sqlexec.end_log
+            @log_id = @log_id,
+            @result_bytes = @result_length,
+            @failed_count = @failed_count;
     END TRY
     BEGIN CATCH
         SET @error_number = ERROR_NUMBER();
         -- A doomed transaction of the caller's takes the log row with it.
         IF XACT_STATE() <> -1
-            UPDATE sqlexec.chunk_log
-            SET status = 'failed',
-                error_number = @error_number,
-                ended_at = SYSUTCDATETIME(),
-                duration_ms = DATEDIFF(MILLISECOND, @started_at, SYSUTCDATETIME())
-            WHERE log_id = @log_id;
+            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
         THROW;
     END CATCH;
 END;

@@ -7,4 +7,14 @@ IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
     CREATE ROLE sqlexec_user AUTHORIZATION dbo;
 GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.submit_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.run_worker TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.job_secret TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.fetch_results TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.fetch_console TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.resume_job TO sqlexec_user;
 GRANT EXECUTE ANY EXTERNAL SCRIPT TO sqlexec_user;

@@ -1,0 +1,67 @@
+CREATE OR ALTER PROCEDURE sqlexec.claim_chunk
+    @job_id uniqueidentifier,
+    @worker_id uniqueidentifier,
+    @chunk_number int OUTPUT,
+    @attempt int OUTPUT,
+    @task_count int OUTPUT,
+    @payload varbinary(max) OUTPUT,
+    @input_query nvarchar(max) OUTPUT
+AS
+/*
+Purpose: give a worker the next chunk of a job, NULL where there is none. Of run_worker.
+Version: {{version}}
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    SET @chunk_number = NULL;
+    IF NOT EXISTS (SELECT 1 FROM sqlexec.chunk AS c WHERE c.job_id = @job_id AND c.state = 'waiting')
+        EXECUTE sqlexec.reap_workers @job_id = @job_id;
+
+    UPDATE j
+    SET state = 'FAILED',
+        ended_at = SYSUTCDATETIME(),
+        error_number = 51732,
+        error_message = CONCAT(
+            N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
+        AND DATEDIFF(SECOND, j.started_at, SYSUTCDATETIME()) >= j.timeout_seconds;
+
+    BEGIN TRANSACTION;
+    SELECT TOP (1)
+        @chunk_number = c.chunk_number,
+        @attempt = c.attempt_count + 1,
+        @task_count = c.task_count,
+        @input_query = c.input_query
+    FROM sqlexec.chunk AS c WITH (UPDLOCK, READPAST, ROWLOCK)
+    INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+    WHERE c.job_id = @job_id AND c.state = 'waiting' AND j.state IN ('QUEUED', 'RUNNING')
+    ORDER BY c.chunk_number;
+    IF @chunk_number IS NOT NULL
+    BEGIN
+        UPDATE c
+        SET state = 'running',
+            worker_id = @worker_id,
+            attempt_count = @attempt,
+            started_at = SYSUTCDATETIME()
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        UPDATE j
+        SET state = 'RUNNING',
+            started_at = COALESCE(j.started_at, SYSUTCDATETIME()),
+            active_at = SYSUTCDATETIME()
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state = 'QUEUED';
+    END;
+    COMMIT TRANSACTION;
+
+    IF @chunk_number IS NOT NULL
+        SELECT @payload = SUBSTRING(b.content, c.payload_start, c.payload_bytes)
+        FROM sqlexec.chunk AS c
+        INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+        INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.payloads_sha256
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+END;

@@ -1,0 +1,27 @@
+CREATE OR ALTER PROCEDURE sqlexec.cleanup_job
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: stop a job, if it has not ended, and remove its payloads, results and rows; the log of
+         runs stays. For the job's owner and members of sqlexec_admin.
+Version: {{version}}
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @state varchar(10);
+    DECLARE @detached bit;
+    DECLARE @worker_count int;
+
+    EXECUTE sqlexec.find_job
+        @job_id = @job_id,
+        @or_admin = 1,
+        @state = @state OUTPUT,
+        @detached = @detached OUTPUT,
+        @worker_count = @worker_count OUTPUT;
+    IF @detached = 1 AND @state IN ('QUEUED', 'RUNNING')
+        EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
+    EXECUTE sqlexec.remove_job @job_id = @job_id;
+END;

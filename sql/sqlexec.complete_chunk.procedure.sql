@@ -1,0 +1,53 @@
+CREATE OR ALTER PROCEDURE sqlexec.complete_chunk
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @worker_id uniqueidentifier,
+    @attempt int,
+    @result varbinary(max),
+    @encoding varchar(6),
+    @result_length int,
+    @header_length int,
+    @failed_count int
+AS
+/*
+Purpose: keep the result of a chunk, if it is still this worker's: one that was given to another
+         meanwhile has its result from there, and this one is dropped. Of run_worker.
+Version: {{version}}
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @sha256 binary(32) = HASHBYTES('SHA2_256', @result);
+    DECLARE @tasks int;
+
+    BEGIN TRANSACTION;
+    UPDATE c
+    SET state = 'done',
+        result_sha256 = @sha256,
+        result_encoding = @encoding,
+        result_length = @result_length,
+        header_length = @header_length,
+        failed_count = @failed_count,
+        completed_number = j.chunks_done + 1,
+        ended_at = SYSUTCDATETIME()
+    FROM sqlexec.chunk AS c
+    INNER JOIN sqlexec.job AS j WITH (UPDLOCK) ON j.job_id = c.job_id
+    WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
+        AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
+    IF @@ROWCOUNT = 1
+    BEGIN
+        IF NOT EXISTS (SELECT 1 FROM sqlexec.blob AS b WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256)
+            INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @sha256, @result);
+        SELECT @tasks = c.task_count
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        EXECUTE sqlexec.count_chunks
+            @job_id = @job_id,
+            @done = 1,
+            @tasks = @tasks,
+            @tasks_failed = @failed_count;
+    END;
+    COMMIT TRANSACTION;
+END;

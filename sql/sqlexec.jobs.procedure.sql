@@ -1,0 +1,73 @@
+CREATE OR ALTER PROCEDURE sqlexec.jobs
+    @job_id uniqueidentifier = NULL,
+    @states nvarchar(100) = NULL,
+    @since datetime2(3) = NULL,
+    @until datetime2(3) = NULL,
+    @everybodys bit = 0,
+    @most int = 2147483647
+AS
+/*
+Purpose: list the caller's durable jobs, the newest first.
+Version: {{version}}
+
+@job_id        that one alone.
+@states        only those, as N'RUNNING,FINISHED'.
+@since, @until when they were submitted, UTC, both inclusive.
+@everybodys    1: of all logins; for members of sqlexec_admin.
+@most          so many at most.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @next uniqueidentifier;
+    DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
+
+    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+
+    INSERT INTO @open (job_id)
+    SELECT j.job_id
+    FROM sqlexec.job AS j
+    WHERE j.state IN ('QUEUED', 'RUNNING') AND (@job_id IS NULL OR j.job_id = @job_id)
+        AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
+    WHILE EXISTS (SELECT 1 FROM @open AS o)
+    BEGIN
+        SELECT TOP (1) @next = o.job_id FROM @open AS o;
+        DELETE FROM @open WHERE job_id = @next;
+        EXECUTE sqlexec.settle_job @job_id = @next;
+    END;
+
+    SELECT TOP (@most)
+        j.job_id,
+        j.login_name,
+        j.application_name,
+        j.host_name,
+        j.description,
+        j.state,
+        j.detached,
+        j.worker_count,
+        j.task_count,
+        j.tasks_done,
+        j.tasks_failed,
+        j.chunk_count,
+        j.chunks_done,
+        j.chunks_failed,
+        j.stop_on_error,
+        j.timeout_seconds,
+        j.auto_cleanup,
+        j.console_output,
+        j.submitted_at,
+        j.started_at,
+        j.ended_at,
+        j.error_number,
+        j.error_message
+    FROM sqlexec.job AS j
+    WHERE (@job_id IS NULL OR j.job_id = @job_id)
+        AND (@everybodys = 1 OR j.owner_sid = SUSER_SID())
+        AND (@states IS NULL OR j.state IN (SELECT s.value FROM STRING_SPLIT(@states, N',') AS s))
+        AND (@since IS NULL OR j.submitted_at >= @since)
+        AND (@until IS NULL OR j.submitted_at <= @until)
+    ORDER BY j.submitted_at DESC;
+END;

@@ -1,0 +1,147 @@
+CREATE OR ALTER PROCEDURE sqlexec.run_worker
+    @job_id uniqueidentifier,
+    @kind varchar(6) = 'agent'
+AS
+/*
+Purpose: work for a durable job of the caller's until no chunk of it waits. A step of SQL Server
+         Agent runs it, or a thread of the client; as many as the job may have processes.
+Version: {{version}}
+
+@job_id  made by sqlexec.submit_job.
+@kind    'agent' or 'client': for the table of workers alone.
+
+It holds the application lock 'sqlexec worker ...' while it lives: when its session ends, however
+that be, the chunk that it had is given to another worker.
+
+The caller needs the role sqlexec_user. Rights on the tables of a chunk's query are the caller's.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @worker_id uniqueidentifier = NEWID();
+    DECLARE @resource nvarchar(255);
+    DECLARE @lock int;
+    DECLARE @script nvarchar(max);
+    DECLARE @protocol int;
+    DECLARE @chunk_number int;
+    DECLARE @attempt int;
+    DECLARE @task_count int;
+    DECLARE @payload varbinary(max);
+    DECLARE @payload_bytes bigint;
+    DECLARE @shared varbinary(max);
+    DECLARE @input_query nvarchar(max);
+    DECLARE @result varbinary(max);
+    DECLARE @encoding varchar(6);
+    DECLARE @result_length int;
+    DECLARE @header_length int;
+    DECLARE @failed_count int;
+    DECLARE @probe varbinary(max);
+    DECLARE @log_id bigint;
+    DECLARE @error_number int;
+    DECLARE @error_message nvarchar(2048);
+    DECLARE @transient bit;
+    DECLARE @rows TABLE (piece_number int NOT NULL, piece varchar(max) NOT NULL);
+
+    EXECUTE sqlexec.runner @source = @script OUTPUT, @protocol = @protocol OUTPUT;
+    SELECT @shared = b.content
+    FROM sqlexec.job AS j
+    INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.shared_sha256
+    WHERE j.job_id = @job_id AND j.owner_sid = SUSER_SID() AND j.protocol = @protocol;
+    IF @shared IS NULL
+        THROW 51710, N'sqlexec.run_worker: you have no job of that @job_id, or it was submitted under another version of the bundle.', 1;
+
+    SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
+    EXECUTE @lock = sys.sp_getapplock
+        @Resource = @resource,
+        @LockMode = 'Exclusive',
+        @LockOwner = 'Session',
+        @LockTimeout = 0;
+    IF @lock < 0
+        THROW 51735, N'sqlexec.run_worker: the worker did not get its application lock.', 1;
+    INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at)
+    VALUES (@worker_id, @job_id, @kind, @@SPID, SYSUTCDATETIME());
+
+    WHILE 1 = 1
+    BEGIN
+        EXECUTE sqlexec.claim_chunk
+            @job_id = @job_id,
+            @worker_id = @worker_id,
+            @chunk_number = @chunk_number OUTPUT,
+            @attempt = @attempt OUTPUT,
+            @task_count = @task_count OUTPUT,
+            @payload = @payload OUTPUT,
+            @input_query = @input_query OUTPUT;
+        IF @chunk_number IS NULL
+            BREAK;
+
+        SET @payload_bytes = DATALENGTH(@payload);
+        EXECUTE sqlexec.start_log
+            @job_id = @job_id,
+            @chunk_number = @chunk_number,
+            @task_count = @task_count,
+            @payload_bytes = @payload_bytes,
+            @log_id = @log_id OUTPUT;
+        BEGIN TRY
+            DELETE FROM @rows;
+            -- A long result comes in rows where OUTPUT values are cut or slow.
+            INSERT INTO @rows (piece_number, piece)
+            EXECUTE sys.sp_execute_external_script
+                @language = N'Python',
+                @script = @script,
+                @input_data_1 = @input_query,
+                @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+                @payload = @payload,
+                @shared = @shared,
+                @result = @result OUTPUT,
+                @result_length = @result_length OUTPUT,
+                @header_length = @header_length OUTPUT,
+                @failed_count = @failed_count OUTPUT,
+                @probe = @probe OUTPUT;
+
+            SET @encoding = 'bytes';
+            IF EXISTS (SELECT 1 FROM @rows AS r)
+                SELECT
+                    @encoding = 'base64',
+                    @result = CAST(STRING_AGG(r.piece, '') WITHIN GROUP (ORDER BY r.piece_number) AS varbinary(max))
+                FROM @rows AS r;
+            EXECUTE sqlexec.complete_chunk
+                @job_id = @job_id,
+                @chunk_number = @chunk_number,
+                @worker_id = @worker_id,
+                @attempt = @attempt,
+                @result = @result,
+                @encoding = @encoding,
+                @result_length = @result_length,
+                @header_length = @header_length,
+                @failed_count = @failed_count;
+            EXECUTE sqlexec.end_log
+                @log_id = @log_id,
+                @result_bytes = @result_length,
+                @failed_count = @failed_count;
+        END TRY
+        BEGIN CATCH
+            SELECT @error_number = ERROR_NUMBER(), @error_message = LEFT(ERROR_MESSAGE(), 2048);
+            IF XACT_STATE() <> 0
+                ROLLBACK TRANSACTION;
+            EXECUTE sqlexec.fail_chunk
+                @job_id = @job_id,
+                @chunk_number = @chunk_number,
+                @worker_id = @worker_id,
+                @attempt = @attempt,
+                @error_number = @error_number,
+                @error_message = @error_message,
+                @transient = @transient OUTPUT;
+            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            IF @transient = 1
+                WAITFOR DELAY '00:00:00.500';
+        END CATCH;
+    END;
+
+    UPDATE w
+    SET ended_at = SYSUTCDATETIME()
+    FROM sqlexec.worker AS w
+    WHERE w.worker_id = @worker_id;
+    EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
+END;

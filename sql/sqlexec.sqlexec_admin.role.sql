@@ -1,0 +1,12 @@
+/*
+Purpose: the role of those who look after the jobs of all: list, cancel, clean up, purge. It gives
+         no payloads and results, and no external scripts.
+Version: {{version}}
+*/
+IF DATABASE_PRINCIPAL_ID(N'sqlexec_admin') IS NULL
+    CREATE ROLE sqlexec_admin AUTHORIZATION dbo;
+GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_admin;

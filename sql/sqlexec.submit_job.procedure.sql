@@ -1,0 +1,119 @@
+CREATE OR ALTER PROCEDURE sqlexec.submit_job
+    @protocol int,
+    @job_id uniqueidentifier,
+    @result_key varbinary(32),
+    @description nvarchar(400),
+    @client nvarchar(max),
+    @worker_count int,
+    @chunks nvarchar(max),
+    @queries nvarchar(max),
+    @payloads varbinary(max),
+    @shared varbinary(max),
+    @detached bit = 1,
+    @most_attempts int = 3,
+    @stop_on_error bit = 0,
+    @timeout_seconds int = NULL,
+    @grace_seconds int = 15,
+    @auto_cleanup bit = 1,
+    @console_output bit = 0
+AS
+/*
+Purpose: keep a job that outlives its call, all or nothing, and let SQL Server Agent work for it.
+Version: {{version}}
+
+@protocol       of the client; it must be the runner's.
+@result_key     with which the runner signs the results; only the job's owner gets it again.
+@client         what the client keeps about the job; T-SQL never looks inside.
+@worker_count   the most processes at a time.
+@chunks         JSON: [[first task, tasks, bytes, index of the query], ...].
+@queries        JSON: the different input queries, ["SELECT ...", ...]; '' for none.
+@payloads       the payloads of all chunks, one after the other.
+@shared         what all chunks share: the function, its shared arguments.
+@detached       1: SQL Server Agent works, as the caller, and the job goes on without the client;
+                0: somebody runs sqlexec.run_worker, once for each process.
+@most_attempts  how often a chunk is begun at most where its process or worker goes away.
+@stop_on_error  1: the first run that fails ends the job.
+@timeout_seconds  no chunk begins after so long; NULL for no limit.
+@grace_seconds  a job without a living worker has failed after so long.
+
+The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @own_protocol int;
+    DECLARE @own_version nvarchar(32);
+    DECLARE @message nvarchar(2048);
+    DECLARE @payloads_sha256 binary(32) = HASHBYTES('SHA2_256', @payloads);
+    DECLARE @shared_sha256 binary(32) = HASHBYTES('SHA2_256', @shared);
+    DECLARE @now datetime2(3) = SYSUTCDATETIME();
+    DECLARE @task_count int;
+    DECLARE @chunk_count int;
+    DECLARE @listed_bytes bigint;
+
+    EXECUTE sqlexec.runner @protocol = @own_protocol OUTPUT, @version = @own_version OUTPUT;
+    IF @protocol IS NULL OR @protocol <> @own_protocol
+    BEGIN
+        SET @message = CONCAT(
+            N'The sqlexec bundle in database ', DB_NAME(), N' is of version ', @own_version,
+            N' and speaks protocol ', @own_protocol, N', the client speaks protocol ', @protocol,
+            N': bring both to the same version.');
+        THROW 51701, @message, 1;
+    END;
+    IF @job_id IS NULL OR @result_key IS NULL OR @payloads IS NULL OR @shared IS NULL
+        OR ISJSON(@chunks) = 0 OR ISJSON(@queries) = 0 OR @worker_count < 1 OR @most_attempts < 1
+        THROW 51702, N'sqlexec.submit_job: @job_id, @result_key, @payloads and @shared must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+
+    SELECT
+        @chunk_count = COUNT(*),
+        @task_count = SUM(CAST(JSON_VALUE(c.value, N'$[1]') AS int)),
+        @listed_bytes = SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint))
+    FROM OPENJSON(@chunks) AS c;
+    IF @listed_bytes <> DATALENGTH(@payloads)
+        THROW 51703, N'sqlexec.submit_job: @payloads has not as many bytes as @chunks lists.', 1;
+
+    BEGIN TRANSACTION;
+    INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+    VALUES (@job_id, @payloads_sha256, @payloads);
+    IF @shared_sha256 <> @payloads_sha256
+        INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @shared_sha256, @shared);
+    INSERT INTO sqlexec.job
+        (job_id, owner_sid, login_name, application_name, host_name, description, state, detached,
+         worker_count, task_count, chunk_count, most_attempts, stop_on_error, timeout_seconds,
+         grace_seconds, auto_cleanup, console_output, protocol, result_key, client,
+         payloads_sha256, shared_sha256, submitted_at, active_at)
+    VALUES
+        (@job_id, SUSER_SID(), SUSER_SNAME(), APP_NAME(), HOST_NAME(), @description, 'QUEUED',
+         @detached, @worker_count, @task_count, @chunk_count, @most_attempts, @stop_on_error,
+         @timeout_seconds, @grace_seconds, @auto_cleanup, @console_output, @protocol, @result_key,
+         @client, @payloads_sha256, @shared_sha256, @now, @now);
+    INSERT INTO sqlexec.chunk
+        (job_id, chunk_number, state, first_task, task_count, payload_start, payload_bytes,
+         input_query)
+    SELECT
+        @job_id,
+        CAST(c.[key] AS int) + 1,
+        'waiting',
+        CAST(JSON_VALUE(c.value, N'$[0]') AS int),
+        CAST(JSON_VALUE(c.value, N'$[1]') AS int),
+        1 + SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint)) OVER (ORDER BY CAST(c.[key] AS int))
+            - CAST(JSON_VALUE(c.value, N'$[2]') AS bigint),
+        CAST(JSON_VALUE(c.value, N'$[2]') AS bigint),
+        q.value
+    FROM OPENJSON(@chunks) AS c
+    INNER JOIN OPENJSON(@queries) AS q ON q.[key] = JSON_VALUE(c.value, N'$[3]');
+    IF @@ROWCOUNT <> @chunk_count
+        THROW 51703, N'sqlexec.submit_job: @chunks names a query that @queries has not.', 1;
+    COMMIT TRANSACTION;
+
+    IF @detached = 1
+    BEGIN TRY
+        EXECUTE sqlexec.start_agents @job_id = @job_id, @worker_count = @worker_count;
+    END TRY
+    BEGIN CATCH
+        EXECUTE sqlexec.remove_job @job_id = @job_id;
+        THROW;
+    END CATCH;
+END;

@@ -1,0 +1,16 @@
+/*
+Purpose: the sessions that work for durable jobs. One lives as long as it holds the application
+         lock of its name; no clock is asked.
+Version: {{version}}
+*/
+IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
+    CREATE TABLE sqlexec.worker
+    (
+        worker_id uniqueidentifier NOT NULL CONSTRAINT pk_worker PRIMARY KEY,
+        job_id uniqueidentifier NOT NULL,
+        kind varchar(6) NOT NULL,
+        session_id int NOT NULL,
+        started_at datetime2(3) NOT NULL,
+        ended_at datetime2(3) NULL,
+        INDEX ix_worker_job NONCLUSTERED (job_id)
+    );

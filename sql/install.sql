@@ -81,6 +81,7 @@ Purpose: durable jobs: whose, what of it is done, how it ended. No user data.
 Version: 0.1.0
 */
 IF OBJECT_ID(N'sqlexec.job', N'U') IS NULL
+BEGIN
     CREATE TABLE sqlexec.job
     (
         job_id uniqueidentifier NOT NULL CONSTRAINT pk_job PRIMARY KEY,
@@ -114,10 +115,11 @@ IF OBJECT_ID(N'sqlexec.job', N'U') IS NULL
         active_at datetime2(3) NOT NULL,
         ended_at datetime2(3) NULL,
         error_number int NULL,
-        error_message nvarchar(2048) NULL,
-        INDEX ix_job_owner NONCLUSTERED (owner_sid, submitted_at),
-        INDEX ix_job_state NONCLUSTERED (state)
+        error_message nvarchar(2048) NULL
     );
+    CREATE NONCLUSTERED INDEX ix_job_owner ON sqlexec.job (owner_sid, submitted_at);
+    CREATE NONCLUSTERED INDEX ix_job_state ON sqlexec.job (state);
+END;
 GO
 
 -- sqlexec.chunk.table.sql
@@ -160,6 +162,7 @@ Purpose: the sessions that work for durable jobs. One lives as long as it holds 
 Version: 0.1.0
 */
 IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
+BEGIN
     CREATE TABLE sqlexec.worker
     (
         worker_id uniqueidentifier NOT NULL CONSTRAINT pk_worker PRIMARY KEY,
@@ -167,9 +170,10 @@ IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
         kind varchar(6) NOT NULL,
         session_id int NOT NULL,
         started_at datetime2(3) NOT NULL,
-        ended_at datetime2(3) NULL,
-        INDEX ix_worker_job NONCLUSTERED (job_id)
+        ended_at datetime2(3) NULL
     );
+    CREATE NONCLUSTERED INDEX ix_worker_job ON sqlexec.worker (job_id);
+END;
 GO
 
 -- sqlexec.runner.procedure.sql
@@ -192,11 +196,11 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '353bfdc285c90f5b1eeba9be899128be782df163ecad2008ed4dd2e84d339312';
+    SET @source_sha256 = 'a77969799b65a80f98507cfc6013c6c2417807ec5fd2aaef3044d0607c0d95e5';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
-# bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
-# rows out: OutputDataSet, where the result leaves in rows
-result, result_length, failed_count, probe = b"", 0, 0, b""
+# bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
+# leaves in rows; out: result, result_length, header_length, failed_count, probe
+result, result_length, header_length, failed_count, probe = b"", 0, 0, 0, b""
 def sqlexec_runner():
 
 
@@ -270,6 +274,10 @@ def sqlexec_runner():
         """Check the seal and give the header of a frame, or of the first part of one."""
         return _checked_header(memoryview(data), kind, key)[0]
 
+    def header_end(frame):
+        """How many bytes of a frame `read_header` needs."""
+        return _HEADER + int(struct.unpack_from("<I", frame, _LENGTH)[0])
+
     def _checked_header(view, kind, key):
         """The header, and where the body begins."""
         if len(view) < _HEADER:
@@ -281,7 +289,7 @@ def sqlexec_runner():
             raise FrameError("it has format version %d, this side reads %d" % (version, WIRE_VERSION))
         if found != kind:
             raise FrameError("it is of kind %d, not %d" % (found, kind))
-        end = _HEADER + struct.unpack_from("<I", view, _LENGTH)[0]
+        end = header_end(view)
         if end > len(view):
             raise FrameError("its header is longer than it is itself: it was cut, or changed")
         seal = _seal(view[: _START.size], view[_SEALED:end], key)
@@ -4082,6 +4090,7 @@ def sqlexec_runner():
 
 
     import contextlib
+    import hashlib
     import io
     import os
     import platform
@@ -4108,8 +4117,10 @@ def sqlexec_runner():
 
     _OWN_FILE = (lambda: 0).__code__.co_filename
 
-    def run_chunk(payload, input_data = None):
+    def run_chunk(payload, input_data = None, shared = b""):
         """Run the tasks of a payload; gives the result''s bytes and how many tasks raised.
+
+        `shared` is what came apart from the payload, since several payloads have it in common.
 
         Whatever goes wrong is told in the result, sealed with the payload''s key where that much
         could be read.
@@ -4118,7 +4129,7 @@ def sqlexec_runner():
         try:
             header, body = split_frame(payload, REQUEST)
             key = _key(header)
-            report = _Chunk(header, body, input_data).run()
+            report = _Chunk(header, body, input_data, shared).run()
             answer = {}  # type: Dict[str, Any]
             pieces = report.close(answer)
             return _result(answer, pieces, key), len(report.errors)
@@ -4161,14 +4172,22 @@ def sqlexec_runner():
     class _Chunk:
         """The tasks of one payload, and what they share."""
 
-        def __init__(self, header, body, input_data):
+        def __init__(
+            self, header, body, input_data, shared
+        ):
             if header["protocol"] != PROTOCOL:
                 raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
             self._header = header
             offset = 0
+            apart = header.get("shared")  # type: Optional[str]
+            if apart is not None and hashlib.sha256(shared).hexdigest() != apart:
+                raise FrameError("the part that it shares with others was cut or changed")
+            source = body if apart is None else memoryview(shared)
             self._pieces = {}  # type: Dict[str, List[memoryview]]
             for name in ("cloudpickle", "modules", "call"):
-                self._pieces[name], offset = take(body, header[name], offset)
+                self._pieces[name], offset = take(source, header[name], offset)
+            if apart is not None:
+                offset = 0
             (self._indexes,), offset = cut_numbers(header, body, offset, "q")
             self._together, self._apart = cut_batch(header, body, offset, len(self._indexes))
             self._seed = header.get("seed")  # type: Optional[int]
@@ -4490,16 +4509,18 @@ def sqlexec_runner():
     PROBE = 65600  # bytes of the value that shows whether longer ones do
     PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row''s base64 stands for itself
 
-    def run_script(payload, input_data):
+    def run_script(
+        payload, shared, input_data
+    ):
         """Run a chunk as the script that the server starts.
 
         Gives the values of the script''s variables: result (b"" where it leaves in rows),
-        result_length, failed_count, probe, and the data frame of rows or None.
+        result_length, header_length, failed_count, probe, and the data frame of rows or None.
         """
         header = _header_of(payload)
         before = Surroundings()
         try:
-            result, failed = run_chunk(payload, input_data)
+            result, failed = run_chunk(payload, input_data, shared or b"")
         except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
             result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
         before.restore()
@@ -4511,7 +4532,8 @@ def sqlexec_runner():
         if way != "output" and len(result) > NEVER_CUT:
             rows = _rows_of(result)
         probe = bytes(PROBE) if way == "probe" else b""
-        return result if rows is None else b"", len(result), failed, probe, rows
+        given = result if rows is None else b""
+        return given, len(result), header_end(result), failed, probe, rows
 
     def _header_of(payload):
         try:
@@ -4541,8 +4563,8 @@ except NameError:  # a runtime that sets no name where there is no input query
     sqlexec_input = None
 sqlexec_rows = None
 try:
-    result, result_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
-        payload, sqlexec_input
+    result, result_length, header_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
+        payload, shared, sqlexec_input
     )
     if sqlexec_rows is not None:
         OutputDataSet = sqlexec_rows
@@ -4653,6 +4675,7 @@ BEGIN
     DECLARE @own_version nvarchar(32);
     DECLARE @message nvarchar(2048);
     DECLARE @failed_count int;
+    DECLARE @header_length int;
     DECLARE @probe varbinary(max);
     DECLARE @error_number int;
     DECLARE @payload_bytes bigint;
@@ -4686,10 +4709,12 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+            @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
+            @shared = 0x,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
+            @header_length = @header_length OUTPUT,
             @failed_count = @failed_count OUTPUT,
             @probe = @probe OUTPUT;
         SET @probe_length = DATALENGTH(@probe);
@@ -5295,7 +5320,7 @@ Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
-    SET XACT_ABORT OFF;
+    SET XACT_ABORT ON;
 
     DECLARE @number int = 1;
     DECLARE @name sysname;

@@ -39,6 +39,7 @@ BEGIN
     DECLARE @own_version nvarchar(32);
     DECLARE @message nvarchar(2048);
     DECLARE @failed_count int;
+    DECLARE @header_length int;
     DECLARE @probe varbinary(max);
     DECLARE @error_number int;
     DECLARE @payload_bytes bigint;
@@ -72,10 +73,12 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+            @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
+            @shared = 0x,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
+            @header_length = @header_length OUTPUT,
             @failed_count = @failed_count OUTPUT,
             @probe = @probe OUTPUT;
         SET @probe_length = DATALENGTH(@probe);

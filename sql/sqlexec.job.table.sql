@@ -4,6 +4,7 @@ Purpose: durable jobs: whose, what of it is done, how it ended. No user data.
 Version: {{version}}
 */
 IF OBJECT_ID(N'sqlexec.job', N'U') IS NULL
+BEGIN
     CREATE TABLE sqlexec.job
     (
         job_id uniqueidentifier NOT NULL CONSTRAINT pk_job PRIMARY KEY,
@@ -37,7 +38,8 @@ IF OBJECT_ID(N'sqlexec.job', N'U') IS NULL
         active_at datetime2(3) NOT NULL,
         ended_at datetime2(3) NULL,
         error_number int NULL,
-        error_message nvarchar(2048) NULL,
-        INDEX ix_job_owner NONCLUSTERED (owner_sid, submitted_at),
-        INDEX ix_job_state NONCLUSTERED (state)
+        error_message nvarchar(2048) NULL
     );
+    CREATE NONCLUSTERED INDEX ix_job_owner ON sqlexec.job (owner_sid, submitted_at);
+    CREATE NONCLUSTERED INDEX ix_job_state ON sqlexec.job (state);
+END;

@@ -4,6 +4,7 @@ Purpose: the sessions that work for durable jobs. One lives as long as it holds 
 Version: {{version}}
 */
 IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
+BEGIN
     CREATE TABLE sqlexec.worker
     (
         worker_id uniqueidentifier NOT NULL CONSTRAINT pk_worker PRIMARY KEY,
@@ -11,6 +12,7 @@ IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
         kind varchar(6) NOT NULL,
         session_id int NOT NULL,
         started_at datetime2(3) NOT NULL,
-        ended_at datetime2(3) NULL,
-        INDEX ix_worker_job NONCLUSTERED (job_id)
+        ended_at datetime2(3) NULL
     );
+    CREATE NONCLUSTERED INDEX ix_worker_job ON sqlexec.worker (job_id);
+END;

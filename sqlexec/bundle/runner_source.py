@@ -42,9 +42,9 @@ MODULES = (  # each after those that it imports
 
 _HEAD = """\
 # sqlexec runner {version}: runs the tasks of one chunk; see sqlexec/runner in the source.
-# bytes in: payload; rows in: InputDataSet; out: result, result_length, failed_count, probe;
-# rows out: OutputDataSet, where the result leaves in rows
-result, result_length, failed_count, probe = b"", 0, 0, b""
+# bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
+# leaves in rows; out: result, result_length, header_length, failed_count, probe
+result, result_length, header_length, failed_count, probe = b"", 0, 0, 0, b""
 def sqlexec_runner():
 """
 _LATER = """\
@@ -67,8 +67,8 @@ except NameError:  # a runtime that sets no name where there is no input query
     sqlexec_input = None
 sqlexec_rows = None
 try:
-    result, result_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
-        payload, sqlexec_input
+    result, result_length, header_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
+        payload, shared, sqlexec_input
     )
     if sqlexec_rows is not None:
         OutputDataSet = sqlexec_rows

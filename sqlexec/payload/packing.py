@@ -10,6 +10,7 @@ to one that nobody knows yet; it answers where it is another, and gets them by s
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import pickle
 import platform
@@ -34,7 +35,7 @@ from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper
-from sqlexec.runner.wire import REQUEST, TooLarge, join_frame, sizes
+from sqlexec.runner.wire import REQUEST, TooLarge, check_size, join_frame, sizes
 
 if TYPE_CHECKING:
     from sqlexec.tasks import Task
@@ -151,12 +152,39 @@ class Packer:
                 "Send less: pass the data as an RxSqlServerData, or split it over more tasks."
             ) from None
 
+    def job(
+        self, chunks: Sequence[Sequence[Task]], runtime: Mapping[str, Any], way_out: str
+    ) -> tuple[bytes, list[bytes]]:
+        """Pack all chunks of a job: what they share once, and a payload for each.
+
+        Raises
+        ------
+        PackError
+            As `chunk`; all payloads together may have 2 GB, as may what they share.
+        """
+        options = {"way_out": way_out, "suspect": False}
+        shared = _Shared()
+        try:
+            changes = -1
+            while changes != shared.changes:  # else a later chunk has made the shared part grow
+                changes = shared.changes
+                payloads = [self._join(tasks, runtime, options, shared) for tasks in chunks]
+            check_size(sum(map(len, payloads)))
+        except TooLarge as error:
+            raise PackError(
+                f"The payloads of this job come to {error}. Send less: pass the data as an "
+                "RxSqlServerData, or make several jobs."
+            ) from None
+        return shared.data, payloads
+
     def _join(
         self,
         tasks: Sequence[Task],
         runtime: Mapping[str, Any] | None,
         options: Mapping[str, object],
+        apart: _Shared | None = None,
     ) -> bytes:
+        """The payload of a chunk; what it shares with others goes into `apart`, if given."""
         version = _other_version(runtime)
         call = self._call(version)
         columns = columns_of(list(map(_ARGUMENTS, tasks)))
@@ -176,8 +204,12 @@ class Packer:
         header["transport"] = "bytecode" if version is None else "source"
         header["modules"] = sizes(modules)
         header["call"] = sizes(call.pieces)
-        body = [*pickler, *modules, *call.pieces, indexes, *batch.close(header)]
-        return join_frame(REQUEST, header, body)
+        shared = [*pickler, *modules, *call.pieces]
+        own = [indexes, *batch.close(header)]
+        if apart is None:
+            return join_frame(REQUEST, header, [*shared, *own])
+        header["shared"] = apart.keep(shared)
+        return join_frame(REQUEST, header, own)
 
     def original(self, number: int) -> object:
         """What went by source under that number: a result may refer to it."""
@@ -215,6 +247,26 @@ class _ValuePickler(pickle.Pickler):
 
 
 _ALIKE = ("builtins", "collections", "datetime", "decimal", "numpy", "pandas", "scipy", "uuid")
+
+
+class _Shared:
+    """What all payloads of a job have in common, joined once."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.changes = 0  # how often it was not what it had been
+        self._pieces: list[Buffer] = []
+        self._digest = ""
+
+    def keep(self, pieces: list[Buffer]) -> str:
+        """Take the pieces, if they are others than before; gives their SHA-256 as hex."""
+        if not self.changes or pieces != self._pieces:
+            check_size(sum(sizes(pieces)))
+            self.data = b"".join(pieces)
+            self._pieces = pieces
+            self._digest = hashlib.sha256(self.data).hexdigest()
+            self.changes += 1
+        return self._digest
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ payload -> frame (checked) -> function, shared arguments, input data
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import platform
@@ -64,8 +65,10 @@ _TOLD = (  # packages whose versions the other side is told
 _OWN_FILE = (lambda: 0).__code__.co_filename
 
 
-def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
+def run_chunk(payload: bytes, input_data: Any = None, shared: bytes = b"") -> Tuple[bytes, int]:
     """Run the tasks of a payload; gives the result's bytes and how many tasks raised.
+
+    `shared` is what came apart from the payload, since several payloads have it in common.
 
     Whatever goes wrong is told in the result, sealed with the payload's key where that much
     could be read.
@@ -74,7 +77,7 @@ def run_chunk(payload: bytes, input_data: Any = None) -> Tuple[bytes, int]:
     try:
         header, body = split_frame(payload, REQUEST)
         key = _key(header)
-        report = _Chunk(header, body, input_data).run()
+        report = _Chunk(header, body, input_data, shared).run()
         answer = {}  # type: Dict[str, Any]
         pieces = report.close(answer)
         return _result(answer, pieces, key), len(report.errors)
@@ -121,14 +124,22 @@ class NeedsSource(Exception):
 class _Chunk:
     """The tasks of one payload, and what they share."""
 
-    def __init__(self, header: Dict[str, Any], body: memoryview, input_data: Any) -> None:
+    def __init__(
+        self, header: Dict[str, Any], body: memoryview, input_data: Any, shared: bytes
+    ) -> None:
         if header["protocol"] != PROTOCOL:
             raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
         self._header = header
         offset = 0
+        apart = header.get("shared")  # type: Optional[str]
+        if apart is not None and hashlib.sha256(shared).hexdigest() != apart:
+            raise FrameError("the part that it shares with others was cut or changed")
+        source = body if apart is None else memoryview(shared)
         self._pieces = {}  # type: Dict[str, List[memoryview]]
         for name in ("cloudpickle", "modules", "call"):
-            self._pieces[name], offset = take(body, header[name], offset)
+            self._pieces[name], offset = take(source, header[name], offset)
+        if apart is not None:
+            offset = 0
         (self._indexes,), offset = cut_numbers(header, body, offset, "q")
         self._together, self._apart = cut_batch(header, body, offset, len(self._indexes))
         self._seed = header.get("seed")  # type: Optional[int]

@@ -12,29 +12,31 @@ of it.
 
 import binascii
 import sys
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from sqlexec.runner.main import failed_chunk, run_chunk
 from sqlexec.runner.randomness import forget_seed
 from sqlexec.runner.surroundings import Surroundings
 from sqlexec.runner.values import WIRE
-from sqlexec.runner.wire import REQUEST, read_header
+from sqlexec.runner.wire import REQUEST, header_end, read_header
 
 NEVER_CUT = 65535  # bytes of an OUTPUT value that arrive from every runtime
 PROBE = 65600  # bytes of the value that shows whether longer ones do
 PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row's base64 stands for itself
 
 
-def run_script(payload: bytes, input_data: Any) -> Tuple[bytes, int, int, bytes, Any]:
+def run_script(
+    payload: bytes, shared: Optional[bytes], input_data: Any
+) -> Tuple[bytes, int, int, int, bytes, Any]:
     """Run a chunk as the script that the server starts.
 
     Gives the values of the script's variables: result (b"" where it leaves in rows),
-    result_length, failed_count, probe, and the data frame of rows or None.
+    result_length, header_length, failed_count, probe, and the data frame of rows or None.
     """
     header = _header_of(payload)
     before = Surroundings()
     try:
-        result, failed = run_chunk(payload, input_data)
+        result, failed = run_chunk(payload, input_data, shared or b"")
     except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
         result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
     before.restore()
@@ -46,7 +48,8 @@ def run_script(payload: bytes, input_data: Any) -> Tuple[bytes, int, int, bytes,
     if way != "output" and len(result) > NEVER_CUT:
         rows = _rows_of(result)
     probe = bytes(PROBE) if way == "probe" else b""
-    return result if rows is None else b"", len(result), failed, probe, rows
+    given = result if rows is None else b""
+    return given, len(result), header_end(result), failed, probe, rows
 
 
 def _header_of(payload: bytes) -> Dict[str, Any]:

@@ -94,6 +94,11 @@ def read_header(data: Buffer, kind: int, key: bytes = b"") -> Header:
     return _checked_header(memoryview(data), kind, key)[0]
 
 
+def header_end(frame: Buffer) -> int:
+    """How many bytes of a frame `read_header` needs."""
+    return _HEADER + int(struct.unpack_from("<I", frame, _LENGTH)[0])
+
+
 def _checked_header(view: memoryview, kind: int, key: bytes) -> Tuple[Header, int]:
     """The header, and where the body begins."""
     if len(view) < _HEADER:
@@ -105,7 +110,7 @@ def _checked_header(view: memoryview, kind: int, key: bytes) -> Tuple[Header, in
         raise FrameError("it has format version %d, this side reads %d" % (version, WIRE_VERSION))
     if found != kind:
         raise FrameError("it is of kind %d, not %d" % (found, kind))
-    end = _HEADER + struct.unpack_from("<I", view, _LENGTH)[0]
+    end = header_end(view)
     if end > len(view):
         raise FrameError("its header is longer than it is itself: it was cut, or changed")
     seal = _seal(view[: _START.size], view[_SEALED:end], key)

@@ -15,7 +15,7 @@ import signal
 import sys
 import warnings
 
-PARAMETERS = ("result", "result_length", "failed_count", "probe")
+PARAMETERS = ("result", "result_length", "header_length", "failed_count", "probe")
 
 
 def surroundings():
@@ -39,20 +39,20 @@ def surroundings():
 
 def in_main(text, payload):
     names = sys.modules["__main__"].__dict__
-    names.update(payload=payload, InputDataSet=None, OutputDataSet=None)
+    names.update(payload=payload, shared=b"", InputDataSet=None, OutputDataSet=None)
     exec(compile(text, "<string>", "exec"), names)
     given = [names.pop(each) for each in PARAMETERS] + [names.pop("OutputDataSet")]
-    del names["payload"], names["InputDataSet"]
+    del names["payload"], names["shared"], names["InputDataSet"]
     return given
 
 
 def in_function(text, payload):
     lines = ["    " + line for line in text.splitlines(True)]
-    head = "def transform(payload, InputDataSet, OutputDataSet):\n"
+    head = "def transform(payload, shared, InputDataSet, OutputDataSet):\n"
     tail = "\n    return [" + ", ".join(PARAMETERS) + ", OutputDataSet]\n"
     scope = {}
     exec(compile(head + "".join(lines) + tail, "transform", "exec"), scope)
-    return scope["transform"](payload, None, None)
+    return scope["transform"](payload, b"", None, None)
 
 
 def main(host, script, payloads):

@@ -298,7 +298,7 @@ def test_cloudpickle_travels_where_the_server_lacks_it(tmp_path: Path) -> None:
 
     packer = Packer(lambda x: [y + x for y in (0, 1)])
     script = (
-        "import sys\npayload = sys.stdin.buffer.read()\n"
+        "import sys\npayload, shared = sys.stdin.buffer.read(), b''\n"
         "exec(compile(open(sys.argv[1]).read(), 'runner', 'exec'))\n"
         "assert 'sqlexec_runner' not in globals()\n"
         "assert result_length == len(result) and failed_count == 0\n"
@@ -323,10 +323,13 @@ def test_the_script_works_as_the_body_of_a_function() -> None:
     body = "".join("    " + line for line in render().splitlines(True))
     scope: dict[str, Any] = {}
     packer = Packer(lambda: 5)
-    for parameters, inputs in (("payload", ()), ("payload, InputDataSet", (FLIGHTS,))):
+    for parameters, inputs in (
+        ("payload, shared", ()),
+        ("payload, shared, InputDataSet", (FLIGHTS,)),
+    ):
         text = f"def transform({parameters}):\n{body}\n    return result"
         exec(compile(text, "t", "exec"), scope)
-        result = scope["transform"](packer.chunk([Task(0)]), *inputs)
+        result = scope["transform"](packer.chunk([Task(0)]), b"", *inputs)
         assert unpack(result, packer.key).outcomes[0].value == 5
 
 

@@ -74,7 +74,8 @@ def spoil(code: int) -> int:
     warnings.simplefilter("error")
     random.seed(1)
     main = sys.modules["__main__"]
-    for name in ("result", "result_length", "failed_count", "probe", "OutputDataSet", "spoiled"):
+    parameters = ("result", "result_length", "header_length", "failed_count", "probe")
+    for name in (*parameters, "OutputDataSet", "spoiled"):
         setattr(main, name, "nonsense")
     sys.stdout.write("\ud800 has no encoding\n")
     sys.stderr = None

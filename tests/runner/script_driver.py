@@ -64,11 +64,11 @@ def main(host, script, payloads):
         with open(path, "rb") as file:
             payload = file.read()
         before = surroundings()
-        result, length, failed, probe, rows = (in_main if host == "main" else in_function)(
+        result, length, header, failed, probe, rows = (in_main if host == "main" else in_function)(
             text, payload
         )
         after = surroundings()
-        outputs = [type(each).__name__ for each in (result, length, failed, probe)]
+        outputs = [type(each).__name__ for each in (result, length, header, failed, probe)]
         if rows is not None:
             assert [str(each) for each in rows.dtypes] == ["int32", "object"]
             result = b"".join(map(binascii.a2b_base64, rows.sort_values("c0")["c1"]))

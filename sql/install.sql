@@ -196,7 +196,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'a77969799b65a80f98507cfc6013c6c2417807ec5fd2aaef3044d0607c0d95e5';
+    SET @source_sha256 = '2a1ffd173ce817338e0b6c36fa6e6e99e6d2a4f364020c74573067ea7c75f0e7';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -455,6 +455,7 @@ def sqlexec_runner():
 
     import array
     import datetime
+    import functools
     import sys
     import uuid
     import warnings
@@ -467,6 +468,8 @@ def sqlexec_runner():
             return _reduce_std_array
         if kind is uuid.UUID:
             return _reduce_uuid
+        if kind is getattr(functools, "cached_property", None):
+            return _reduce_cached_property
         module = getattr(kind, "__module__", "")
         if module in ("pathlib", "pathlib._local"):
             return _reduce_path if hasattr(kind, "parts") else None
@@ -482,6 +485,10 @@ def sqlexec_runner():
             "py.zone": _rebuild_zone,
             "py.pytz": _rebuild_pytz_global,
         }
+
+    def _reduce_cached_property(_, value):
+        """Without its lock, which Python before 3.12 has in it."""
+        return type(value), (value.func,), {"attrname": value.attrname}
 
     def _reduce_memoryview(writer, value):
         data = writer.put(value.tobytes())
@@ -1938,7 +1945,7 @@ def sqlexec_runner():
         ("_queue", "queue"),
         ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
     )
-    _RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python''s own bool under that name
+    RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python''s own bool under that name
     _EXCEPTIONS = {  # where these packages have theirs, by version
         "numpy": ["numpy.exceptions", "numpy"],
         "pandas": ["pandas.errors", "pandas"],
@@ -2135,7 +2142,7 @@ def sqlexec_runner():
                 if found is not None:
                     return found
             self._last = root
-            name = _RENAMED.get((module, name), name)
+            name = RENAMED.get((module, name), name)
             try:
                 return super().find_class(module, name)
             except (ImportError, AttributeError):
@@ -3423,6 +3430,7 @@ def sqlexec_runner():
             define_named_tuple,
             define_type,
             import_package,
+            add_implementations,
             import_name,
             user_name,
         )  # type: Any
@@ -3478,6 +3486,11 @@ def sqlexec_runner():
             setattr(made, name, value)
         if public is not None:
             space.setdefault(public, made)
+
+    def add_implementations(dispatcher, registry):
+        """Register with a function of functools.singledispatch what it chooses from."""
+        for kind, function in registry.items():
+            dispatcher.register(kind, function)
 
     def define_cell(*_):
         """An empty cell."""
@@ -4247,7 +4260,7 @@ def sqlexec_runner():
             """What to take for a name of the client''s sqlexec; names with dots are of others."""
             if "." in name:
                 return None
-            found = definition_names().get(name) if self._by_source else None
+            found = definition_names().get(name)
             return client_names().get(name) if found is None else found
 
         def _run_task(

@@ -19,6 +19,7 @@ from typing import Any
 
 import cloudpickle
 
+from sqlexec.payload.dispatchers import reduce_dispatcher
 from sqlexec.payload.modules import is_users_file, user_modules
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
@@ -63,9 +64,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     dispatch_table = pickle.Pickler.dispatch_table  # the attribute of the object, for the codec's
 
     def reducer_override(self, value: Any) -> Any:
-        """Caching functions of the user's, which say of themselves that they go by name."""
+        """What functools made of the user's functions; all else is left to cloudpickle."""
         if isinstance(value, type):
             _SENT.add(value)
+        elif isinstance(value, FunctionType):
+            found = reduce_dispatcher(value)
+            if found is not None:
+                return found
         elif isinstance(value, functools._lru_cache_wrapper):
             inner = value.__wrapped__
             if isinstance(inner, FunctionType) and is_users_file(inner.__code__.co_filename):

@@ -2,6 +2,7 @@
 
 import array
 import datetime
+import functools
 import sys
 import uuid
 import warnings
@@ -18,6 +19,8 @@ def plain_reducer(kind: type) -> Optional[Callable[[Any, Any], Reduced]]:
         return _reduce_std_array
     if kind is uuid.UUID:
         return _reduce_uuid
+    if kind is getattr(functools, "cached_property", None):
+        return _reduce_cached_property
     module = getattr(kind, "__module__", "")
     if module in ("pathlib", "pathlib._local"):
         return _reduce_path if hasattr(kind, "parts") else None
@@ -34,6 +37,11 @@ def plain_rebuilders() -> Dict[str, Callable[..., Any]]:
         "py.zone": _rebuild_zone,
         "py.pytz": _rebuild_pytz_global,
     }
+
+
+def _reduce_cached_property(_: Any, value: Any) -> Any:
+    """Without its lock, which Python before 3.12 has in it."""
+    return type(value), (value.func,), {"attrname": value.attrname}
 
 
 def _reduce_memoryview(writer: Any, value: memoryview) -> Any:

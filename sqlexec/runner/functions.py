@@ -43,6 +43,7 @@ def definition_names() -> Dict[str, Any]:
         define_named_tuple,
         define_type,
         import_package,
+        add_implementations,
         import_name,
         user_name,
     )  # type: Any
@@ -101,6 +102,12 @@ def complete(made: Any, state: Tuple[Any, ...]) -> None:
         setattr(made, name, value)
     if public is not None:
         space.setdefault(public, made)
+
+
+def add_implementations(dispatcher: Any, registry: Dict[type, Any]) -> None:
+    """Register with a function of functools.singledispatch what it chooses from."""
+    for kind, function in registry.items():
+        dispatcher.register(kind, function)
 
 
 def define_cell(*_: int) -> Any:

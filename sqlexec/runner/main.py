@@ -199,7 +199,7 @@ class _Chunk:
         """What to take for a name of the client's sqlexec; names with dots are of others."""
         if "." in name:
             return None
-        found = definition_names().get(name) if self._by_source else None
+        found = definition_names().get(name)
         return client_names().get(name) if found is None else found
 
     def _run_task(

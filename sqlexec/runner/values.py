@@ -47,7 +47,7 @@ _MOVED = (  # modules that have two names, by version
     ("_queue", "queue"),
     ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
 )
-_RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python's own bool under that name
+RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python's own bool under that name
 _EXCEPTIONS = {  # where these packages have theirs, by version
     "numpy": ["numpy.exceptions", "numpy"],
     "pandas": ["pandas.errors", "pandas"],
@@ -252,7 +252,7 @@ class _Reader(pickle.Unpickler):
             if found is not None:
                 return found
         self._last = root
-        name = _RENAMED.get((module, name), name)
+        name = RENAMED.get((module, name), name)
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):

@@ -89,6 +89,16 @@ def entered(what):
     yield what
 
 
+@functools.singledispatch
+def kind_of(value):
+    return "something"
+
+
+@kind_of.register(int)
+def _(value):
+    return "number", kind_of(str(value))
+
+
 def is_even(n):
     return n == 0 or is_odd(n - 1)
 
@@ -143,6 +153,7 @@ def all_of_it(n: int | None = 5):
         Pair(1),
         Level.HIGH.name,
         get() > 0,
+        kind_of(3),
         word,
         waited,
         os_path.basename("/a/b"),

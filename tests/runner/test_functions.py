@@ -126,6 +126,18 @@ def test_classes_stay_the_clients_own_when_their_objects_come_back() -> None:
     assert jobs.Color.other.__globals__ is vars(jobs)
 
 
+@pytest.mark.parametrize("version", [HERE, SAME, "3.8"])
+def test_cached_properties_go_and_come_back(version: str) -> None:
+    class Lazy:
+        @functools.cached_property
+        def value(self) -> list[float]:
+            return [1.5]
+
+    lazy = value(version, Lazy)
+    assert type(lazy) is Lazy
+    assert lazy.value is lazy.value
+
+
 @every_version
 def test_closures_lambdas_partials_and_local_classes(version: str) -> None:
     def fact(n: int) -> int:

@@ -13,6 +13,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from sqlexec.errors import PackError
+from sqlexec.payload.dispatchers import reduce_dispatcher
 from sqlexec.payload.modules import find_user_module, is_users_file
 from sqlexec.payload.source.bundle import SourceBundle
 from sqlexec.payload.source.definitions import (
@@ -100,6 +101,9 @@ class Pickler(pickle.Pickler):
             return user_name, (module, function.__qualname__)
         users = is_users_file(function.__code__.co_filename)
         if not users:
+            dispatcher = reduce_dispatcher(function)
+            if dispatcher is not None:
+                return dispatcher
             inner = unwrapped(function)
             if inner is not function and is_users_file(inner.__code__.co_filename):
                 return self._statement(function, inner)

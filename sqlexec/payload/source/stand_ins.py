@@ -8,6 +8,7 @@ from typing import Any
 from sqlexec.errors import PackError
 from sqlexec.runner.imports import import_name, import_package
 from sqlexec.runner.namespaces import user_namespace
+from sqlexec.runner.values import RENAMED
 
 
 class Import:
@@ -21,7 +22,8 @@ class Import:
         version = version if isinstance(version, str) else None
         if self._name is None:
             return import_package, (self._module, version, self._submodules)
-        return import_name, (self._module, self._name, version)
+        name = RENAMED.get((self._module, self._name), self._name)
+        return import_name, (self._module, name, version)
 
 
 class Space:

@@ -196,7 +196,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '2a1ffd173ce817338e0b6c36fa6e6e99e6d2a4f364020c74573067ea7c75f0e7';
+    SET @source_sha256 = '34aaf964511899dc2317ab25205f39cee021e133e990ff5c3aeb90cd2f6f6f9d';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -3724,9 +3724,9 @@ def sqlexec_runner():
                 process_results()                   the answer, from the sums
                 has_converged()                     or once more from init_iteration
 
-        A worker''s object is a copy of this one as init_iteration leaves it; where a class has no
-        init_iteration, as initialize leaves it.  Whatever a method keeps on `self` travels between
-        the processes, so it must be values that can be pickled, and had better be small.
+        A worker''s object is a copy of this one as init_iteration leaves it; of a class without
+        has_converged, which makes a single pass, as initialize leaves it.  Whatever a method keeps on
+        `self` travels between the processes: values that can be pickled, and better small ones.
 
         Parameters
         ----------

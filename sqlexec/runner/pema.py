@@ -18,9 +18,9 @@ class PemaBase:
             process_results()                   the answer, from the sums
             has_converged()                     or once more from init_iteration
 
-    A worker's object is a copy of this one as init_iteration leaves it; where a class has no
-    init_iteration, as initialize leaves it.  Whatever a method keeps on `self` travels between
-    the processes, so it must be values that can be pickled, and had better be small.
+    A worker's object is a copy of this one as init_iteration leaves it; of a class without
+    has_converged, which makes a single pass, as initialize leaves it.  Whatever a method keeps on
+    `self` travels between the processes: values that can be pickled, and better small ones.
 
     Parameters
     ----------

@@ -111,13 +111,13 @@ def pema_compute(
     >>> pema_compute(Mean(column="ArrDelay"), flights, compute_context=cc)   # doctest: +SKIP
     6.89
     """
-    context = resolve(compute_context)
-    if not rx_is_distributed_context(context, data):
-        context = RxLocalSeq()
     _check(pema_obj)
     if out_data is not None and _is_iterative(pema_obj):
         raise ConfigurationError("out_data is for algorithms of a single pass, not iterative ones")
+    context = resolve(compute_context)
     output = Output(out_data, context, overwrite, append)
+    if not rx_is_distributed_context(context, data):
+        context = RxLocalSeq()
     with _unchanged_by_errors(pema_obj):
         _set_fields(pema_obj, fields, init_pema)
         chunks = Chunks(data, context, key)
@@ -179,7 +179,7 @@ def _unchanged_by_errors(pema_obj: PemaBase) -> Iterator[None]:
 def _worker(pema_obj: PemaBase) -> PemaBase:
     """What each worker starts from: the object with nothing in its sums."""
     start = copy.deepcopy(pema_obj)
-    if type(start).init_iteration is PemaBase.init_iteration:
+    if not _is_iterative(start):
         start.initialize(**start._fields)
     return start
 
@@ -214,9 +214,15 @@ def _check(pema_obj: PemaBase) -> None:
     for name in ("process_data", "update_results"):
         if getattr(type(pema_obj), name) is getattr(PemaBase, name):
             raise ConfigurationError(f"{_name(pema_obj)} needs a method {name}")
+    if _is_iterative(pema_obj) and type(pema_obj).init_iteration is PemaBase.init_iteration:
+        raise ConfigurationError(
+            f"{_name(pema_obj)} has a method has_converged, so it needs init_iteration, too, which "
+            "sets its sums to nothing before each pass"
+        )
 
 
 def _is_iterative(pema_obj: PemaBase) -> bool:
+    """Whether it may need several passes: it has a has_converged of its own."""
     return type(pema_obj).has_converged is not PemaBase.has_converged
 
 

@@ -128,6 +128,11 @@ class OnlyFields(PemaBase):
         self.rows += other.rows
 
 
+class NeverReset(Mean):
+    def has_converged(self):
+        return False
+
+
 def test_defaults_of_the_base():
     algorithm = OnlyFields(rows=[])
     assert pema_compute(algorithm, FRAME) is algorithm
@@ -143,6 +148,7 @@ def test_defaults_of_the_base():
     [
         ({"pema_obj": object()}, "derived from PemaBase"),
         ({"pema_obj": PemaBase()}, "PemaBase needs a method process_data"),
+        ({"pema_obj": NeverReset()}, "needs init_iteration"),
         ({"data": [1, 2]}, "RxSqlServerData or a DataFrame, not list"),
         ({"data": None}, "not NoneType"),
         ({"colum": "a"}, r"Mean.initialize cannot be called with the fields \(colum\)"),

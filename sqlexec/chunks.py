@@ -15,6 +15,7 @@ LAUNCHES_WORTH = 8  # how many launches a chunk should last before the rest is d
 SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
 GROWTH = 300  # how many times larger than those before a chunk may be: a share after the first
 FIRST_SHARE = 200  # how small a part of a worker's share of all tasks it has to learn from
+MOST_BYTES = 1 << 26  # that the tasks of a chunk and their results should have
 MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
 
 
@@ -90,8 +91,11 @@ class ChunkSizer:
         self._largest = 0  # chunk that was measured
         self._tasks = 0.0  # of recent calls, and
         self._seconds = 0.0  # the seconds in which they were done
+        self._bytes = 0.0  # what they and their results had
 
-    def learn(self, tasks: int, task_seconds: float, call_seconds: float) -> None:
+    def learn(
+        self, tasks: int, task_seconds: float, call_seconds: float, task_bytes: int = 0
+    ) -> None:
         """Take one call's measures.
 
         Parameters
@@ -102,6 +106,8 @@ class ChunkSizer:
             From the start of its first task to the end of its last, by the server's clock.
         call_seconds : float
             The whole call, by ours.
+        task_bytes : int
+            What went there for these tasks alone, and came back.
         """
         if tasks:
             self._largest = max(self._largest, tasks)
@@ -109,6 +115,7 @@ class ChunkSizer:
             # Later calls count for more than earlier ones, since tasks may grow.
             self._tasks = self._tasks / 2 + tasks
             self._seconds = self._seconds / 2 + max(0.0, task_seconds)
+            self._bytes = self._bytes / 2 + max(0, task_bytes)
 
     def size(self, remaining: int | None, running: int = 0) -> int:
         """How many tasks the next chunk should have.
@@ -128,6 +135,8 @@ class ChunkSizer:
             return min(max(1, round(share / FIRST_SHARE)), most)
         task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
         wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
+        if self._bytes:
+            most = min(most, max(1, int(MOST_BYTES * self._tasks / self._bytes)))
         if remaining is not None:
             share = (remaining + running) / self._workers
             launch = self._launch / task  # in tasks

@@ -44,6 +44,10 @@ class PackError(SqlExecError):
     run: int | None = None
 
 
+class PayloadTooLarge(PackError):
+    """A function and its arguments have more bytes than one call can take."""
+
+
 # --- the connection ----------------------------------------------------------------------
 
 

@@ -18,13 +18,14 @@ from sqlexec.errors import (
     ConnectionFailed,
     ConnectionLost,
     PackError,
+    PayloadTooLarge,
     ProcessDied,
     RemoteTraceback,
     TaskCrashed,
     TaskTimeout,
     TransientServerError,
 )
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Call, Outcome, Task
 
 FIRST_WAIT_SECONDS = 0.5  # before the first retry; each further one waits twice as long
 LONGEST_WAIT_SECONDS = 30.0
@@ -74,6 +75,8 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
         return Verdict(again, [Outcome(error.run, error=error)])
     if isinstance(error, ProcessDied):
         return _after_death(chunk, error, max_attempts)
+    if isinstance(error, PayloadTooLarge) and len(chunk) > 1:  # nothing was sent
+        return Verdict([Chunk(part, Call(attempt=chunk.call.attempt)) for part in _halves(chunk)])
     lost = chunk.error if isinstance(chunk.error, ConnectionLost) else None
     reconnecting = lost is not None and isinstance(error, ConnectionFailed)
     if not (reconnecting or isinstance(error, (TransientServerError, ConnectionLost))):
@@ -98,12 +101,15 @@ def _after_death(chunk: Chunk, error: ProcessDied, max_attempts: int) -> Verdict
                 for task in chunk
             ]
         )
-    middle = len(chunk) // 2
-    parts = [part for part in (chunk.tasks[:middle], chunk.tasks[middle:]) if part]
-    again = [chunk.again(error, part) for part in parts]
+    again = [chunk.again(error, part) for part in _halves(chunk)]
     for each in again:
         each.suspect = len(each) == 1
     return Verdict(again)
+
+
+def _halves(chunk: Chunk) -> list[list[Task]]:
+    middle = len(chunk) // 2
+    return [part for part in (chunk.tasks[:middle], chunk.tasks[middle:]) if part]
 
 
 def _crashed(chunk: Chunk, index: int, error: ProcessDied, console: str) -> TaskCrashed:

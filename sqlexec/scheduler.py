@@ -350,7 +350,8 @@ class _Crew:
         for outcome in outcomes:
             outcome.call = call
         with self._changed:
-            self._sizer.learn(len(outcomes), _span(outcomes), seconds)
+            size = call.payload_bytes - call.shared_bytes + call.result_bytes
+            self._sizer.learn(len(outcomes), _span(outcomes), seconds, size)
         return outcomes
 
     def _hand_on(self, outcomes: Sequence[Outcome]) -> None:

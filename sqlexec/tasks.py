@@ -38,6 +38,8 @@ class Call:
         Seconds since the epoch, by the client's clock.
     payload_bytes, result_bytes : int
         What went there and came back; 0 where nothing was sent.
+    shared_bytes : int
+        Of the payload, what does not grow with the tasks.
     status : str
         "finished", or the name of the error that ended it.
     earlier : Call or None
@@ -51,6 +53,7 @@ class Call:
     received: float = 0.0
     payload_bytes: int = 0
     result_bytes: int = 0
+    shared_bytes: int = 0
     status: str = "finished"
     earlier: Call | None = None
 

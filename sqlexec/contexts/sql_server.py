@@ -198,7 +198,8 @@ class _Worker:
         query = source.query if source is not None else ""
         way_out = runtimes.way_out(job.connection)
         payload = job.pack(chunk, runtime, way_out, suspect=chunk.suspect)
-        call.number, call.payload_bytes = next(job.numbers), len(payload)
+        call.number = next(job.numbers)
+        call.payload_bytes, call.shared_bytes = len(payload), job.packer.shared_bytes
         try:
             reply = self._session.execute_chunk(
                 job.id, call.number, len(chunk), payload, query, protocol=PROTOCOL

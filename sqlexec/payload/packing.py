@@ -40,7 +40,7 @@ from sqlexec.runner.wire import REQUEST, TooLarge, check_size, join_frame, sizes
 if TYPE_CHECKING:
     from sqlexec.tasks import Task
 
-from sqlexec.errors import PackError
+from sqlexec.errors import PackError, PayloadTooLarge
 
 Version = tuple[int, int]
 _INDEX, _ARGUMENTS = operator.attrgetter("index"), operator.attrgetter("arguments")
@@ -98,6 +98,7 @@ class Packer:
     ) -> None:
         self.key = secrets.token_bytes(32)
         self.cloudpickle: str = cloudpickle.__version__
+        self.shared_bytes = 0  # of the last payload, what does not grow with the tasks
         self._header: dict[str, object] = {
             "protocol": PROTOCOL,
             "key": self.key.hex(),
@@ -141,13 +142,14 @@ class Packer:
         Raises
         ------
         PackError
-            An argument cannot be pickled, or not by source for that server, or the payload is
-            larger than 2 GB.
+            An argument cannot be pickled, or not by source for that server.
+        PayloadTooLarge
+            The payload is larger than 2 GB.
         """
         try:
             return self._join(tasks, runtime, {"way_out": way_out, "suspect": suspect})
         except TooLarge as error:
-            raise PackError(
+            raise PayloadTooLarge(
                 f"The payload of tasks {tasks[0].index} to {tasks[-1].index} comes to {error}. "
                 "Send less: pass the data as an RxSqlServerData, or split it over more tasks."
             ) from None
@@ -207,6 +209,7 @@ class Packer:
         shared = [*pickler, *modules, *call.pieces]
         own = [indexes, *batch.close(header)]
         if apart is None:
+            self.shared_bytes = sum(sizes(shared))
             return join_frame(REQUEST, header, [*shared, *own])
         header["shared"] = apart.keep(shared)
         return join_frame(REQUEST, header, own)

@@ -35,7 +35,7 @@ INSTALL = (
 # Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
 _DIED = 39012
 _LIMITS = {39108, 39110}
-_TRANSIENT = {39011, 39025, 39151, 39152}
+_TRANSIENT = {1205, 39011, 39025, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
 _OF_SCRIPTS = {39004, 39019}  # raised in a script, or by its runtime
 _SHOWN = 300  # characters of a query

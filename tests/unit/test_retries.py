@@ -13,6 +13,7 @@ from sqlexec.errors import (
     ConnectionLost,
     LimitReached,
     OperationCancelled,
+    PayloadTooLarge,
     ProcessDied,
     TaskCrashed,
     TaskTimeout,
@@ -298,3 +299,12 @@ def test_a_source_with_nothing_for_now_lets_its_tasks_run():
     assert next(outcomes).index == 0
     ran.set()
     assert [outcome.index for outcome in outcomes] == [1]
+
+
+def test_a_payload_that_is_too_large_goes_in_halves():
+    server = Server(lambda chunk: PayloadTooLarge("2 GB") if len(chunk) > 3 else None)
+    found = server.run(20, chunk_size=20, max_attempts=1)
+    assert all(outcome.error is None for outcome in found.values())
+    server = Server(lambda chunk: PayloadTooLarge("2 GB"))
+    with pytest.raises(PayloadTooLarge):
+        server.run(2, chunk_size=2)

@@ -255,3 +255,12 @@ def test_threads_pack_at_the_same_time():
             assert len(set(pool.map(pack, [5] * 64))) == 1
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_large_tasks_go_in_small_chunks():
+    sizer = ChunkSizer(workers=2)
+    sizer.learn(1, 1e-6, 0.005, task_bytes=1 << 24)
+    assert sizer.size(10_000) == 4
+    sizer.learn(1, 1e-6, 0.005, task_bytes=1 << 30)
+    assert sizer.size(10_000) == 1
+    assert sizer.size(0) == 0

@@ -116,21 +116,22 @@ def _outcomes(
     warned = _by_place(header["warnings"], len(indexes))
     errors = _by_place(header["errors"], len(indexes))
     process_id = header["runtime"]["process_id"]
+    written = {
+        place: [(stream, text) for stream, text in lines] for place, lines in consoles.items()
+    }
+    issued = {
+        place: [(category, text, file, line) for category, text, file, line in found]
+        for place, found in warned.items()
+    }
+    values = plain_values(together, len(indexes))
     outcomes = [
-        Outcome(
-            index,
-            console=[(stream, text) for stream, text in consoles.get(place, ())],
-            warnings=[
-                (category, text, file, line) for category, text, file, line in warned.get(place, ())
-            ],
-            started=started[place],
-            ended=ended[place],
-            process_id=process_id,
-        )
-        for place, index in enumerate(indexes)
+        Outcome(index, value, None, (), (), start, end, process_id)
+        for index, value, start, end in zip(indexes, values, started, ended, strict=True)
     ]
-    for outcome, value in zip(outcomes, plain_values(together, len(indexes)), strict=True):
-        outcome.value = value
+    for place, lines in written.items():
+        outcomes[place].console = lines
+    for place, found in issued.items():
+        outcomes[place].warnings = found
     names: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
     if original is not None:
         names["original"] = original

@@ -59,8 +59,13 @@ def _features(
 ) -> Iterator[tuple[int, Version, str]]:
     for node in ast.walk(tree):
         for since, feature in _of_node(node):
-            yield getattr(node, "lineno", segment[2]), since, feature
+            yield _line_of(node), since, feature
     yield from _of_text(segment, target)
+
+
+def _line_of(node: ast.AST) -> int:
+    """Where a node begins; arguments and comprehensions know it of their parts alone."""
+    return min(int(each.lineno) for each in ast.walk(node) if hasattr(each, "lineno"))
 
 
 def _of_node(node: Any) -> Iterator[tuple[Version, str]]:
@@ -76,6 +81,8 @@ def _of_node(node: Any) -> Iterator[tuple[Version, str]]:
             yield (3, 9), "an expression as decorator"
         if isinstance(node, ast.AsyncFunctionDef):
             yield from _of_async(node)
+    elif isinstance(node, ast.comprehension) and node.is_async:
+        yield (3, 6), "an asynchronous comprehension"
     elif isinstance(node, ast.Subscript):
         index = node.slice
         if isinstance(index, ast.Tuple) and any(isinstance(e, ast.Starred) for e in index.elts):
@@ -100,9 +107,6 @@ def _of_async(node: ast.AsyncFunctionDef) -> Iterator[tuple[Version, str]]:
     own = list(_own_nodes(node))
     if any(isinstance(each, (ast.Yield,)) for each in own):
         yield (3, 6), "an asynchronous generator"
-    for each in own:
-        if isinstance(each, ast.comprehension) and each.is_async:
-            yield (3, 6), "an asynchronous comprehension"
 
 
 def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
@@ -142,6 +146,8 @@ def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, 
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr) and _shows_expression(node, text):
             yield node.lineno + shift, (3, 8), "= in an f-string"
+        if isinstance(node, (ast.With, ast.AsyncWith)) and _has_parentheses(node, text):
+            yield node.lineno + shift, (3, 9), "parenthesized context managers"
     if sys.version_info >= (3, 12):
         for line in _nested_quotes(text):
             yield line + shift, (3, 12), "an f-string with quotes, comments or lines inside of {}"
@@ -152,6 +158,26 @@ def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, 
         version = (int(since[1]), int(since[2])) if since else (target[0], target[1] + 1)
         feature = re.sub(r" (is|are) only supported.*", "", error.msg)
         yield (error.lineno or 1) + shift, version, feature[:1].lower() + feature[1:]
+
+
+def _has_parentheses(node: ast.With | ast.AsyncWith, text: str) -> bool:
+    """Are all items of a with in parentheses? New parsers do not tell, the tree neither."""
+    first = node.items[0]
+    after = first.optional_vars or (node.items[1].context_expr if len(node.items) > 1 else None)
+    if after is None:
+        return False
+    lines = text.encode("utf-8", "surrogatepass").splitlines(keepends=True)
+    starts = [0, *itertools.accumulate(map(len, lines))]
+
+    def between(start: tuple[int, int], end: tuple[int, int]) -> bytes:
+        found = b"".join(lines)[starts[start[0] - 1] + start[1] : starts[end[0] - 1] + end[1]]
+        return re.sub(b"#.*", b"", found)
+
+    expression = first.context_expr
+    begin = expression.lineno, expression.col_offset
+    end = expression.end_lineno or 0, expression.end_col_offset or 0
+    opened = between((node.lineno, node.col_offset), begin).count(b"(")
+    return opened > between(end, (after.lineno, after.col_offset)).count(b")")
 
 
 def _shows_expression(node: ast.JoinedStr, text: str) -> bool:

@@ -39,7 +39,7 @@ def script() -> str:
     path = Path(tempfile.mkdtemp()) / "answer.py"
     atexit.register(shutil.rmtree, path.parent)
     path.write_text(
-        "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = None\n"
+        "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = shared = None\n"
         "before = set(sys.modules['__main__'].__dict__)\n"
         f"exec(compile({render()!r}, 'runner', 'exec'))\n"
         "assert vars(sys.modules['__main__']) is globals()\n"

@@ -80,6 +80,8 @@ TOO_NEW = [
     ("def f(x, /): return x\n", "3.7", "positional-only", 1),
     ("def f(x):\n    return f'{x=}'\n", "3.7", "= in an f-string", 2),
     ("def f(x):\n    with (open(x) as a, open(x) as b): pass\n", "3.8", "context managers", 2),
+    ("def f(x):\n    with (\n        open(x) as a\n    ):\n        pass\n", "3.8", "context", 2),
+    ("def f(x):\n    return (lambda y, /: y)(x)\n", "3.7", "positional-only", 2),
     ("def f(x):\n    return x[*x]\n", "3.10", "index", 2),
     ("def f():\n    try: pass\n    except* ValueError: pass\n", "3.10", "except*", 3),
 ]
@@ -105,6 +107,7 @@ def test_syntax_that_the_server_lacks_is_found_before_sending(
 
 def test_old_forms_pass_and_annotations_do_not_matter(tmp_path: Path) -> None:
     text = (
+        "def g(x):\n    with (open(x)) as a, (open(x)): pass\n"
         "from dataclasses import dataclass\nfrom typing import Literal\n"
         "def f(x: 'int' | None = 1, *a: list[int] | Nowhere, y: Literal['a'] = 'a') -> d[3]:\n"
         "    z: int | str = 3\n    return f'{x}{z!r:>4} x={x}', y\n"
@@ -112,6 +115,7 @@ def test_old_forms_pass_and_annotations_do_not_matter(tmp_path: Path) -> None:
     text = "from __future__ import annotations\n" + text
     scope = module_of(text, tmp_path)
     assert value("3.6", scope["f"]) == ("1   3 x=1", "a")
+    Packer(scope["g"], runtime=runtime_of("3.6"))
 
 
 def test_a_dataclass_with_new_hints_on_3_7(tmp_path: Path) -> None:

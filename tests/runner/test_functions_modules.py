@@ -185,6 +185,9 @@ def test_cells(monkeypatch: pytest.MonkeyPatch) -> None:
         "import math as m\nK = 2\nclass C:\n    value = 7\n",
         "def helper(x): return m.floor(x) * K + C.value\n",
         "def job(x):\n    return helper(x)\n",
+        "class Mark:\n    value = 1\nfirst = Mark\n",
+        "class Mark:\n    value = 2\nclass Set:\n    value = 3\nSet.value = 4\n",
+        "def marks():\n    return first.value, Mark.value, Set.value\n",
     ]
     for number, text in enumerate(cells):
         name = f"/tmp/ipykernel_1/{number}.py"
@@ -192,6 +195,7 @@ def test_cells(monkeypatch: pytest.MonkeyPatch) -> None:
         exec(compile(text, name, "exec"), vars(main))
     monkeypatch.setattr("sqlexec.payload.source.definitions.linecache.checkcache", lambda *_: None)
     assert value("3.8", vars(main)["job"], shared={"x": 2.5}) == 11
+    assert value("3.8", vars(main)["marks"]) == (1, 2, 4)
 
 
 def test_a_file_that_was_edited_is_noticed(tmp_path: Path) -> None:

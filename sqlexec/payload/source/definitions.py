@@ -114,7 +114,10 @@ def _find_class(cls: type) -> Definition | None:
         and each.__code__.co_filename != "<string>"  # generated, as by dataclass
         and is_users_file(each.__code__.co_filename)
     }
-    for file in _files_of(cls, list(lines.values())):
+    files = list(_files_of(cls, list(lines.values())))
+    if not lines:  # the text that gives the class's values, of several that define its name
+        files.sort(key=lambda file: _statement_differs(file, cls))
+    for file in files:
         candidates = [
             node
             for path, node in file.definitions
@@ -140,6 +143,25 @@ def _find_class(cls: type) -> Definition | None:
                 tuple(free),
             )
     return None
+
+
+def _statement_differs(file: SourceFile, cls: type) -> bool:
+    """Has the last class statement of that name in a text other constants than the class?"""
+    nodes = [node for path, node in file.definitions if path == cls.__qualname__]
+    return bool(nodes) and bool(changed_constants(nodes[-1], cls))
+
+
+def changed_constants(node: Node, cls: type) -> dict[str, Any]:
+    """Attributes of a class whose value is no more the constant that its statement gives."""
+    changed = {}
+    for each in node.body if isinstance(node, ast.ClassDef) else ():
+        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant):
+            for target in each.targets:
+                if isinstance(target, ast.Name) and target.id in vars(cls):
+                    value = vars(cls)[target.id]
+                    if type(value) is not type(each.value.value) or value != each.value.value:
+                        changed[target.id] = value
+    return changed
 
 
 def functions_in(cls: type) -> Iterator[FunctionType]:

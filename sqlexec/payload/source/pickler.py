@@ -18,6 +18,7 @@ from sqlexec.payload.modules import find_user_module, is_users_file
 from sqlexec.payload.source.bundle import SourceBundle
 from sqlexec.payload.source.definitions import (
     Definition,
+    changed_constants,
     class_definition,
     definition_of,
 )
@@ -169,10 +170,11 @@ class Pickler(pickle.Pickler):
         names = self._names(found, outside, runtime=True)
         names = {each: value for each, value in names.items() if each not in needed}
         contents = list(contents_of(cells))
+        changed = changed_constants(found.node, cls) if type(cls) is type else {}
         return self._definition(
             cls,
             (found.segment, space, found.path, free, cells, needed),
-            (contents, space, names, {}, None),
+            (contents, space, names, changed, None),
             found,
         )
 

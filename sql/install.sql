@@ -196,7 +196,11 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
+<<<<<<< HEAD
     SET @source_sha256 = '34aaf964511899dc2317ab25205f39cee021e133e990ff5c3aeb90cd2f6f6f9d';
+=======
+    SET @source_sha256 = '9b86c0a6969cf987f7c95f1c3c595e4d0c34a141f69262b12d98f7368b5eea3b';
+>>>>>>> 415bfbc (Compile top-level functions as their module does; keep the source group in the script's one compilation)
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -3133,14 +3137,7 @@ def sqlexec_runner():
             """Run the module''s source."""
             name = module.__name__
             exec(compile(self._sources[name], "<sqlexec>/%s" % name, "exec"), module.__dict__)
-    def _functions(entry, scope={"__name__": __name__, }):
-        def call(*arguments):
-            if entry not in scope:
-                text = "if True:" + _functions_text
-                exec(compile(text, call.__code__.co_filename, "exec"), scope)
-            return scope[entry](*arguments)
-        return call
-    _functions_text = r''''''
+
 
     import __future__
 
@@ -3163,6 +3160,14 @@ def sqlexec_runner():
         3.11 and later compile calls in another way.
         """
         kind, file, line, text = segment
+        if flags < 0:
+            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+            strips = not flags
+        else:
+            strips = False
+        by_itself = path.isidentifier() and not free and not imported and text[:1] not in (" ", "\t")
+        if kind == "def" and by_itself and not strips:  # as most are
+            return _inner_code(compile("\n" * (line - 1) + text, file, "exec", flags, True), path)
         body = _parse(kind, line, text)
         node = body[0]  # type: Any
         name = "<lambda>" if kind == "lambda" else node.name
@@ -3179,10 +3184,8 @@ def sqlexec_runner():
         innermost.body = body
         if imported:
             tree.body = _placed("import %s" % ", ".join(imported), line).body + tree.body
-        if flags < 0:
-            flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
-            if not flags:
-                strip_annotations(tree)
+        if strips:
+            strip_annotations(tree)
         code = compile(tree, file, "exec", flags, True)
         for scope in [_OUTER] + scopes + ([] if kind in ("class", "statement") else [name]):
             code = _inner_code(code, scope)
@@ -3240,6 +3243,7 @@ def sqlexec_runner():
                 node.returns = None
             elif type(node).__name__ == "AnnAssign":
                 node.annotation = ast.copy_location(ast.Str("typing.Any"), node.annotation)  # type: ignore[attr-defined,unused-ignore]
+
 
     import __future__
 
@@ -3367,6 +3371,7 @@ def sqlexec_runner():
                 strip_annotations(tree)
             exec(compile(tree, file, "exec", flags, True), module.__dict__)
 
+
     import importlib
     import sys
 
@@ -3411,6 +3416,7 @@ def sqlexec_runner():
                 )
             )
         return value
+
 
     import collections
     import pickle
@@ -3589,13 +3595,6 @@ def sqlexec_runner():
             inner = value
 
         types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
-
-    ''''''
-    definition_names = _functions("definition_names")
-    definitions_pickler = _functions("definitions_pickler")
-    has_definitions = _functions("has_definitions")
-    install_modules = _functions("install_modules")
-    remove_definitions = _functions("remove_definitions")
     def _revoscalepy(entry, scope={"__name__": __name__, "call_with": call_with}):
         def call(*arguments):
             if entry not in scope:

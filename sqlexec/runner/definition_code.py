@@ -29,6 +29,14 @@ def definition_code(
     3.11 and later compile calls in another way.
     """
     kind, file, line, text = segment
+    if flags < 0:
+        flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
+        strips = not flags
+    else:
+        strips = False
+    by_itself = path.isidentifier() and not free and not imported and text[:1] not in (" ", "\t")
+    if kind == "def" and by_itself and not strips:  # as most are
+        return _inner_code(compile("\n" * (line - 1) + text, file, "exec", flags, True), path)
     body = _parse(kind, line, text)
     node = body[0]  # type: Any
     name = "<lambda>" if kind == "lambda" else node.name
@@ -45,10 +53,8 @@ def definition_code(
     innermost.body = body
     if imported:
         tree.body = _placed("import %s" % ", ".join(imported), line).body + tree.body
-    if flags < 0:
-        flags = getattr(getattr(__future__, "annotations", None), "compiler_flag", 0)
-        if not flags:
-            strip_annotations(tree)
+    if strips:
+        strip_annotations(tree)
     code = compile(tree, file, "exec", flags, True)
     for scope in [_OUTER] + scopes + ([] if kind in ("class", "statement") else [name]):
         code = _inner_code(code, scope)

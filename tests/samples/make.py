@@ -155,7 +155,8 @@ def main() -> None:
 def answer(python: str, request: bytes) -> bytes:
     """What the runner in that Python makes of a payload."""
     script = (
-        "import sys\nsource, payload = eval(sys.stdin.buffer.read())\n"
+        "import sys\nsource, payload = eval(sys.stdin.buffer.read())\nshared = None\n"
+        "\n"
         "exec(compile(source, 'runner', 'exec'))\nsys.stdout.buffer.write(result)"
     )
     return subprocess.run(

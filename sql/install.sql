@@ -196,11 +196,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-<<<<<<< HEAD
-    SET @source_sha256 = '34aaf964511899dc2317ab25205f39cee021e133e990ff5c3aeb90cd2f6f6f9d';
-=======
-    SET @source_sha256 = '9b86c0a6969cf987f7c95f1c3c595e4d0c34a141f69262b12d98f7368b5eea3b';
->>>>>>> 415bfbc (Compile top-level functions as their module does; keep the source group in the script's one compilation)
+    SET @source_sha256 = '040f4318b63b6599f61d24f9ae213f758661ef2257b84abf01d2e30e4a32d2a2';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe

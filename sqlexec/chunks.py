@@ -1,9 +1,9 @@
-"""Chunks: tasks that run in one call, and how many tasks a chunk should have."""
+"""Chunks: the tasks of one call, where they come from, and how many they should be."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -62,6 +62,37 @@ class Chunk(Sequence[Task]):
         """The chunk for the next call of these tasks, or of some of them."""
         call = Call(attempt=self.call.attempt + 1, earlier=self.call)
         return Chunk(tasks or self.tasks, call, failures, error, self.suspect)
+
+
+class Source:
+    """The tasks that nobody has taken yet."""
+
+    def __init__(
+        self, tasks: Iterable[Task | None], group: Callable[[Task], Hashable] | None
+    ) -> None:
+        self.ended = False
+        self._tasks = iter(tasks)
+        self._group = group
+        self._held: Task | None = None  # read already, but of another group
+
+    def take(self, size: int) -> list[Task]:
+        """Some tasks, at most so many; none at the end, or where there are none for now."""
+        taken: list[Task] = []
+        if self._held is not None and size:
+            taken, self._held = [self._held], None
+        while len(taken) < size:
+            try:
+                task = next(self._tasks)
+            except StopIteration:
+                self.ended = True
+                break
+            if task is None:
+                break
+            if self._group is not None and taken and self._group(task) != self._group(taken[0]):
+                self._held = task
+                break
+            taken.append(task)
+        return taken
 
 
 class ChunkSizer:

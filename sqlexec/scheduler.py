@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from sqlexec.chunks import Chunk, ChunkSizer
+from sqlexec.chunks import Chunk, ChunkSizer, Source
 from sqlexec.errors import ExecutionTimeout, LimitReached, OperationCancelled
 from sqlexec.retries import Verdict, judge
 from sqlexec.tasks import Outcome, Task
@@ -118,7 +118,7 @@ def run(
         What a worker's `open_worker` or `call` raised and no retry can mend, after all the
         others were cancelled.
     """
-    source = _Source(tasks, group)
+    source = Source(tasks, group)
     crew = _Crew(source, open_worker, ChunkSizer(workers, chunk_size), count, max_attempts, handle)
     deadline = time.monotonic() + timeout if timeout else None
     crew.start(workers if count is None else min(workers, count))
@@ -129,37 +129,6 @@ def run(
         crew.stop()
 
 
-class _Source:
-    """The tasks that nobody has taken yet."""
-
-    def __init__(
-        self, tasks: Iterable[Task | None], group: Callable[[Task], Hashable] | None
-    ) -> None:
-        self.ended = False
-        self._tasks = iter(tasks)
-        self._group = group
-        self._held: Task | None = None  # read already, but of another group
-
-    def take(self, size: int) -> list[Task]:
-        """Some tasks, at most so many; none at the end, or where there are none for now."""
-        taken: list[Task] = []
-        if self._held is not None and size:
-            taken, self._held = [self._held], None
-        while len(taken) < size:
-            try:
-                task = next(self._tasks)
-            except StopIteration:
-                self.ended = True
-                break
-            if task is None:
-                break
-            if self._group is not None and taken and self._group(task) != self._group(taken[0]):
-                self._held = task
-                break
-            taken.append(task)
-        return taken
-
-
 class _Crew:
     """The workers of one run, and what they have yet to do.
 
@@ -168,7 +137,7 @@ class _Crew:
 
     def __init__(
         self,
-        source: _Source,
+        source: Source,
         open_worker: Callable[[], Worker],
         sizer: ChunkSizer,
         count: int | None,

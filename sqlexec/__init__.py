@@ -32,6 +32,7 @@ _NAMES = {
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
     "pema_compute": "sqlexec.rx.pema",
+    "register_joblib": "sqlexec.rx.joblib",
     "runtime": "sqlexec.server.runtime",
     "rx_data_step": "sqlexec.data.step",
     "rx_distribute_job": "sqlexec.rx.distribute",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from sqlexec.rx.execute import RunFailedWarning, rx_exec
     from sqlexec.rx.executor import ExecutorBroken, SqlServerExecutor
     from sqlexec.rx.iterate import rx_exec_iter
+    from sqlexec.rx.joblib import register_joblib
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
     from sqlexec.server.runtime import Runtime, runtime
 
@@ -102,6 +104,7 @@ __all__ = [
     "RxSqlServerData",
     "SqlServerExecutor",
     "pema_compute",
+    "register_joblib",
     "runtime",
     "rx_data_step",
     "rx_distribute_job",

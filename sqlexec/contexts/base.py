@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -78,6 +80,17 @@ def check_whole_number(name: str, value: object, *, least: int = 0, optional: bo
 def package_names(packages: Sequence[str] | str | None) -> Sequence[str] | str | None:
     """packages_to_load as a field of a value: a list becomes a tuple."""
     return packages if packages is None or isinstance(packages, str) else tuple(packages)
+
+
+def offer_to_joblib() -> None:
+    """Let joblib, where it is loaded, find the backend "sqlexec" by its name."""
+    parallel = sys.modules.get("joblib.parallel")
+    if parallel is not None:
+        parallel.EXTERNAL_BACKENDS.setdefault("sqlexec", _register_joblib)
+
+
+def _register_joblib() -> None:
+    importlib.import_module("sqlexec").register_joblib()
 
 
 @public

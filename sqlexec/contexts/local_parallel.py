@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from sqlexec import scheduler
-from sqlexec.contexts.base import RxComputeContext, check_whole_number, package_names
+from sqlexec.contexts.base import (
+    RxComputeContext,
+    check_whole_number,
+    offer_to_joblib,
+    package_names,
+)
 from sqlexec.contexts.processes import LocalJob, LocalWorker, import_joblib
 from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
@@ -59,6 +64,7 @@ class RxLocalParallel(RxComputeContext):
         check_whole_number("max_attempts", self.max_attempts, least=1)
         check_task_timeout(self.task_timeout_seconds)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
+        offer_to_joblib()
 
     @property
     def workers(self) -> int:

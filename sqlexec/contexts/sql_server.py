@@ -18,6 +18,7 @@ from sqlexec.chunks import Chunk
 from sqlexec.contexts.base import (
     RxRemoteComputeContext,
     check_whole_number,
+    offer_to_joblib,
     package_names,
 )
 from sqlexec.contexts.job import Job
@@ -108,6 +109,7 @@ class RxInSqlServer(RxRemoteComputeContext):
         check_whole_number("max_attempts", self.max_attempts, least=1)
         check_task_timeout(self.task_timeout_seconds)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
+        offer_to_joblib()
 
     def __repr__(self) -> str:
         fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}

@@ -77,12 +77,7 @@ class SqlServerExecutor(Executor):
     """
 
     def __init__(self, compute_context: RxComputeContext | str | None = None) -> None:
-        context = resolve(compute_context)
-        if not isinstance(context, (RxInSqlServer, RxLocalParallel)):
-            raise ConfigurationError(
-                f"SqlServerExecutor needs an RxInSqlServer or an RxLocalParallel, "
-                f"not {type(context).__name__}"
-            )
+        context = executor_context(compute_context)
         self._work = _Work(context.replace(execution_timeout_seconds=None))
         weakref.finalize(self, self._work.close)
 
@@ -115,6 +110,19 @@ class SqlServerExecutor(Executor):
             self._work.cancel()
         if wait:
             self._work.join()
+
+
+def executor_context(
+    compute_context: RxComputeContext | str | None,
+) -> RxInSqlServer | RxLocalParallel:
+    """The context that was meant, if an executor can use it; else ConfigurationError."""
+    context = resolve(compute_context)
+    if not isinstance(context, (RxInSqlServer, RxLocalParallel)):
+        raise ConfigurationError(
+            f"An executor needs an RxInSqlServer or an RxLocalParallel, "
+            f"not {type(context).__name__}"
+        )
+    return context
 
 
 class _Future(Future[T]):

@@ -206,7 +206,7 @@ def test_a_server_that_refuses(connection_string):
 
 
 def test_wrong_contexts():
-    with pytest.raises(ConfigurationError, match="SqlServerExecutor needs"):
+    with pytest.raises(ConfigurationError, match="An executor needs"):
         SqlServerExecutor(RxLocalSeq())
     with SqlServerExecutor(RxLocalParallel()) as executor, pytest.raises(ConfigurationError):
         executor.submit(5)

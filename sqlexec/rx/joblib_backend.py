@@ -1,0 +1,85 @@
+"""What joblib asks of a backend, answered by an executor.
+
+joblib.Parallel --batches of calls--> SqlServerBackend --SqlServerExecutor--> external scripts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from joblib.parallel import AutoBatchingMixin, ParallelBackendBase, SequentialBackend
+
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.errors import ConfigurationError
+from sqlexec.rx.executor import SqlServerExecutor, executor_context
+
+
+class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
+    """Hands joblib's batches to an executor, one for each joblib.Parallel; see `register_joblib`.
+
+    Parameters
+    ----------
+    compute_context : RxInSqlServer or RxLocalParallel, or an alias, optional
+        Where to run; by default the active context.
+    **options
+        Of joblib itself.
+    """
+
+    default_n_jobs = -1
+    supports_retrieve_callback = True
+
+    def __init__(
+        self, compute_context: RxComputeContext | str | None = None, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self._context = executor_context(compute_context)
+        self._executor: SqlServerExecutor | None = None
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """How many calls run at a time."""
+        if n_jobs == 0:
+            raise ConfigurationError("n_jobs=0 has no meaning; -1 is the context's num_tasks")
+        return self._context.workers if n_jobs is None or n_jobs < 0 else n_jobs
+
+    def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
+        """Get ready for one joblib.Parallel; gives the number of calls at a time."""
+        self.parallel = parallel
+        workers = self.effective_n_jobs(n_jobs)
+        self._executor = SqlServerExecutor(self._context.replace(num_tasks=workers))
+        return workers
+
+    def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
+        """Let a batch run."""
+        assert self._executor is not None, "joblib calls configure first"
+        future = self._executor.submit(func)
+        if callback is not None:
+            future.add_done_callback(callback)
+        return future
+
+    apply_async = submit  # its name before joblib 1.5
+
+    def retrieve_result_callback(self, out: Future[Any]) -> Any:
+        """The results of a batch that is done."""
+        return out.result()
+
+    def abort_everything(self, ensure_ready: bool = True) -> None:
+        """Cancel what runs."""
+        self._end(cancel=True)
+        if ensure_ready:
+            self.configure(self.parallel.n_jobs, self.parallel)
+
+    def terminate(self) -> None:
+        """The joblib.Parallel is done."""
+        self._end(cancel=False)
+        self.reset_batch_stats()
+
+    def get_nested_backend(self) -> tuple[Any, int | None]:
+        """Calls of joblib inside of a batch: one after the other in its process."""
+        return SequentialBackend(nesting_level=(self.nesting_level or 0) + 1), None
+
+    def _end(self, *, cancel: bool) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=cancel)
+            self._executor = None

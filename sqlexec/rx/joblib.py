@@ -13,8 +13,7 @@ def register_joblib() -> None:
     No call is needed where joblib was imported before the compute context was made.  The backend
     takes a `compute_context` (by default the active one), and runs up to `n_jobs` calls there at
     a time: by default, and with -1, as many as the context's `num_tasks`.  The server's Python
-    needs joblib and what the functions import, scikit-learn, say.  As with every backend, joblib
-    itself runs n_jobs=1 in the calling process.
+    needs joblib and what the functions import, scikit-learn, say.
 
     Raises
     ------

@@ -16,6 +16,9 @@ from sqlexec.errors import ConfigurationError
 from sqlexec.rx.executor import SqlServerExecutor, executor_context
 
 
+LOOKAHEAD = 16  # calls a worker that joblib hands over early, so that they can share a script
+
+
 class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
     """Hands joblib's batches to an executor, one for each joblib.Parallel; see `register_joblib`.
 
@@ -44,11 +47,11 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         return self._context.workers if n_jobs is None or n_jobs < 0 else n_jobs
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
-        """Get ready for one joblib.Parallel; gives the number of calls at a time."""
+        """Get ready for one joblib.Parallel; gives how many calls to hand over at a time."""
         self.parallel = parallel
         workers = self.effective_n_jobs(n_jobs)
         self._executor = SqlServerExecutor(self._context.replace(num_tasks=workers))
-        return workers
+        return workers * LOOKAHEAD
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
         """Let a batch run."""

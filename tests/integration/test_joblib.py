@@ -33,6 +33,7 @@ def test_parallel(context):
     with joblib.parallel_config(backend="sqlexec", compute_context=context, n_jobs=2):
         assert parallel(abs, range(-50, 0)) == list(range(50, 0, -1))
         processes = parallel(lambda _: os.getpid(), range(4))
+        processes += parallel(lambda _: os.getpid(), range(4), n_jobs=1)
     assert os.getpid() not in processes
 
 

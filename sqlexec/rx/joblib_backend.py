@@ -15,7 +15,6 @@ from sqlexec.contexts.base import RxComputeContext
 from sqlexec.errors import ConfigurationError
 from sqlexec.rx.executor import SqlServerExecutor, executor_context
 
-
 LOOKAHEAD = 16  # calls a worker that joblib hands over early, so that they can share a script
 
 

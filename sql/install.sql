@@ -196,7 +196,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '040f4318b63b6599f61d24f9ae213f758661ef2257b84abf01d2e30e4a32d2a2';
+    SET @source_sha256 = 'b4de6297872a8bbd394f7442e2f12a1df4f8a3c2c725a33ec9b3a018c2cd970e';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -2854,6 +2854,7 @@ def sqlexec_runner():
     import signal
     import sys
     import threading
+    import time
 
     GRACE = 3.0  # seconds
     SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them
@@ -2886,6 +2887,8 @@ def sqlexec_runner():
         def __enter__(self):
             if self._by_signal:
                 self._before = signal.signal(signal.SIGALRM, self._ring)
+                self._alarm = signal.getitimer(signal.ITIMER_REAL)  # of somebody else
+                self._entered = time.time()
             if self._fatal:
                 try:
                     self._stderr = os.dup(2)  # that of the process, whoever takes its place later
@@ -2897,6 +2900,10 @@ def sqlexec_runner():
             self.stop()
             if self._by_signal:
                 signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
+                left, interval = self._alarm
+                if left:
+                    left = max(left - (time.time() - self._entered), 0.001)
+                    signal.setitimer(signal.ITIMER_REAL, left, interval)
             if self._stderr is not None:
                 os.close(self._stderr)
 

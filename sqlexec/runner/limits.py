@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from typing import Any, List, Optional, Type
 
 from sqlexec.runner.types import Lines
@@ -50,6 +51,8 @@ class TimeLimit:
     def __enter__(self) -> "TimeLimit":
         if self._by_signal:
             self._before = signal.signal(signal.SIGALRM, self._ring)
+            self._alarm = signal.getitimer(signal.ITIMER_REAL)  # of somebody else
+            self._entered = time.time()
         if self._fatal:
             try:
                 self._stderr = os.dup(2)  # that of the process, whoever takes its place later
@@ -61,6 +64,10 @@ class TimeLimit:
         self.stop()
         if self._by_signal:
             signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
+            left, interval = self._alarm
+            if left:
+                left = max(left - (time.time() - self._entered), 0.001)
+                signal.setitimer(signal.ITIMER_REAL, left, interval)
         if self._stderr is not None:
             os.close(self._stderr)
 

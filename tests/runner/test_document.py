@@ -12,6 +12,7 @@ from sqlexec.payload import Packer
 from sqlexec.runner import values
 from sqlexec.runner.functions import definition_names
 from sqlexec.runner.main import PROTOCOL, run_chunk
+from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.wire import LARGEST, REQUEST, RESULT, WIRE_VERSION, join_frame, split_frame
 from sqlexec.tasks import Task
 
@@ -78,9 +79,12 @@ def test_every_name_that_definitions_are_made_with() -> None:
 def test_every_entry_of_a_payload(version: Any) -> None:
     packer = Packer(lambda x: x, input_argument="rows")
     runtime = {"python": version, "packages": {}} if version else None
-    header, _ = split_frame(packer.chunk([Task(0, {"x": 1})], runtime), REQUEST)
+    tasks = [Task(0, {"x": 1})]
+    header, _ = split_frame(packer.chunk(tasks, runtime), REQUEST)
+    _, (durable,) = packer.job([tasks], runtime or own_runtime(), "output")
     stated = rows(section("Payload").partition("Body,")[0])
-    assert set(header) == set(stated)
+    assert set(header) == set(stated) - {"shared"}
+    assert set(split_frame(durable, REQUEST)[0]) == set(stated)
     assert stated["protocol"] == f"`PROTOCOL`, {PROTOCOL}"
 
 

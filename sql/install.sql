@@ -196,7 +196,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'b4de6297872a8bbd394f7442e2f12a1df4f8a3c2c725a33ec9b3a018c2cd970e';
+    SET @source_sha256 = '8ee21eca0828e6b412f7285e7d76c5c4918362a22248501715f872f476cabcdf';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -2315,28 +2315,52 @@ def sqlexec_runner():
             self._pieces = []  # type: List[Buffer]
             self._small = []  # type: List[Buffer]  # those after them, to become one
             self._size = size
+            self._big = 0  # pieces that are big
+            self._known = {}  # type: Dict[Any, int]  # where they lie -> number, from 1
 
         def add(self, value):
             """Append a plain value."""
             self.together.append(value)
 
-        def add_apart(self, pieces):
+        def add_apart(
+            self, pieces, place_of = None
+        ):
             """Append a value that was dumped to pieces, or to none where it could not be.
 
-            TooLarge, and nothing is appended, where it is too much with those before it.
+            `place_of` tells where a big piece lies in memory: one that is there already is not
+            written again.  TooLarge, and nothing is appended, where it is too much with those before.
             """
             lengths = sizes(pieces)
-            size = self._size + sum(lengths)
+            if place_of is not None and max(lengths, default=0) >= BIG:
+                pieces, lengths = self._new_of(pieces, lengths, place_of)
+            size = self._size + sum(length for length in lengths if length > 0)
             check_size(size)
-            self._size = size
+            self._size, before = size, self._size
             self.apart.append((len(self.together), lengths))
             self.together.append(None)
-            if sum(lengths) < BIG:
+            if size - before < BIG:
                 self._small.extend(pieces)
             else:
                 self._pieces.append(b"".join(self._small))
                 self._small = []
                 self._pieces.extend(pieces)
+
+        def _new_of(
+            self, pieces, lengths, place_of
+        ):
+            """The pieces that are not there yet; in the lengths the others are numbers below 0."""
+            new = []
+            for at, piece in enumerate(pieces):
+                if lengths[at] >= BIG:
+                    place = place_of(piece)
+                    if place in self._known:
+                        lengths[at] = -self._known[place]
+                        continue
+                    self._big += 1
+                    if place is not None:
+                        self._known[place] = self._big
+                new.append(piece)
+            return new, lengths
 
         def close(self, header):
             """Write the header''s entries; gives the body."""
@@ -2368,6 +2392,7 @@ def sqlexec_runner():
         if len(together) != 1:
             raise FrameError("its header lists %d pickles of plain values" % len(together))
         apart = {}  # type: Dict[int, List[memoryview]]
+        big = []  # type: List[memoryview]
         entries = header["apart"]
         if not isinstance(entries, list):
             raise FrameError("its header has no list of values apart")
@@ -2375,10 +2400,28 @@ def sqlexec_runner():
             place, lengths = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
             if type(place) is not int or not 0 <= place < count or place in apart:
                 raise FrameError("its header has a value apart at the place %.100r" % (entry,))
-            apart[place], offset = take(body, lengths, offset)
+            apart[place], offset = _take_again(body, lengths, offset, big)
         if offset != len(body):
             raise FrameError("its body is longer than its header says")
         return together[0], apart
+
+    def _take_again(
+        body, lengths, offset, big
+    ):
+        """`take`, where -n stands for the n-th of the big pieces so far, which are kept in `big`."""
+        repeated = {}
+        if isinstance(lengths, list):
+            for at, length in enumerate(lengths):
+                if type(length) is int and length < 0:
+                    repeated[at] = -length
+            lengths = [each for at, each in enumerate(lengths) if at not in repeated]
+        new, offset = take(body, lengths, offset)
+        big.extend(piece for piece in new if len(piece) >= BIG)
+        if repeated and max(repeated.values()) > len(big):
+            raise FrameError("its header repeats a piece that is not there")
+        for at in sorted(repeated):
+            new.insert(at, big[repeated[at] - 1])
+        return new, offset
 
     def plain_values(data, count):
         """The plain values of a batch, None in the places of the others."""

@@ -309,7 +309,16 @@ def _add_each(batch: Batch, tasks: Sequence[Task], bundle: SourceBundle | None) 
         except Exception:  # noqa: BLE001 - if it is not by value that they go, it fails again
             dumper = Dumper(_ValuePickler)
             pieces = _dump_arguments(task, bundle)
-        batch.add_apart(pieces)
+        batch.add_apart(pieces, _place_of)
+
+
+def _place_of(piece: Buffer) -> tuple[int, int] | None:
+    """Address and length of a buffer, while it lives; None where nobody can tell."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    data = numpy.frombuffer(piece, "u1")
+    return data.__array_interface__["data"][0], data.nbytes
 
 
 def _dump_arguments(task: Task, bundle: SourceBundle | None) -> list[Buffer]:

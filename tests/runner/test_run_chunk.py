@@ -205,6 +205,22 @@ def test_warnings_are_told_once_a_task() -> None:
         assert [each[:2] for each in outcome.warnings] == [("UserWarning", "careful")]
 
 
+def test_an_array_that_many_tasks_have_is_sent_once_and_yet_their_own() -> None:
+    def change(array: Any, start: int) -> Any:
+        array[0] += start
+        return array[0], len(array)
+
+    array = np.zeros(50_000)
+    tasks = [Task(n, {"array": array, "start": n}) for n in range(5)]
+    tasks.append(Task(5, {"array": array[10:], "start": 5}))
+    packer = Packer(change)
+    payload = packer.chunk(tasks)
+    assert len(payload) < 2.1 * array.nbytes
+    outcomes = unpack(run_chunk(payload)[0], packer.key).outcomes
+    expected = [*((n, 50_000) for n in range(5)), (5, 49_990)]
+    assert [outcome.value for outcome in outcomes] == expected
+
+
 def test_a_seed_reaches_a_numpy_that_the_function_imports() -> None:
     code = (
         "from sqlexec.runner.randomness import seed_run; seed_run(7, 0);"

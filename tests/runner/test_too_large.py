@@ -34,7 +34,7 @@ def test_a_payload_above_the_limit_is_not_put_together(monkeypatch: pytest.Monke
     monkeypatch.setattr("sqlexec.runner.batch.sizes", lambda each: dumped.append(0) or dump(each))
     packer = Packer(lambda x: x)
     with pytest.raises(PackError, match=r"tasks 3 to 9 comes to 2\d\d,\d{3} bytes, .* 200,000 fit"):
-        packer.chunk([Task(index, {"x": ARRAY}) for index in range(3, 10)])
+        packer.chunk([Task(index, {"x": ARRAY.copy()}) for index in range(3, 10)])
     assert len(dumped) == 2, "the second was one too many: no more were looked at"
 
 

@@ -157,8 +157,8 @@ GO
 
 -- sqlexec.worker.table.sql
 /*
-Purpose: the sessions that work for durable jobs. One lives as long as it holds the application
-         lock of its name; no clock is asked.
+Purpose: the sessions that work for durable jobs, while they do. One lives as long as it holds
+         the application lock of its name; no clock is asked.
 Version: 0.1.0
 */
 IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
@@ -169,8 +169,7 @@ BEGIN
         job_id uniqueidentifier NOT NULL,
         kind varchar(6) NOT NULL,
         session_id int NOT NULL,
-        started_at datetime2(3) NOT NULL,
-        ended_at datetime2(3) NULL
+        started_at datetime2(3) NOT NULL
     );
     CREATE NONCLUSTERED INDEX ix_worker_job ON sqlexec.worker (job_id);
 END;
@@ -4844,7 +4843,8 @@ CREATE OR ALTER PROCEDURE sqlexec.count_chunks
     @done int = 0,
     @failed int = 0,
     @tasks int = 0,
-    @tasks_failed int = 0
+    @tasks_failed int = 0,
+    @chunks_done int = NULL OUTPUT
 AS
 /*
 Purpose: count chunks that ended, and end the job with the last of them, or with the first
@@ -4857,7 +4857,7 @@ BEGIN
     SET XACT_ABORT ON;
 
     UPDATE j
-    SET chunks_done = j.chunks_done + @done,
+    SET @chunks_done = chunks_done = j.chunks_done + @done,
         chunks_failed = j.chunks_failed + @failed,
         tasks_done = j.tasks_done + @tasks,
         tasks_failed = j.tasks_failed + @tasks_failed,
@@ -4891,11 +4891,13 @@ GO
 -- sqlexec.reap_workers.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.reap_workers
     @job_id uniqueidentifier,
+    @own_worker uniqueidentifier = NULL,
     @live_workers int = NULL OUTPUT
 AS
 /*
 Purpose: find the workers of a job whose sessions are gone; their chunks wait again, or have
-         failed where they were tried often enough. Of the other procedures.
+         failed where they were tried often enough. Of the other procedures; @own_worker is the
+         worker that calls, for whom its own lock is free.
 Version: 0.1.0
 Licence: MIT.
 */
@@ -4910,14 +4912,15 @@ BEGIN
 
     SET @live_workers = 0;
     INSERT INTO @workers (worker_id)
-    SELECT w.worker_id FROM sqlexec.worker AS w WHERE w.job_id = @job_id AND w.ended_at IS NULL;
+    SELECT w.worker_id FROM sqlexec.worker AS w WHERE w.job_id = @job_id;
 
     WHILE EXISTS (SELECT 1 FROM @workers AS w)
     BEGIN
-        SELECT TOP (1) @worker_id = w.worker_id FROM @workers AS w;
+        SELECT TOP (1) @worker_id = w.worker_id FROM @workers AS w ORDER BY w.worker_id;
         DELETE FROM @workers WHERE worker_id = @worker_id;
         SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
-        IF APPLOCK_TEST(N'public', @resource, N'Exclusive', N'Session') = 0
+        IF @worker_id = @own_worker
+            OR APPLOCK_TEST(N'public', @resource, N'Exclusive', N'Session') = 0
             SET @live_workers = @live_workers + 1;
         ELSE
         BEGIN
@@ -4941,10 +4944,12 @@ BEGIN
             WHERE c.job_id = @job_id AND c.worker_id = @worker_id AND c.state = 'running';
             IF @failed > 0
                 EXECUTE sqlexec.count_chunks @job_id = @job_id, @failed = @failed;
-            UPDATE w
-            SET ended_at = SYSUTCDATETIME()
-            FROM sqlexec.worker AS w
-            WHERE w.worker_id = @worker_id;
+            DELETE w FROM sqlexec.worker AS w WHERE w.worker_id = @worker_id;
+            IF @@ROWCOUNT = 1
+                UPDATE j
+                SET active_at = SYSUTCDATETIME()
+                FROM sqlexec.job AS j
+                WHERE j.job_id = @job_id;
             COMMIT TRANSACTION;
         END;
     END;
@@ -4978,7 +4983,7 @@ BEGIN
                 , j.chunk_count, N' chunks done. Resume it, or submit it again.')
         FROM sqlexec.job AS j
         WHERE j.job_id = @job_id AND j.state IN ('QUEUED', 'RUNNING')
-            AND DATEDIFF(SECOND, j.active_at, SYSUTCDATETIME()) >= j.grace_seconds;
+            AND j.active_at <= DATEADD(SECOND, -j.grace_seconds, SYSUTCDATETIME());
 END;
 GO
 
@@ -5050,10 +5055,13 @@ CREATE OR ALTER PROCEDURE sqlexec.claim_chunk
     @attempt int OUTPUT,
     @task_count int OUTPUT,
     @payload varbinary(max) OUTPUT,
-    @input_query nvarchar(max) OUTPUT
+    @input_query nvarchar(max) OUTPUT,
+    @busy_worker nvarchar(255) OUTPUT
 AS
 /*
-Purpose: give a worker the next chunk of a job, NULL where there is none. Of run_worker.
+Purpose: give a worker the next chunk of a job. Where none waits, @chunk_number is NULL, and
+         @busy_worker the application lock of a worker that has one, NULL if none has. Of
+         run_worker.
 Version: 0.1.0
 Licence: MIT.
 */
@@ -5062,8 +5070,9 @@ BEGIN
     SET XACT_ABORT ON;
 
     SET @chunk_number = NULL;
+    SET @busy_worker = NULL;
     IF NOT EXISTS (SELECT 1 FROM sqlexec.chunk AS c WHERE c.job_id = @job_id AND c.state = 'waiting')
-        EXECUTE sqlexec.reap_workers @job_id = @job_id;
+        EXECUTE sqlexec.reap_workers @job_id = @job_id, @own_worker = @worker_id;
 
     UPDATE j
     SET state = 'FAILED',
@@ -5073,7 +5082,7 @@ BEGIN
             N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
     FROM sqlexec.job AS j
     WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
-        AND DATEDIFF(SECOND, j.started_at, SYSUTCDATETIME()) >= j.timeout_seconds;
+        AND j.started_at <= DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME());
 
     BEGIN TRANSACTION;
     SELECT TOP (1)
@@ -5109,6 +5118,11 @@ BEGIN
         INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
         INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.payloads_sha256
         WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+    ELSE
+        SELECT TOP (1) @busy_worker = CONCAT(N'sqlexec worker ', c.worker_id)
+        FROM sqlexec.chunk AS c
+        INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+        WHERE c.job_id = @job_id AND c.state = 'running' AND j.state = 'RUNNING';
 END;
 GO
 
@@ -5118,6 +5132,7 @@ CREATE OR ALTER PROCEDURE sqlexec.complete_chunk
     @chunk_number int,
     @worker_id uniqueidentifier,
     @attempt int,
+    @task_count int,
     @result varbinary(max),
     @encoding varchar(6),
     @result_length int,
@@ -5135,7 +5150,7 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @sha256 binary(32) = HASHBYTES('SHA2_256', @result);
-    DECLARE @tasks int;
+    DECLARE @completed_number int;
 
     BEGIN TRANSACTION;
     UPDATE c
@@ -5145,24 +5160,29 @@ BEGIN
         result_length = @result_length,
         header_length = @header_length,
         failed_count = @failed_count,
-        completed_number = j.chunks_done + 1,
         ended_at = SYSUTCDATETIME()
     FROM sqlexec.chunk AS c
-    INNER JOIN sqlexec.job AS j WITH (UPDLOCK) ON j.job_id = c.job_id
     WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
         AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
     IF @@ROWCOUNT = 1
     BEGIN
-        IF NOT EXISTS (SELECT 1 FROM sqlexec.blob AS b WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256)
-            INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @sha256, @result);
-        SELECT @tasks = c.task_count
-        FROM sqlexec.chunk AS c
-        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+        SELECT @job_id, @sha256, @result
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM sqlexec.blob AS b WITH (UPDLOCK, HOLDLOCK)
+            WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256);
         EXECUTE sqlexec.count_chunks
             @job_id = @job_id,
             @done = 1,
-            @tasks = @tasks,
-            @tasks_failed = @failed_count;
+            @tasks = @task_count,
+            @tasks_failed = @failed_count,
+            @chunks_done = @completed_number OUTPUT;
+        -- The job's row is locked now: numbers are seen in their order, without gaps.
+        UPDATE c
+        SET completed_number = @completed_number
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
     END;
     COMMIT TRANSACTION;
 END;
@@ -5190,9 +5210,9 @@ BEGIN
 
     DECLARE @waits bit;
 
-    -- 39011, 39012, 39019, 39021: launchpad or process gone; 39025 ... 39152: limits, not ready.
+    -- 1205: deadlock; 39011 to 39021: launchpad or process gone; 39025 to 39152: limits, not ready.
     SET @transient = CASE
-        WHEN @error_number IN (39011, 39012, 39019, 39021, 39025, 39108, 39110, 39151, 39152) THEN 1
+        WHEN @error_number IN (1205, 39011, 39012, 39019, 39021, 39025, 39108, 39110, 39151, 39152) THEN 1
         ELSE 0
     END;
     SELECT @waits = CASE WHEN @transient = 1 AND @attempt < j.most_attempts THEN 1 ELSE 0 END
@@ -5229,7 +5249,11 @@ Version: 0.1.0
 @kind    'agent' or 'client': for the table of workers alone.
 
 It holds the application lock 'sqlexec worker ...' while it lives: when its session ends, however
-that be, the chunk that it had is given to another worker.
+that be, the chunk that it had is given to another worker. So whoever cancels this call ends its
+session too. A worker without a chunk stays until the others have ended theirs.
+
+Where the job's owner is a sysadmin, another sysadmin may work for it: SQL Server Agent runs the
+steps of sysadmins as its own account.
 
 The caller needs the role sqlexec_user. Rights on the tables of a chunk's query are the caller's.
 Licence: MIT.
@@ -5237,9 +5261,14 @@ Licence: MIT.
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+    SET IMPLICIT_TRANSACTIONS OFF;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 
     DECLARE @worker_id uniqueidentifier = NEWID();
-    DECLARE @resource nvarchar(255);
+    DECLARE @resource nvarchar(255) = CONCAT(N'sqlexec worker ', @worker_id);
+    DECLARE @owner_sid varbinary(85);
+    DECLARE @is_allowed bit = 0;
+    DECLARE @busy_worker nvarchar(255);
     DECLARE @lock int;
     DECLARE @script nvarchar(max);
     DECLARE @protocol int;
@@ -5262,15 +5291,21 @@ BEGIN
     DECLARE @transient bit;
     DECLARE @rows TABLE (piece_number int NOT NULL, piece varchar(max) NOT NULL);
 
+    IF @@TRANCOUNT > 0
+        THROW 51704, N'sqlexec.run_worker: a worker has transactions of its own: call it outside of one.', 1;
     EXECUTE sqlexec.runner @source = @script OUTPUT, @protocol = @protocol OUTPUT;
-    SELECT @shared = b.content
+    SELECT @shared = b.content, @owner_sid = j.owner_sid
     FROM sqlexec.job AS j
     INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.shared_sha256
-    WHERE j.job_id = @job_id AND j.owner_sid = SUSER_SID() AND j.protocol = @protocol;
-    IF @shared IS NULL
+    WHERE j.job_id = @job_id AND j.protocol = @protocol;
+    IF @owner_sid = SUSER_SID()
+        OR (
+            IS_SRVROLEMEMBER(N'sysadmin') = 1
+            AND IS_SRVROLEMEMBER(N'sysadmin', SUSER_SNAME(@owner_sid)) = 1)
+        SET @is_allowed = 1;
+    IF @is_allowed = 0 OR @shared IS NULL
         THROW 51710, N'sqlexec.run_worker: you have no job of that @job_id, or it was submitted under another version of the bundle.', 1;
 
-    SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
     EXECUTE @lock = sys.sp_getapplock
         @Resource = @resource,
         @LockMode = 'Exclusive',
@@ -5290,9 +5325,22 @@ BEGIN
             @attempt = @attempt OUTPUT,
             @task_count = @task_count OUTPUT,
             @payload = @payload OUTPUT,
-            @input_query = @input_query OUTPUT;
-        IF @chunk_number IS NULL
+            @input_query = @input_query OUTPUT,
+            @busy_worker = @busy_worker OUTPUT;
+        IF @chunk_number IS NULL AND @busy_worker IS NULL
             BREAK;
+        IF @chunk_number IS NULL
+        BEGIN
+            -- Granted when that worker ends or goes away; others may, hence the timeout.
+            EXECUTE @lock = sys.sp_getapplock
+                @Resource = @busy_worker,
+                @LockMode = 'Shared',
+                @LockOwner = 'Session',
+                @LockTimeout = 2000;
+            IF @lock >= 0
+                EXECUTE sys.sp_releaseapplock @Resource = @busy_worker, @LockOwner = 'Session';
+            CONTINUE;
+        END;
 
         SET @payload_bytes = DATALENGTH(@payload);
         EXECUTE sqlexec.start_log
@@ -5324,11 +5372,14 @@ BEGIN
                     @encoding = 'base64',
                     @result = CAST(STRING_AGG(r.piece, '') WITHIN GROUP (ORDER BY r.piece_number) AS varbinary(max))
                 FROM @rows AS r;
+            ELSE IF ISNULL(DATALENGTH(@result), 0) <> @result_length
+                THROW 51736, N'sqlexec.run_worker: this runtime cuts long OUTPUT values: submit the job for results in rows.', 1;
             EXECUTE sqlexec.complete_chunk
                 @job_id = @job_id,
                 @chunk_number = @chunk_number,
                 @worker_id = @worker_id,
                 @attempt = @attempt,
+                @task_count = @task_count,
                 @result = @result,
                 @encoding = @encoding,
                 @result_length = @result_length,
@@ -5357,10 +5408,7 @@ BEGIN
         END CATCH;
     END;
 
-    UPDATE w
-    SET ended_at = SYSUTCDATETIME()
-    FROM sqlexec.worker AS w
-    WHERE w.worker_id = @worker_id;
+    DELETE w FROM sqlexec.worker AS w WHERE w.worker_id = @worker_id;
     EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
 END;
 GO
@@ -5426,6 +5474,7 @@ BEGIN
     DECLARE @command nvarchar(max) = CONCAT(
         N'EXECUTE sqlexec.run_worker @job_id = ''', @job_id, N''', @kind = ''agent'';');
     DECLARE @database sysname = DB_NAME();
+    DECLARE @refused int;
     DECLARE @message nvarchar(2048);
 
     BEGIN TRY
@@ -5443,7 +5492,9 @@ BEGIN
                 @database_name = @database,
                 @command = @command;
             EXECUTE msdb.dbo.sp_add_jobserver @job_name = @name, @server_name = N'(local)';
-            EXECUTE msdb.dbo.sp_start_job @job_name = @name, @output_flag = 0;
+            EXECUTE @refused = msdb.dbo.sp_start_job @job_name = @name, @output_flag = 0;
+            IF @refused <> 0
+                THROW 51720, N'sp_start_job was refused.', 1;
             SET @number = @number + 1;
         END;
     END TRY
@@ -5452,7 +5503,7 @@ BEGIN
             N'SQL Server Agent cannot run this job (', ERROR_MESSAGE(), N' Error ', ERROR_NUMBER(),
             N'). Three ways out: let the DBA start SQL Server Agent and make you a member of '
             , N'SQLAgentUserRole in msdb; or use detached=False, where this client works for the '
-            , N'job; or wait=True. Nothing was kept.');
+            , N'job; or wait=True.');
         IF XACT_STATE() <> 0
             ROLLBACK TRANSACTION;
         EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @number;
@@ -5498,7 +5549,7 @@ Version: 0.1.0
 @most_attempts  how often a chunk is begun at most where its process or worker goes away.
 @stop_on_error  1: the first run that fails ends the job.
 @timeout_seconds  no chunk begins after so long; NULL for no limit.
-@grace_seconds  a job without a living worker has failed after so long.
+@grace_seconds  a job has failed when nobody worked for it for so long.
 
 The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
 Licence: MIT.
@@ -5506,6 +5557,7 @@ Licence: MIT.
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+    SET IMPLICIT_TRANSACTIONS OFF;
 
     DECLARE @own_protocol int;
     DECLARE @own_version nvarchar(32);
@@ -5516,6 +5568,7 @@ BEGIN
     DECLARE @task_count int;
     DECLARE @chunk_count int;
     DECLARE @listed_bytes bigint;
+    DECLARE @least_bytes bigint;
 
     EXECUTE sqlexec.runner @protocol = @own_protocol OUTPUT, @version = @own_version OUTPUT;
     IF @protocol IS NULL OR @protocol <> @own_protocol
@@ -5526,17 +5579,24 @@ BEGIN
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;
-    IF @job_id IS NULL OR @result_key IS NULL OR @payloads IS NULL OR @shared IS NULL
-        OR ISJSON(@chunks) = 0 OR ISJSON(@queries) = 0 OR @worker_count < 1 OR @most_attempts < 1
-        THROW 51702, N'sqlexec.submit_job: @job_id, @result_key, @payloads and @shared must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+    IF @job_id IS NULL OR @result_key IS NULL OR @description IS NULL OR @client IS NULL
+        OR @payloads IS NULL OR @shared IS NULL OR @detached IS NULL OR @stop_on_error IS NULL
+        OR @auto_cleanup IS NULL OR @console_output IS NULL OR @grace_seconds IS NULL
+        OR ISNULL(ISJSON(@chunks), 0) = 0 OR ISNULL(ISJSON(@queries), 0) = 0
+        OR ISNULL(@worker_count, 0) < 1 OR ISNULL(@most_attempts, 0) < 1
+        THROW 51702, N'sqlexec.submit_job: all parameters but @timeout_seconds must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+    IF @@TRANCOUNT > 0
+        THROW 51704, N'sqlexec.submit_job: workers do not see a job before its transaction ends: call it outside of one.', 1;
 
     SELECT
         @chunk_count = COUNT(*),
         @task_count = SUM(CAST(JSON_VALUE(c.value, N'$[1]') AS int)),
-        @listed_bytes = SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint))
+        @listed_bytes = SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint)),
+        @least_bytes = MIN(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint))
     FROM OPENJSON(@chunks) AS c;
-    IF @listed_bytes <> DATALENGTH(@payloads)
-        THROW 51703, N'sqlexec.submit_job: @payloads has not as many bytes as @chunks lists.', 1;
+    IF @chunk_count = 0 OR ISNULL(@least_bytes, 0) < 1 OR @listed_bytes <> DATALENGTH(@payloads)
+        THROW 51703, N'sqlexec.submit_job: @chunks must list one chunk or more, and as many bytes as @payloads has.', 1;
+    SET @worker_count = CASE WHEN @worker_count < @chunk_count THEN @worker_count ELSE @chunk_count END;
 
     BEGIN TRANSACTION;
     INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
@@ -5567,7 +5627,7 @@ BEGIN
         CAST(JSON_VALUE(c.value, N'$[2]') AS bigint),
         q.value
     FROM OPENJSON(@chunks) AS c
-    INNER JOIN OPENJSON(@queries) AS q ON q.[key] = JSON_VALUE(c.value, N'$[3]');
+    INNER JOIN OPENJSON(@queries) AS q ON CAST(q.[key] AS int) = CAST(JSON_VALUE(c.value, N'$[3]') AS int);
     IF @@ROWCOUNT <> @chunk_count
         THROW 51703, N'sqlexec.submit_job: @chunks names a query that @queries has not.', 1;
     COMMIT TRANSACTION;
@@ -5652,10 +5712,11 @@ BEGIN
     FROM sqlexec.job AS j
     WHERE (@job_id IS NULL OR j.job_id = @job_id)
         AND (@everybodys = 1 OR j.owner_sid = SUSER_SID())
-        AND (@states IS NULL OR j.state IN (SELECT s.value FROM STRING_SPLIT(@states, N',') AS s))
+        AND (@states IS NULL OR j.state IN (SELECT TRIM(s.value) FROM STRING_SPLIT(@states, N',') AS s))
         AND (@since IS NULL OR j.submitted_at >= @since)
         AND (@until IS NULL OR j.submitted_at <= @until)
-    ORDER BY j.submitted_at DESC;
+    ORDER BY j.submitted_at DESC
+    OPTION (RECOMPILE);
 END;
 GO
 
@@ -5878,6 +5939,7 @@ Licence: MIT.
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+    SET IMPLICIT_TRANSACTIONS OFF;
 
     DECLARE @state varchar(10);
     DECLARE @was_detached bit;
@@ -5890,12 +5952,8 @@ BEGIN
         @detached = @was_detached OUTPUT,
         @worker_count = @worker_count OUTPUT;
     SET @detached = COALESCE(@detached, @was_detached);
-    IF @state NOT IN ('FAILED', 'CANCELED')
-    BEGIN
-        SET @message = CONCAT(
-            N'sqlexec.resume_job: the job is ', @state, N'; one that is FAILED or CANCELED can be resumed.');
-        THROW 51712, @message, 1;
-    END;
+    IF @@TRANCOUNT > 0
+        THROW 51704, N'sqlexec.resume_job: workers do not see the job before the transaction ends: call it outside of one.', 1;
 
     BEGIN TRANSACTION;
     UPDATE c
@@ -5913,11 +5971,17 @@ BEGIN
         chunks_failed = 0,
         started_at = NULL,
         active_at = SYSUTCDATETIME(),
-        ended_at = NULL,
+        ended_at = CASE WHEN j.chunks_done = j.chunk_count THEN SYSUTCDATETIME() END,
         error_number = NULL,
         error_message = NULL
     FROM sqlexec.job AS j
-    WHERE j.job_id = @job_id;
+    WHERE j.job_id = @job_id AND j.state IN ('FAILED', 'CANCELED');
+    IF @@ROWCOUNT = 0
+    BEGIN
+        SET @message = CONCAT(
+            N'sqlexec.resume_job: the job is ', @state, N'; one that is FAILED or CANCELED can be resumed.');
+        THROW 51712, @message, 1;
+    END;
     COMMIT TRANSACTION;
 
     IF @detached = 1

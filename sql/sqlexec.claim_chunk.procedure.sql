@@ -5,10 +5,13 @@ CREATE OR ALTER PROCEDURE sqlexec.claim_chunk
     @attempt int OUTPUT,
     @task_count int OUTPUT,
     @payload varbinary(max) OUTPUT,
-    @input_query nvarchar(max) OUTPUT
+    @input_query nvarchar(max) OUTPUT,
+    @busy_worker nvarchar(255) OUTPUT
 AS
 /*
-Purpose: give a worker the next chunk of a job, NULL where there is none. Of run_worker.
+Purpose: give a worker the next chunk of a job. Where none waits, @chunk_number is NULL, and
+         @busy_worker the application lock of a worker that has one, NULL if none has. Of
+         run_worker.
 Version: {{version}}
 Licence: MIT.
 */
@@ -17,8 +20,9 @@ BEGIN
     SET XACT_ABORT ON;
 
     SET @chunk_number = NULL;
+    SET @busy_worker = NULL;
     IF NOT EXISTS (SELECT 1 FROM sqlexec.chunk AS c WHERE c.job_id = @job_id AND c.state = 'waiting')
-        EXECUTE sqlexec.reap_workers @job_id = @job_id;
+        EXECUTE sqlexec.reap_workers @job_id = @job_id, @own_worker = @worker_id;
 
     UPDATE j
     SET state = 'FAILED',
@@ -28,7 +32,7 @@ BEGIN
             N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
     FROM sqlexec.job AS j
     WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
-        AND DATEDIFF(SECOND, j.started_at, SYSUTCDATETIME()) >= j.timeout_seconds;
+        AND j.started_at <= DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME());
 
     BEGIN TRANSACTION;
     SELECT TOP (1)
@@ -64,4 +68,9 @@ BEGIN
         INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
         INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.payloads_sha256
         WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+    ELSE
+        SELECT TOP (1) @busy_worker = CONCAT(N'sqlexec worker ', c.worker_id)
+        FROM sqlexec.chunk AS c
+        INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
+        WHERE c.job_id = @job_id AND c.state = 'running' AND j.state = 'RUNNING';
 END;

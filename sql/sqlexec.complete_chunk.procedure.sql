@@ -3,6 +3,7 @@ CREATE OR ALTER PROCEDURE sqlexec.complete_chunk
     @chunk_number int,
     @worker_id uniqueidentifier,
     @attempt int,
+    @task_count int,
     @result varbinary(max),
     @encoding varchar(6),
     @result_length int,
@@ -20,7 +21,7 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @sha256 binary(32) = HASHBYTES('SHA2_256', @result);
-    DECLARE @tasks int;
+    DECLARE @completed_number int;
 
     BEGIN TRANSACTION;
     UPDATE c
@@ -30,24 +31,29 @@ BEGIN
         result_length = @result_length,
         header_length = @header_length,
         failed_count = @failed_count,
-        completed_number = j.chunks_done + 1,
         ended_at = SYSUTCDATETIME()
     FROM sqlexec.chunk AS c
-    INNER JOIN sqlexec.job AS j WITH (UPDLOCK) ON j.job_id = c.job_id
     WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
         AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
     IF @@ROWCOUNT = 1
     BEGIN
-        IF NOT EXISTS (SELECT 1 FROM sqlexec.blob AS b WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256)
-            INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @sha256, @result);
-        SELECT @tasks = c.task_count
-        FROM sqlexec.chunk AS c
-        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+        SELECT @job_id, @sha256, @result
+        WHERE NOT EXISTS (
+            SELECT 1
+            FROM sqlexec.blob AS b WITH (UPDLOCK, HOLDLOCK)
+            WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256);
         EXECUTE sqlexec.count_chunks
             @job_id = @job_id,
             @done = 1,
-            @tasks = @tasks,
-            @tasks_failed = @failed_count;
+            @tasks = @task_count,
+            @tasks_failed = @failed_count,
+            @chunks_done = @completed_number OUTPUT;
+        -- The job's row is locked now: numbers are seen in their order, without gaps.
+        UPDATE c
+        SET completed_number = @completed_number
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
     END;
     COMMIT TRANSACTION;
 END;

@@ -3,7 +3,8 @@ CREATE OR ALTER PROCEDURE sqlexec.count_chunks
     @done int = 0,
     @failed int = 0,
     @tasks int = 0,
-    @tasks_failed int = 0
+    @tasks_failed int = 0,
+    @chunks_done int = NULL OUTPUT
 AS
 /*
 Purpose: count chunks that ended, and end the job with the last of them, or with the first
@@ -16,7 +17,7 @@ BEGIN
     SET XACT_ABORT ON;
 
     UPDATE j
-    SET chunks_done = j.chunks_done + @done,
+    SET @chunks_done = chunks_done = j.chunks_done + @done,
         chunks_failed = j.chunks_failed + @failed,
         tasks_done = j.tasks_done + @tasks,
         tasks_failed = j.tasks_failed + @tasks_failed,

@@ -19,9 +19,9 @@ BEGIN
 
     DECLARE @waits bit;
 
-    -- 39011, 39012, 39019, 39021: launchpad or process gone; 39025 ... 39152: limits, not ready.
+    -- 1205: deadlock; 39011 to 39021: launchpad or process gone; 39025 to 39152: limits, not ready.
     SET @transient = CASE
-        WHEN @error_number IN (39011, 39012, 39019, 39021, 39025, 39108, 39110, 39151, 39152) THEN 1
+        WHEN @error_number IN (1205, 39011, 39012, 39019, 39021, 39025, 39108, 39110, 39151, 39152) THEN 1
         ELSE 0
     END;
     SELECT @waits = CASE WHEN @transient = 1 AND @attempt < j.most_attempts THEN 1 ELSE 0 END

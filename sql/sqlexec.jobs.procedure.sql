@@ -66,8 +66,9 @@ BEGIN
     FROM sqlexec.job AS j
     WHERE (@job_id IS NULL OR j.job_id = @job_id)
         AND (@everybodys = 1 OR j.owner_sid = SUSER_SID())
-        AND (@states IS NULL OR j.state IN (SELECT s.value FROM STRING_SPLIT(@states, N',') AS s))
+        AND (@states IS NULL OR j.state IN (SELECT TRIM(s.value) FROM STRING_SPLIT(@states, N',') AS s))
         AND (@since IS NULL OR j.submitted_at >= @since)
         AND (@until IS NULL OR j.submitted_at <= @until)
-    ORDER BY j.submitted_at DESC;
+    ORDER BY j.submitted_at DESC
+    OPTION (RECOMPILE);
 END;

@@ -1,10 +1,12 @@
 CREATE OR ALTER PROCEDURE sqlexec.reap_workers
     @job_id uniqueidentifier,
+    @own_worker uniqueidentifier = NULL,
     @live_workers int = NULL OUTPUT
 AS
 /*
 Purpose: find the workers of a job whose sessions are gone; their chunks wait again, or have
-         failed where they were tried often enough. Of the other procedures.
+         failed where they were tried often enough. Of the other procedures; @own_worker is the
+         worker that calls, for whom its own lock is free.
 Version: {{version}}
 Licence: MIT.
 */
@@ -19,14 +21,15 @@ BEGIN
 
     SET @live_workers = 0;
     INSERT INTO @workers (worker_id)
-    SELECT w.worker_id FROM sqlexec.worker AS w WHERE w.job_id = @job_id AND w.ended_at IS NULL;
+    SELECT w.worker_id FROM sqlexec.worker AS w WHERE w.job_id = @job_id;
 
     WHILE EXISTS (SELECT 1 FROM @workers AS w)
     BEGIN
-        SELECT TOP (1) @worker_id = w.worker_id FROM @workers AS w;
+        SELECT TOP (1) @worker_id = w.worker_id FROM @workers AS w ORDER BY w.worker_id;
         DELETE FROM @workers WHERE worker_id = @worker_id;
         SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
-        IF APPLOCK_TEST(N'public', @resource, N'Exclusive', N'Session') = 0
+        IF @worker_id = @own_worker
+            OR APPLOCK_TEST(N'public', @resource, N'Exclusive', N'Session') = 0
             SET @live_workers = @live_workers + 1;
         ELSE
         BEGIN
@@ -50,10 +53,12 @@ BEGIN
             WHERE c.job_id = @job_id AND c.worker_id = @worker_id AND c.state = 'running';
             IF @failed > 0
                 EXECUTE sqlexec.count_chunks @job_id = @job_id, @failed = @failed;
-            UPDATE w
-            SET ended_at = SYSUTCDATETIME()
-            FROM sqlexec.worker AS w
-            WHERE w.worker_id = @worker_id;
+            DELETE w FROM sqlexec.worker AS w WHERE w.worker_id = @worker_id;
+            IF @@ROWCOUNT = 1
+                UPDATE j
+                SET active_at = SYSUTCDATETIME()
+                FROM sqlexec.job AS j
+                WHERE j.job_id = @job_id;
             COMMIT TRANSACTION;
         END;
     END;

@@ -13,6 +13,7 @@ Licence: MIT.
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+    SET IMPLICIT_TRANSACTIONS OFF;
 
     DECLARE @state varchar(10);
     DECLARE @was_detached bit;
@@ -25,12 +26,8 @@ BEGIN
         @detached = @was_detached OUTPUT,
         @worker_count = @worker_count OUTPUT;
     SET @detached = COALESCE(@detached, @was_detached);
-    IF @state NOT IN ('FAILED', 'CANCELED')
-    BEGIN
-        SET @message = CONCAT(
-            N'sqlexec.resume_job: the job is ', @state, N'; one that is FAILED or CANCELED can be resumed.');
-        THROW 51712, @message, 1;
-    END;
+    IF @@TRANCOUNT > 0
+        THROW 51704, N'sqlexec.resume_job: workers do not see the job before the transaction ends: call it outside of one.', 1;
 
     BEGIN TRANSACTION;
     UPDATE c
@@ -48,11 +45,17 @@ BEGIN
         chunks_failed = 0,
         started_at = NULL,
         active_at = SYSUTCDATETIME(),
-        ended_at = NULL,
+        ended_at = CASE WHEN j.chunks_done = j.chunk_count THEN SYSUTCDATETIME() END,
         error_number = NULL,
         error_message = NULL
     FROM sqlexec.job AS j
-    WHERE j.job_id = @job_id;
+    WHERE j.job_id = @job_id AND j.state IN ('FAILED', 'CANCELED');
+    IF @@ROWCOUNT = 0
+    BEGIN
+        SET @message = CONCAT(
+            N'sqlexec.resume_job: the job is ', @state, N'; one that is FAILED or CANCELED can be resumed.');
+        THROW 51712, @message, 1;
+    END;
     COMMIT TRANSACTION;
 
     IF @detached = 1

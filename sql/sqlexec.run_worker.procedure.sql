@@ -11,7 +11,11 @@ Version: {{version}}
 @kind    'agent' or 'client': for the table of workers alone.
 
 It holds the application lock 'sqlexec worker ...' while it lives: when its session ends, however
-that be, the chunk that it had is given to another worker.
+that be, the chunk that it had is given to another worker. So whoever cancels this call ends its
+session too. A worker without a chunk stays until the others have ended theirs.
+
+Where the job's owner is a sysadmin, another sysadmin may work for it: SQL Server Agent runs the
+steps of sysadmins as its own account.
 
 The caller needs the role sqlexec_user. Rights on the tables of a chunk's query are the caller's.
 Licence: MIT.
@@ -19,9 +23,14 @@ Licence: MIT.
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+    SET IMPLICIT_TRANSACTIONS OFF;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
 
     DECLARE @worker_id uniqueidentifier = NEWID();
-    DECLARE @resource nvarchar(255);
+    DECLARE @resource nvarchar(255) = CONCAT(N'sqlexec worker ', @worker_id);
+    DECLARE @owner_sid varbinary(85);
+    DECLARE @is_allowed bit = 0;
+    DECLARE @busy_worker nvarchar(255);
     DECLARE @lock int;
     DECLARE @script nvarchar(max);
     DECLARE @protocol int;
@@ -44,15 +53,21 @@ BEGIN
     DECLARE @transient bit;
     DECLARE @rows TABLE (piece_number int NOT NULL, piece varchar(max) NOT NULL);
 
+    IF @@TRANCOUNT > 0
+        THROW 51704, N'sqlexec.run_worker: a worker has transactions of its own: call it outside of one.', 1;
     EXECUTE sqlexec.runner @source = @script OUTPUT, @protocol = @protocol OUTPUT;
-    SELECT @shared = b.content
+    SELECT @shared = b.content, @owner_sid = j.owner_sid
     FROM sqlexec.job AS j
     INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.shared_sha256
-    WHERE j.job_id = @job_id AND j.owner_sid = SUSER_SID() AND j.protocol = @protocol;
-    IF @shared IS NULL
+    WHERE j.job_id = @job_id AND j.protocol = @protocol;
+    IF @owner_sid = SUSER_SID()
+        OR (
+            IS_SRVROLEMEMBER(N'sysadmin') = 1
+            AND IS_SRVROLEMEMBER(N'sysadmin', SUSER_SNAME(@owner_sid)) = 1)
+        SET @is_allowed = 1;
+    IF @is_allowed = 0 OR @shared IS NULL
         THROW 51710, N'sqlexec.run_worker: you have no job of that @job_id, or it was submitted under another version of the bundle.', 1;
 
-    SET @resource = CONCAT(N'sqlexec worker ', @worker_id);
     EXECUTE @lock = sys.sp_getapplock
         @Resource = @resource,
         @LockMode = 'Exclusive',
@@ -72,9 +87,22 @@ BEGIN
             @attempt = @attempt OUTPUT,
             @task_count = @task_count OUTPUT,
             @payload = @payload OUTPUT,
-            @input_query = @input_query OUTPUT;
-        IF @chunk_number IS NULL
+            @input_query = @input_query OUTPUT,
+            @busy_worker = @busy_worker OUTPUT;
+        IF @chunk_number IS NULL AND @busy_worker IS NULL
             BREAK;
+        IF @chunk_number IS NULL
+        BEGIN
+            -- Granted when that worker ends or goes away; others may, hence the timeout.
+            EXECUTE @lock = sys.sp_getapplock
+                @Resource = @busy_worker,
+                @LockMode = 'Shared',
+                @LockOwner = 'Session',
+                @LockTimeout = 2000;
+            IF @lock >= 0
+                EXECUTE sys.sp_releaseapplock @Resource = @busy_worker, @LockOwner = 'Session';
+            CONTINUE;
+        END;
 
         SET @payload_bytes = DATALENGTH(@payload);
         EXECUTE sqlexec.start_log
@@ -106,11 +134,14 @@ BEGIN
                     @encoding = 'base64',
                     @result = CAST(STRING_AGG(r.piece, '') WITHIN GROUP (ORDER BY r.piece_number) AS varbinary(max))
                 FROM @rows AS r;
+            ELSE IF ISNULL(DATALENGTH(@result), 0) <> @result_length
+                THROW 51736, N'sqlexec.run_worker: this runtime cuts long OUTPUT values: submit the job for results in rows.', 1;
             EXECUTE sqlexec.complete_chunk
                 @job_id = @job_id,
                 @chunk_number = @chunk_number,
                 @worker_id = @worker_id,
                 @attempt = @attempt,
+                @task_count = @task_count,
                 @result = @result,
                 @encoding = @encoding,
                 @result_length = @result_length,
@@ -139,9 +170,6 @@ BEGIN
         END CATCH;
     END;
 
-    UPDATE w
-    SET ended_at = SYSUTCDATETIME()
-    FROM sqlexec.worker AS w
-    WHERE w.worker_id = @worker_id;
+    DELETE w FROM sqlexec.worker AS w WHERE w.worker_id = @worker_id;
     EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
 END;

@@ -24,5 +24,5 @@ BEGIN
                 , j.chunk_count, N' chunks done. Resume it, or submit it again.')
         FROM sqlexec.job AS j
         WHERE j.job_id = @job_id AND j.state IN ('QUEUED', 'RUNNING')
-            AND DATEDIFF(SECOND, j.active_at, SYSUTCDATETIME()) >= j.grace_seconds;
+            AND j.active_at <= DATEADD(SECOND, -j.grace_seconds, SYSUTCDATETIME());
 END;

@@ -17,6 +17,7 @@ BEGIN
     DECLARE @command nvarchar(max) = CONCAT(
         N'EXECUTE sqlexec.run_worker @job_id = ''', @job_id, N''', @kind = ''agent'';');
     DECLARE @database sysname = DB_NAME();
+    DECLARE @refused int;
     DECLARE @message nvarchar(2048);
 
     BEGIN TRY
@@ -34,7 +35,9 @@ BEGIN
                 @database_name = @database,
                 @command = @command;
             EXECUTE msdb.dbo.sp_add_jobserver @job_name = @name, @server_name = N'(local)';
-            EXECUTE msdb.dbo.sp_start_job @job_name = @name, @output_flag = 0;
+            EXECUTE @refused = msdb.dbo.sp_start_job @job_name = @name, @output_flag = 0;
+            IF @refused <> 0
+                THROW 51720, N'sp_start_job was refused.', 1;
             SET @number = @number + 1;
         END;
     END TRY
@@ -43,7 +46,7 @@ BEGIN
             N'SQL Server Agent cannot run this job (', ERROR_MESSAGE(), N' Error ', ERROR_NUMBER(),
             N'). Three ways out: let the DBA start SQL Server Agent and make you a member of '
             , N'SQLAgentUserRole in msdb; or use detached=False, where this client works for the '
-            , N'job; or wait=True. Nothing was kept.');
+            , N'job; or wait=True.');
         IF XACT_STATE() <> 0
             ROLLBACK TRANSACTION;
         EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @number;

@@ -34,7 +34,7 @@ Version: {{version}}
 @most_attempts  how often a chunk is begun at most where its process or worker goes away.
 @stop_on_error  1: the first run that fails ends the job.
 @timeout_seconds  no chunk begins after so long; NULL for no limit.
-@grace_seconds  a job without a living worker has failed after so long.
+@grace_seconds  a job has failed when nobody worked for it for so long.
 
 The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
 Licence: MIT.
@@ -42,6 +42,7 @@ Licence: MIT.
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+    SET IMPLICIT_TRANSACTIONS OFF;
 
     DECLARE @own_protocol int;
     DECLARE @own_version nvarchar(32);
@@ -52,6 +53,7 @@ BEGIN
     DECLARE @task_count int;
     DECLARE @chunk_count int;
     DECLARE @listed_bytes bigint;
+    DECLARE @least_bytes bigint;
 
     EXECUTE sqlexec.runner @protocol = @own_protocol OUTPUT, @version = @own_version OUTPUT;
     IF @protocol IS NULL OR @protocol <> @own_protocol
@@ -62,17 +64,24 @@ BEGIN
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;
-    IF @job_id IS NULL OR @result_key IS NULL OR @payloads IS NULL OR @shared IS NULL
-        OR ISJSON(@chunks) = 0 OR ISJSON(@queries) = 0 OR @worker_count < 1 OR @most_attempts < 1
-        THROW 51702, N'sqlexec.submit_job: @job_id, @result_key, @payloads and @shared must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+    IF @job_id IS NULL OR @result_key IS NULL OR @description IS NULL OR @client IS NULL
+        OR @payloads IS NULL OR @shared IS NULL OR @detached IS NULL OR @stop_on_error IS NULL
+        OR @auto_cleanup IS NULL OR @console_output IS NULL OR @grace_seconds IS NULL
+        OR ISNULL(ISJSON(@chunks), 0) = 0 OR ISNULL(ISJSON(@queries), 0) = 0
+        OR ISNULL(@worker_count, 0) < 1 OR ISNULL(@most_attempts, 0) < 1
+        THROW 51702, N'sqlexec.submit_job: all parameters but @timeout_seconds must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+    IF @@TRANCOUNT > 0
+        THROW 51704, N'sqlexec.submit_job: workers do not see a job before its transaction ends: call it outside of one.', 1;
 
     SELECT
         @chunk_count = COUNT(*),
         @task_count = SUM(CAST(JSON_VALUE(c.value, N'$[1]') AS int)),
-        @listed_bytes = SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint))
+        @listed_bytes = SUM(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint)),
+        @least_bytes = MIN(CAST(JSON_VALUE(c.value, N'$[2]') AS bigint))
     FROM OPENJSON(@chunks) AS c;
-    IF @listed_bytes <> DATALENGTH(@payloads)
-        THROW 51703, N'sqlexec.submit_job: @payloads has not as many bytes as @chunks lists.', 1;
+    IF @chunk_count = 0 OR ISNULL(@least_bytes, 0) < 1 OR @listed_bytes <> DATALENGTH(@payloads)
+        THROW 51703, N'sqlexec.submit_job: @chunks must list one chunk or more, and as many bytes as @payloads has.', 1;
+    SET @worker_count = CASE WHEN @worker_count < @chunk_count THEN @worker_count ELSE @chunk_count END;
 
     BEGIN TRANSACTION;
     INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
@@ -103,7 +112,7 @@ BEGIN
         CAST(JSON_VALUE(c.value, N'$[2]') AS bigint),
         q.value
     FROM OPENJSON(@chunks) AS c
-    INNER JOIN OPENJSON(@queries) AS q ON q.[key] = JSON_VALUE(c.value, N'$[3]');
+    INNER JOIN OPENJSON(@queries) AS q ON CAST(q.[key] AS int) = CAST(JSON_VALUE(c.value, N'$[3]') AS int);
     IF @@ROWCOUNT <> @chunk_count
         THROW 51703, N'sqlexec.submit_job: @chunks names a query that @queries has not.', 1;
     COMMIT TRANSACTION;

@@ -1,6 +1,6 @@
 /*
-Purpose: the sessions that work for durable jobs. One lives as long as it holds the application
-         lock of its name; no clock is asked.
+Purpose: the sessions that work for durable jobs, while they do. One lives as long as it holds
+         the application lock of its name; no clock is asked.
 Version: {{version}}
 */
 IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
@@ -11,8 +11,7 @@ BEGIN
         job_id uniqueidentifier NOT NULL,
         kind varchar(6) NOT NULL,
         session_id int NOT NULL,
-        started_at datetime2(3) NOT NULL,
-        ended_at datetime2(3) NULL
+        started_at datetime2(3) NOT NULL
     );
     CREATE NONCLUSTERED INDEX ix_worker_job ON sqlexec.worker (job_id);
 END;

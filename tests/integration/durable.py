@@ -1,0 +1,174 @@
+"""Durable jobs by T-SQL alone: what a client does, without the client."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyodbc
+
+import sqlexec
+from sqlexec import RxInSqlServer
+from sqlexec.payload import PROTOCOL, Packer, unpack
+from sqlexec.server import runtimes
+from sqlexec.server.connection import Connection
+from sqlexec.tasks import Task
+
+PATIENCE = 30.0  # seconds until a test gives up
+OPEN = ("QUEUED", "RUNNING")
+
+
+@dataclass
+class Job:
+    """A submitted job and what reads its results."""
+
+    job_id: uuid.UUID
+    packer: Packer
+
+
+def wait_until(true: Callable[[], object], what: str) -> None:
+    """Look again and again until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.05)
+
+
+def number_of(error: pyodbc.Error) -> int:
+    """The number of SQL Server's first error in an exception of pyodbc."""
+    return int(str(error).split("[SQL Server]")[1].split("(")[-2].split(")")[0])
+
+
+def read_runtime(connection_string: str) -> dict[str, object]:
+    """The server's Python, as its last answer told."""
+    sqlexec.runtime(RxInSqlServer(connection_string))
+    known = runtimes.known(Connection.of(connection_string))
+    assert known is not None
+    return known
+
+
+class Login:
+    """What one login does with durable jobs, in as many sessions as it takes."""
+
+    def __init__(self, connection_string: str, runtime: dict[str, object]) -> None:
+        self.connection_string = connection_string
+        self.runtime = runtime
+        self._session = self.connect()
+
+    def connect(self) -> pyodbc.Connection:
+        """A session that commits by itself."""
+        return pyodbc.connect(self.connection_string, autocommit=True)
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def call(self, procedure: str, *values: object, **named: object) -> list[pyodbc.Row]:
+        """Execute a procedure of the bundle; gives its rows."""
+        places = ["?"] * len(values) + [f"@{name} = ?" for name in named]
+        statement = f"EXECUTE sqlexec.{procedure} {', '.join(places)}"
+        cursor = self._session.execute(statement, *values, *named.values())
+        rows = cursor.fetchall() if cursor.description else []
+        while cursor.nextset():
+            pass
+        return rows
+
+    def rows(self, query: str, *values: object) -> list[pyodbc.Row]:
+        """Run a query."""
+        return self._session.execute(query, *values).fetchall()
+
+    def submit(
+        self,
+        function: Callable[..., object],
+        arguments: Sequence[dict[str, object]],
+        *,
+        chunk_size: int = 1,
+        query: str = "",
+        way_out: str = "output",
+        **options: object,
+    ) -> Job:
+        """Submit a run for each of `arguments`; nobody works for it unless told so."""
+        packer = Packer(function, runtime=self.runtime, input_argument="rows" if query else None)
+        tasks = [Task(index, each) for index, each in enumerate(arguments)]
+        chunks = [tasks[at : at + chunk_size] for at in range(0, len(tasks), chunk_size)]
+        shared, payloads = packer.job(chunks, self.runtime, way_out)
+        listed = [
+            [chunk[0].index, len(chunk), len(payload), 0]
+            for chunk, payload in zip(chunks, payloads, strict=True)
+        ]
+        job = Job(uuid.uuid4(), packer)
+        values = {
+            "protocol": PROTOCOL,
+            "job_id": job.job_id,
+            "result_key": packer.key,
+            "description": "a test",
+            "client": "{}",
+            "worker_count": 2,
+            "chunks": json.dumps(listed),
+            "queries": json.dumps([query]),
+            "payloads": b"".join(payloads),
+            "shared": shared,
+            "detached": 0,
+            **options,
+        }
+        self.call("submit_job", **values)
+        return job
+
+    def work(self, job: Job) -> None:
+        """Be one worker of a job, to its end."""
+        session = self.connect()
+        try:
+            session.execute("EXECUTE sqlexec.run_worker ?, 'client'", job.job_id)
+        finally:
+            session.close()
+
+    def start_worker(self, job: Job) -> Worker:
+        """A worker in a thread."""
+        return Worker(self, job)
+
+    def look(self, job: Job) -> pyodbc.Row:
+        """The job's row in the list of jobs."""
+        (row,) = self.call("jobs", job_id=job.job_id)
+        return row
+
+    def end_of(self, job: Job) -> pyodbc.Row:
+        """Wait until a job has ended."""
+        wait_until(lambda: self.look(job).state not in OPEN, "the end of the job")
+        return self.look(job)
+
+    def values(self, job: Job) -> list[object]:
+        """Values of the runs whose chunks are done, in order."""
+        replies = [
+            unpack(row.result, job.packer.key, job.packer.original)
+            for row in self.call("fetch_results", job.job_id)
+            if row.state == "done"
+        ]
+        return [outcome.value for reply in replies for outcome in reply.outcomes]
+
+
+class Worker:
+    """A worker of a job in a thread and a session of its own."""
+
+    def __init__(self, login: Login, job: Job) -> None:
+        self._session = login.connect()
+        self.session_id: int = self._session.execute("SELECT @@SPID").fetchval()
+        self.error: pyodbc.Error | None = None
+        self._thread = threading.Thread(target=self._work, args=[job], daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def _work(self, job: Job) -> None:
+        try:
+            self._session.execute("EXECUTE sqlexec.run_worker ?, 'client'", job.job_id)
+        except pyodbc.Error as error:
+            self.error = error
+        finally:
+            self._session.close()

@@ -195,7 +195,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '8ee21eca0828e6b412f7285e7d76c5c4918362a22248501715f872f476cabcdf';
+    SET @source_sha256 = 'bf86284261b1f4184a38992599f66e08cc10a38854bcd6e506b4721926774dc0';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -2574,6 +2574,14 @@ def sqlexec_runner():
     import os
     import sys
     import tempfile
+    import threading
+    from collections import deque
+
+    MOST_WRITTEN = 1 << 20  # characters that are kept of one task, half of them from the start
+    MOST_WRITTEN_TOGETHER = 1 << 26  # of all tasks of a chunk: what is left of it bounds the later ones
+    LEAST_WRITTEN = 1 << 11  # of one task, whatever those before it wrote
+    _BYTES_AT_A_TIME = 1 << 20  # bytes that are read at a time of what came through a descriptor
+    _SMALL_PIECE = 1 << 12  # pieces are joined up to this
 
     class Recorder:
         """Stands in for both streams and both descriptors while it is entered as a context.
@@ -2583,7 +2591,9 @@ def sqlexec_runner():
         """
 
         def __init__(self):
-            self._lines = []  # type: Lines
+            self.lock = threading.RLock()  # a task may have threads
+            self._left = MOST_WRITTEN_TOGETHER
+            self._record = _Record(MOST_WRITTEN)
             self._descriptors = []  # type: List[_Descriptor]
             self._saved = (sys.stdout, sys.stderr)
 
@@ -2600,27 +2610,85 @@ def sqlexec_runner():
             for descriptor in self._descriptors:
                 descriptor.restore()
 
-        def add(self, name, text):
-            """Append text to a stream''s record."""
-            if text:
-                self._lines.append((name, text))
+        def add(self, descriptor, text = ""):
+            """Record a text, after what came through the stream''s descriptor before it."""
+            with self.lock:
+                if descriptor.has_more():
+                    for part in descriptor.read():
+                        self._record.add(descriptor.name, part)
+                if text:
+                    self._record.add(descriptor.name, text)
 
         def take(self):
             """What was written since the last call; neighbours of one stream are one piece."""
             _flush_c()
-            for descriptor in self._descriptors:
-                if descriptor.has_more():
-                    self.add(descriptor.name, descriptor.read())
-            if not self._lines:
-                return []
-            lines, self._lines = self._lines, []
+            with self.lock:
+                for descriptor in self._descriptors:
+                    self.add(descriptor)
+                lines = self._record.lines()
+                if lines:
+                    self._left -= sum(len(text) for _, text in lines)
+                    self._record = _Record(min(MOST_WRITTEN, max(LEAST_WRITTEN, self._left // 8)))
+            return lines
+
+    class _Record:
+        """What one task wrote: all of it, or the first and the last `most` / 2 characters."""
+
+        def __init__(self, most):
+            self._half = most // 2
+            self._room = self._half  # left in the start
+            self._start = deque()  # type: Deque[Tuple[str, str]]
+            self._end = deque()  # type: Deque[Tuple[str, str]]
+            self._length = 0  # of the end
+            self._cut = 0
+            self._cut_lines = 0
+
+        def add(self, name, text):
+            """Append text to a stream''s record."""
+            if self._room:
+                first, text = text[: self._room], text[self._room :]
+                self._room -= len(first)
+                _add_piece(self._start, name, first)
+            if text:
+                _add_piece(self._end, name, text)
+                self._length += len(text)
+                if self._length > 2 * self._half:
+                    self._shorten()
+
+        def lines(self):
+            """All that is kept, with a note of what is not."""
+            self._shorten()
+            pieces = list(self._start)
+            if self._cut:
+                note = "\n[sqlexec: %s characters (%s lines) that the run wrote here were cut]\n"
+                pieces.append(
+                    ("stderr", note % tuple(map("{:,}".format, (self._cut, self._cut_lines))))
+                )
+            pieces += self._end
             merged = []  # type: Lines
             start = 0
-            for end in range(1, len(lines) + 1):
-                if end == len(lines) or lines[end][0] != lines[start][0]:
-                    merged.append((lines[start][0], "".join(text for _, text in lines[start:end])))
+            for end in range(1, len(pieces) + 1):
+                if end == len(pieces) or pieces[end][0] != pieces[start][0]:
+                    merged.append((pieces[start][0], "".join(text for _, text in pieces[start:end])))
                     start = end
             return merged
+
+        def _shorten(self):
+            """Cut the front of the end."""
+            while self._length > self._half:
+                name, text = self._end.popleft()
+                excess = min(len(text), self._length - self._half)
+                self._length -= excess
+                self._cut += excess
+                self._cut_lines += text.count("\n", 0, excess)
+                if excess < len(text):
+                    self._end.appendleft((name, text[excess:]))
+
+    def _add_piece(pieces, name, text):
+        """Add a piece, to the last one where that is small and of the same stream."""
+        if pieces and pieces[-1][0] == name and len(pieces[-1][1]) < _SMALL_PIECE:
+            text = pieces.pop()[1] + text
+        pieces.append((name, text))
 
     class Stream(io.TextIOBase):
         """sys.stdout or sys.stderr of a task: records text, and has `buffer` and `fileno()` too."""
@@ -2632,6 +2700,7 @@ def sqlexec_runner():
             super().__init__()
             self._recorder = recorder
             self._descriptor = descriptor
+            self._process_id = os.getpid()
             self.name = "<%s>" % descriptor.name
             self.buffer = _Bytes(self)
 
@@ -2639,9 +2708,10 @@ def sqlexec_runner():
             """Record the text, after what came through the descriptor before it."""
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-            if self._descriptor.has_more():
-                self._recorder.add(self._descriptor.name, self._descriptor.read())
-            self._recorder.add(self._descriptor.name, text)
+            if os.getpid() == self._process_id:
+                self._recorder.add(self._descriptor, text)
+            else:  # a fork of the task''s process: only what leaves it by the descriptor is seen
+                os.write(self._descriptor.number, text.encode("utf-8", "backslashreplace"))
             return len(text)
 
         def writable(self):
@@ -2699,18 +2769,16 @@ def sqlexec_runner():
             return os.lseek(self.number, 0, os.SEEK_CUR) > self._position
 
         def read(self):
-            """What was written through the descriptor since the last call."""
+            """What was written through the descriptor since the last call, in parts."""
             end = os.lseek(self.number, 0, os.SEEK_CUR)
-            os.lseek(self.number, self._position, os.SEEK_SET)
-            parts = []
             while self._position < end:
-                part = os.read(self._file.fileno(), min(end - self._position, 1 << 20))
+                count = min(end - self._position, _BYTES_AT_A_TIME)
+                part = _read_at(self._file.fileno(), self._position, count)
                 if not part:
                     break
                 self._position += len(part)
-                parts.append(part)
-            self._position = os.lseek(self.number, 0, os.SEEK_END)
-            return self._decode(b"".join(parts))
+                yield self._decode(part)
+            self._position = end
 
         def restore(self):
             """Give the descriptor back to what it was."""
@@ -2719,6 +2787,16 @@ def sqlexec_runner():
                 os.close(self._original)
                 self._original = None
                 self._file.close()
+
+    def _read_at(number, position, count):
+        """Bytes of a file, where it can be without moving the place at which others write to it."""
+        if hasattr(os, "pread"):
+            return os.pread(number, count, position)
+        end = os.lseek(number, 0, os.SEEK_CUR)
+        os.lseek(number, position, os.SEEK_SET)
+        part = os.read(number, count)
+        os.lseek(number, end, os.SEEK_SET)
+        return part
 
     def _c_library():
         """The C library of this process, whose buffers hold what printf wrote; None without ctypes."""

@@ -79,6 +79,8 @@ class Plan:
         Whether the first exception cancels the rest.
     task_timeout : float or None
         Seconds that a single run may take.
+    keep_console : bool
+        Whether outcomes must have what runs wrote, even where that could be printed at once.
     """
 
     function: Callable[..., Any]
@@ -91,6 +93,7 @@ class Plan:
     seed: int | None = None
     stop_on_error: bool = False
     task_timeout: float | None = None
+    keep_console: bool = False
 
 
 def make_plan(
@@ -105,6 +108,7 @@ def make_plan(
     seed: int | None = None,
     stop_on_error: bool = False,
     task_timeout: float | None = None,
+    keep_console: bool = False,
 ) -> Plan:
     """Turn the arguments of rx_exec into a plan; see `sqlexec.rx_exec` for what they mean.
 
@@ -166,6 +170,7 @@ def make_plan(
         seed=seed,
         stop_on_error=stop_on_error,
         task_timeout=check_task_timeout(task_timeout),
+        keep_console=keep_console,
     )
 
 

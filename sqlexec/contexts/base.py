@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
@@ -15,6 +15,8 @@ from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.tasks import Outcome
 
+# See rx_exec: whether and how to show what runs wrote.
+ConsoleOutput = bool | str | Callable[[int, str, str], object] | None
 Context = TypeVar("Context", bound="RxComputeContext")
 
 # The active context is the last; `with` appends, rx_set_compute_context puts one in its place.
@@ -74,6 +76,17 @@ def check_whole_number(name: str, value: object, *, least: int = 0, optional: bo
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigurationError(
             f"{name} must be a whole number of at least {least}, not {value!r}"
+        )
+
+
+def check_console_output(value: object) -> None:
+    """Raise ConfigurationError unless this is a ConsoleOutput that rx_exec knows."""
+    if not (value is None or isinstance(value, bool) or value in ("prefix", "log")):
+        if callable(value):
+            return
+        raise ConfigurationError(
+            'console_output must be True, False, "prefix", "log", or a function of (index, '
+            f"stream, text), not {value!r}"
         )
 
 

@@ -11,7 +11,13 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 from sqlexec.chunks import ChunkSizer
-from sqlexec.contexts.base import RxComputeContext, check_whole_number, package_names
+from sqlexec.contexts.base import (
+    ConsoleOutput,
+    RxComputeContext,
+    check_console_output,
+    check_whole_number,
+    package_names,
+)
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.contexts.processes import (
     LocalJob,
@@ -43,8 +49,9 @@ class RxForeachDoPar(RxComputeContext):
         console, globals and random streams.
     num_tasks : int, default 0
         The most processes at a time; 0 for what `joblib.parallel_config` says, or all cores.
-    console_output : bool, optional
+    console_output : bool, "prefix", "log" or callable, optional
         Print what the function printed, when the chunk that ran it ends.  Default: no.
+        For the other ways to show it see rx_exec.
     packages_to_load : list of str, optional
         Modules to import in each process before each job.
     task_timeout_seconds : float, optional
@@ -60,13 +67,14 @@ class RxForeachDoPar(RxComputeContext):
 
     backend: str | None = None
     num_tasks: int = 0
-    console_output: bool | None = None
+    console_output: ConsoleOutput = None
     packages_to_load: Sequence[str] | str | None = None
     task_timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
         check_whole_number("num_tasks", self.num_tasks)
         check_task_timeout(self.task_timeout_seconds)
+        check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
     def carry_out(self, plan: Plan) -> Iterator[Outcome]:

@@ -19,6 +19,7 @@ from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import DependencyMissing, PackError, TaskTimeout
 from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
+from sqlexec.runner.console import Recorder
 from sqlexec.runner.limits import TimeLimit
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.scope import globals_of
@@ -68,7 +69,7 @@ class RxLocalSeq(RxComputeContext):
         shared = _copies(plan.shared)
         for task in plan.tasks:
             outcome = Outcome(task.index, started=time.time(), process_id=os.getpid())
-            with _surroundings(plan, task.index, stand_in):
+            with _surroundings(plan, task.index, stand_in), _console(plan, outcome):
                 try:
                     own = _copies(task.arguments, f" of run {task.index}")
                     with _limited(plan.task_timeout):
@@ -77,6 +78,17 @@ class RxLocalSeq(RxComputeContext):
                     outcome.error = error
             outcome.ended = time.time()
             yield outcome
+
+
+@contextlib.contextmanager
+def _console(plan: Plan, outcome: Outcome) -> Iterator[None]:
+    """Keep what a run writes where the plan wants it; else it is printed at once."""
+    if not plan.keep_console:
+        yield
+        return
+    with Recorder() as recorder:
+        yield
+        outcome.console = recorder.take()
 
 
 @contextlib.contextmanager

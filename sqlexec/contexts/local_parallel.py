@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from sqlexec import scheduler
 from sqlexec.contexts.base import (
+    ConsoleOutput,
     RxComputeContext,
+    check_console_output,
     check_whole_number,
     offer_to_joblib,
     package_names,
@@ -31,8 +33,9 @@ class RxLocalParallel(RxComputeContext):
     ----------
     num_tasks : int, default 0
         The most processes at a time; 0 for as many as this process may use cores.
-    console_output : bool, optional
+    console_output : bool, "prefix", "log" or callable, optional
         Print what the function printed, when the chunk that ran it ends.  Default: no.
+        For the other ways to show it see rx_exec.
     execution_timeout_seconds : int, optional
         For a whole job; None or 0 for no limit.
     packages_to_load : list of str, optional
@@ -50,7 +53,7 @@ class RxLocalParallel(RxComputeContext):
     description: ClassVar[str] = "localpar"
 
     num_tasks: int = 0
-    console_output: bool | None = None
+    console_output: ConsoleOutput = None
     execution_timeout_seconds: int | None = None
     packages_to_load: Sequence[str] | str | None = None
     task_timeout_seconds: float | None = None
@@ -63,6 +66,7 @@ class RxLocalParallel(RxComputeContext):
         )
         check_whole_number("max_attempts", self.max_attempts, least=1)
         check_task_timeout(self.task_timeout_seconds)
+        check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
         offer_to_joblib()
 

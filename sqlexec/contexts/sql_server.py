@@ -16,7 +16,9 @@ from typing import Any, ClassVar
 from sqlexec import scheduler
 from sqlexec.chunks import Chunk
 from sqlexec.contexts.base import (
+    ConsoleOutput,
     RxRemoteComputeContext,
+    check_console_output,
     check_whole_number,
     offer_to_joblib,
     package_names,
@@ -62,8 +64,9 @@ class RxInSqlServer(RxRemoteComputeContext):
         The most processes at a time, each over a connection of its own; 0 lets sqlexec choose.
     auto_cleanup : bool, default True
         Whether results of a job that outlives its call are removed once they are fetched.
-    console_output : bool, optional
+    console_output : bool, "prefix", "log" or callable, optional
         Print what the function printed, when the call that ran it ends.  Default: no.
+        For the other ways to show it see rx_exec.
     execution_timeout_seconds : int, optional
         For a whole job; None or 0 for no limit.
     wait : bool, default True
@@ -88,7 +91,7 @@ class RxInSqlServer(RxRemoteComputeContext):
     connection_string: str = dataclasses.field(default="", repr=False)
     num_tasks: int = 1
     auto_cleanup: bool = True
-    console_output: bool | None = None
+    console_output: ConsoleOutput = None
     execution_timeout_seconds: int | None = None
     wait: bool = True
     packages_to_load: Sequence[str] | str | None = None
@@ -108,6 +111,7 @@ class RxInSqlServer(RxRemoteComputeContext):
         )
         check_whole_number("max_attempts", self.max_attempts, least=1)
         check_task_timeout(self.task_timeout_seconds)
+        check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
         offer_to_joblib()
 

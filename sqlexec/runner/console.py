@@ -1,6 +1,8 @@
 """What a task writes: print, sys.stdout.write, and C code that writes to file descriptors 1, 2.
 
     sys.stdout, sys.stderr ---> Recorder <--- files that stand behind descriptors 1 and 2
+                                   |
+                    start [what was cut] end    of each task's output
 
 Python's writes are kept in order; what came through a descriptor is put in before the next of
 Python's writes to the same stream, or at the task's end.
@@ -11,9 +13,17 @@ import io
 import os
 import sys
 import tempfile
-from typing import Any, List, Optional, Tuple
+import threading
+from collections import deque
+from typing import Any, Deque, Iterator, List, Optional, Tuple
 
 from sqlexec.runner.types import Lines
+
+MOST_WRITTEN = 1 << 20  # characters that are kept of one task, half of them from the start
+MOST_WRITTEN_TOGETHER = 1 << 26  # of all tasks of a chunk: what is left of it bounds the later ones
+LEAST_WRITTEN = 1 << 11  # of one task, whatever those before it wrote
+_BYTES_AT_A_TIME = 1 << 20  # bytes that are read at a time of what came through a descriptor
+_SMALL_PIECE = 1 << 12  # pieces are joined up to this
 
 
 class Recorder:
@@ -24,7 +34,9 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._lines = []  # type: Lines
+        self.lock = threading.RLock()  # a task may have threads
+        self._left = MOST_WRITTEN_TOGETHER
+        self._record = _Record(MOST_WRITTEN)
         self._descriptors = []  # type: List[_Descriptor]
         self._saved = (sys.stdout, sys.stderr)
 
@@ -41,27 +53,87 @@ class Recorder:
         for descriptor in self._descriptors:
             descriptor.restore()
 
-    def add(self, name: str, text: str) -> None:
-        """Append text to a stream's record."""
-        if text:
-            self._lines.append((name, text))
+    def add(self, descriptor: "_Descriptor", text: str = "") -> None:
+        """Record a text, after what came through the stream's descriptor before it."""
+        with self.lock:
+            if descriptor.has_more():
+                for part in descriptor.read():
+                    self._record.add(descriptor.name, part)
+            if text:
+                self._record.add(descriptor.name, text)
 
     def take(self) -> Lines:
         """What was written since the last call; neighbours of one stream are one piece."""
         _flush_c()
-        for descriptor in self._descriptors:
-            if descriptor.has_more():
-                self.add(descriptor.name, descriptor.read())
-        if not self._lines:
-            return []
-        lines, self._lines = self._lines, []
+        with self.lock:
+            for descriptor in self._descriptors:
+                self.add(descriptor)
+            lines = self._record.lines()
+            if lines:
+                self._left -= sum(len(text) for _, text in lines)
+                self._record = _Record(min(MOST_WRITTEN, max(LEAST_WRITTEN, self._left // 8)))
+        return lines
+
+
+class _Record:
+    """What one task wrote: all of it, or the first and the last `most` / 2 characters."""
+
+    def __init__(self, most: int) -> None:
+        self._half = most // 2
+        self._room = self._half  # left in the start
+        self._start = deque()  # type: Deque[Tuple[str, str]]
+        self._end = deque()  # type: Deque[Tuple[str, str]]
+        self._length = 0  # of the end
+        self._cut = 0
+        self._cut_lines = 0
+
+    def add(self, name: str, text: str) -> None:
+        """Append text to a stream's record."""
+        if self._room:
+            first, text = text[: self._room], text[self._room :]
+            self._room -= len(first)
+            _add_piece(self._start, name, first)
+        if text:
+            _add_piece(self._end, name, text)
+            self._length += len(text)
+            if self._length > 2 * self._half:
+                self._shorten()
+
+    def lines(self) -> Lines:
+        """All that is kept, with a note of what is not."""
+        self._shorten()
+        pieces = list(self._start)
+        if self._cut:
+            note = "\n[sqlexec: %s characters (%s lines) that the run wrote here were cut]\n"
+            pieces.append(
+                ("stderr", note % tuple(map("{:,}".format, (self._cut, self._cut_lines))))
+            )
+        pieces += self._end
         merged = []  # type: Lines
         start = 0
-        for end in range(1, len(lines) + 1):
-            if end == len(lines) or lines[end][0] != lines[start][0]:
-                merged.append((lines[start][0], "".join(text for _, text in lines[start:end])))
+        for end in range(1, len(pieces) + 1):
+            if end == len(pieces) or pieces[end][0] != pieces[start][0]:
+                merged.append((pieces[start][0], "".join(text for _, text in pieces[start:end])))
                 start = end
         return merged
+
+    def _shorten(self) -> None:
+        """Cut the front of the end."""
+        while self._length > self._half:
+            name, text = self._end.popleft()
+            excess = min(len(text), self._length - self._half)
+            self._length -= excess
+            self._cut += excess
+            self._cut_lines += text.count("\n", 0, excess)
+            if excess < len(text):
+                self._end.appendleft((name, text[excess:]))
+
+
+def _add_piece(pieces: Deque[Tuple[str, str]], name: str, text: str) -> None:
+    """Add a piece, to the last one where that is small and of the same stream."""
+    if pieces and pieces[-1][0] == name and len(pieces[-1][1]) < _SMALL_PIECE:
+        text = pieces.pop()[1] + text
+    pieces.append((name, text))
 
 
 class Stream(io.TextIOBase):
@@ -74,6 +146,7 @@ class Stream(io.TextIOBase):
         super().__init__()
         self._recorder = recorder
         self._descriptor = descriptor
+        self._process_id = os.getpid()
         self.name = "<%s>" % descriptor.name
         self.buffer = _Bytes(self)
 
@@ -81,9 +154,10 @@ class Stream(io.TextIOBase):
         """Record the text, after what came through the descriptor before it."""
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-        if self._descriptor.has_more():
-            self._recorder.add(self._descriptor.name, self._descriptor.read())
-        self._recorder.add(self._descriptor.name, text)
+        if os.getpid() == self._process_id:
+            self._recorder.add(self._descriptor, text)
+        else:  # a fork of the task's process: only what leaves it by the descriptor is seen
+            os.write(self._descriptor.number, text.encode("utf-8", "backslashreplace"))
         return len(text)
 
     def writable(self) -> bool:
@@ -142,19 +216,17 @@ class _Descriptor:
             return False
         return os.lseek(self.number, 0, os.SEEK_CUR) > self._position
 
-    def read(self) -> str:
-        """What was written through the descriptor since the last call."""
+    def read(self) -> Iterator[str]:
+        """What was written through the descriptor since the last call, in parts."""
         end = os.lseek(self.number, 0, os.SEEK_CUR)
-        os.lseek(self.number, self._position, os.SEEK_SET)
-        parts = []
         while self._position < end:
-            part = os.read(self._file.fileno(), min(end - self._position, 1 << 20))
+            count = min(end - self._position, _BYTES_AT_A_TIME)
+            part = _read_at(self._file.fileno(), self._position, count)
             if not part:
                 break
             self._position += len(part)
-            parts.append(part)
-        self._position = os.lseek(self.number, 0, os.SEEK_END)
-        return self._decode(b"".join(parts))
+            yield self._decode(part)
+        self._position = end
 
     def restore(self) -> None:
         """Give the descriptor back to what it was."""
@@ -163,6 +235,17 @@ class _Descriptor:
             os.close(self._original)
             self._original = None
             self._file.close()
+
+
+def _read_at(number: int, position: int, count: int) -> bytes:
+    """Bytes of a file, where it can be without moving the place at which others write to it."""
+    if hasattr(os, "pread"):
+        return os.pread(number, count, position)
+    end = os.lseek(number, 0, os.SEEK_CUR)
+    os.lseek(number, position, os.SEEK_SET)
+    part = os.read(number, count)
+    os.lseek(number, end, os.SEEK_SET)
+    return part
 
 
 def _c_library() -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import sys
 import traceback
 import warnings
 from collections.abc import Generator, Iterator
-from typing import IO, Any
+from typing import Any
 
 from sqlexec.public import public
+from sqlexec.rx.console import show_console
+from sqlexec.rx.progress import with_progress
 from sqlexec.rx.request import Request
 from sqlexec.tasks import Outcome
 
@@ -22,62 +23,66 @@ class CallbackFailedWarning(UserWarning):
     """The callback of rx_exec raised; the job went on."""
 
 
-def deliver(request: Request, *, raises: bool) -> Outcomes:
+def deliver(request: Request) -> Outcomes:
     """Carry a request out and yield its outcomes as they complete.
 
     The function is packed at once, the first run starts with the first `next`.  Closing the
     iterator cancels what still runs.
-
-    Parameters
-    ----------
-    request : Request
-    raises : bool
-        Whether the first exception of a run ends the job, and is raised here.
     """
-    return _deliver(request, request.context.carry_out(request.plan), raises)
+    outcomes = _deliver(request, request.context.carry_out(request.plan))
+    return with_progress(outcomes, request.plan.count) if request.progress else outcomes
 
 
-def _deliver(request: Request, carried_out: Iterator[Outcome], raises: bool) -> Outcomes:
-    callback_error: Exception | None = None
+def _deliver(request: Request, carried_out: Iterator[Outcome]) -> Outcomes:
+    callbacks = Callbacks()
+    callback, console = callbacks.kept(request.callback), callbacks.kept(request.console_output)
     warned: set[tuple[str, str, str, int]] = set()
     with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:
-            if request.console_output:
-                show_console(outcome)
+            show_console(outcome, console)
             for warning in outcome.warnings:
                 if warning not in warned:  # many runs may say the same
                     warned.add(warning)
                     warn_again(*warning)
-            if outcome.error is not None and raises:
-                raise outcome.error
-            if request.callback is not None:
-                try:
-                    request.callback(outcome.value if outcome.error is None else outcome.error)
-                except Exception as error:  # noqa: BLE001 - told at the end
-                    callback_error = callback_error or error
+            if callback is not None:
+                callback(outcome.value if outcome.error is None else outcome.error)
             yield outcome
-    if callback_error is not None:
-        _warn_of_callback(callback_error)
+    callbacks.warn(stacklevel=4)
+
+
+class Callbacks:
+    """The user's functions that are called meanwhile: one that raises does not stop the job."""
+
+    def __init__(self) -> None:
+        self._error: Exception | None = None  # the first
+
+    def kept(self, function: Any) -> Any:
+        """The function, kept from raising; what is no function as it is."""
+        if not callable(function):
+            return function
+
+        def call(*arguments: object) -> None:
+            try:
+                function(*arguments)
+            except Exception as error:  # noqa: BLE001 - told at the end
+                self._error = self._error or error
+
+        return call
+
+    def warn(self, stacklevel: int) -> None:
+        """Tell of the first exception, if there was one."""
+        if self._error is not None:
+            trace = "".join(traceback.format_exception(self._error))
+            warnings.warn(
+                f"The callback raised; the job went on without it mattering. First error:\n{trace}",
+                CallbackFailedWarning,
+                stacklevel=stacklevel + 1,
+            )
 
 
 def _closable(outcomes: Iterator[Outcome]) -> Any:
     """Contexts give generators, whose close() cancels; other iterators need none."""
     return outcomes if hasattr(outcomes, "close") else (each for each in outcomes)
-
-
-def show_console(outcome: Outcome) -> None:
-    """Print what a run wrote, each stream to our own."""
-    for stream, text in outcome.console:
-        target = sys.stderr if stream == "stderr" else sys.stdout
-        with _tqdm_aside(target):
-            target.write(text)
-            target.flush()
-
-
-def _tqdm_aside(target: IO[str]) -> contextlib.AbstractContextManager[None]:
-    """Take the progress bars of tqdm, if the user has any, off the terminal meanwhile."""
-    tqdm = getattr(sys.modules.get("tqdm"), "tqdm", None)
-    return tqdm.external_write_mode(file=target) if tqdm else contextlib.nullcontext()
 
 
 def warn_again(category: str, text: str, filename: str, line: int) -> None:
@@ -86,12 +91,3 @@ def warn_again(category: str, text: str, filename: str, line: int) -> None:
     if not (isinstance(kind, type) and issubclass(kind, Warning)):
         kind, text = UserWarning, f"{category}: {text}"
     warnings.warn_explicit(text, kind, filename, line)
-
-
-def _warn_of_callback(error: Exception) -> None:
-    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    warnings.warn(
-        f"The callback raised; the job went on without it mattering. First error:\n{trace}",
-        CallbackFailedWarning,
-        stacklevel=4,
-    )

@@ -52,7 +52,7 @@ def rx_exec_by(
     compute_context : RxComputeContext or str, optional
         By default the active one.
     **options
-        Of rx_exec: console_output, packages_to_load, local_state, seed, callback,
+        Of rx_exec: console_output, progress, packages_to_load, local_state, seed, callback,
         task_timeout_seconds.
 
     Returns

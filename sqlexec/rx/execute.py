@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlexec.contexts.base import RxComputeContext
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
 from sqlexec.report import Report
 from sqlexec.rx.delivery import deliver
@@ -37,12 +37,13 @@ def rx_exec(
     callback: Callable[[Any], object] | None = None,
     continue_on_failure: bool = True,
     *,
-    console_output: bool | None = None,
+    console_output: ConsoleOutput = None,
     auto_cleanup: bool | None = None,
     packages_to_load: Sequence[str] | str | None = None,
     seed: int | None = None,
     task_timeout_seconds: float | None = None,
     report: bool = False,
+    progress: bool = False,
     **kwargs: Any,
 ) -> Any:
     """Run a function once for each set of arguments, in parallel where the context can.
@@ -70,8 +71,14 @@ def rx_exec(
         True: an exception in one of several runs takes that run's place in the list, and a
         `RunFailedWarning` tells.  False: the first exception cancels the rest and is raised.
         The exception of a single run is raised in both cases.
-    console_output : bool, optional
-        Print what the function wrote; None for the context's setting.
+    console_output : bool, "prefix", "log" or callable, optional
+        What becomes of what the function wrote, when the call that ran it ends: True prints it,
+        each stream to our own; "prefix" prints each line after the run's index, `[3] `; "log"
+        gives each line to the logger `sqlexec.console`, stdout's as INFO and stderr's as WARNING,
+        with the index as the record's `task`; a function is called with the index, "stdout" or
+        "stderr", and a text of one or more lines.  None for the context's setting, False drops
+        it.  Of very long output the middle is cut, and a line there says how much.  (RxLocalSeq
+        prints at once, unless it is asked for more than True.)
     auto_cleanup : bool, optional
         As in the context: only jobs that outlive their call leave something to clean up.
     packages_to_load : list of str, optional
@@ -84,6 +91,9 @@ def rx_exec(
         context's setting.
     report : bool, default False
         Give a `Report` beside the results: who ran what when.
+    progress : bool, default False
+        Show on stderr how many runs are done: as a bar in terminals and notebooks where tqdm is
+        installed, else as a line every few seconds.
     **kwargs
         The function's arguments, instead of `args`.  A list makes a run of each element, all
         else is the same in each run; a list that is one value is wrapped once more.  Arguments
@@ -130,6 +140,7 @@ def rx_exec(
         callback,
         continue_on_failure,
         console_output=console_output,
+        progress=progress,
         packages_to_load=packages_to_load,
         seed=seed,
         task_timeout_seconds=task_timeout_seconds,
@@ -139,12 +150,14 @@ def rx_exec(
     failed: list[Outcome] = []
     raises = request.plan.stop_on_error or request.plan.count == 1
     told = Report() if report else None
-    delivered = deliver(request, raises=raises)
+    delivered = deliver(request)
     if told is not None:
         delivered = told.watch(delivered)
     with _partial_results(results), contextlib.closing(delivered) as outcomes:
         for outcome in outcomes:
             if outcome.error is not None:
+                if raises:
+                    raise outcome.error
                 failed.append(outcome)
             results[outcome.index] = outcome.value if outcome.error is None else outcome.error
     if failed:

@@ -24,7 +24,8 @@ from sqlexec.errors import ConfigurationError, SqlExecError
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.runner.calls import call_with
-from sqlexec.rx.delivery import show_console, warn_again
+from sqlexec.rx.console import show_console
+from sqlexec.rx.delivery import Callbacks, warn_again
 from sqlexec.scheduler import POLL_SECONDS, Handle
 from sqlexec.tasks import Outcome, Task
 
@@ -168,6 +169,8 @@ class _Work:
 
     def __init__(self, context: RxInSqlServer | RxLocalParallel) -> None:
         self._context = context
+        self._callbacks = Callbacks()
+        self._console = self._callbacks.kept(context.console_output)
         self._handle = Handle()
         self._indexes = itertools.count()
         self._changed = threading.Condition()
@@ -225,6 +228,7 @@ class _Work:
                 self._settle(outcome)
         except BaseException as error:  # noqa: BLE001 - the futures tell it
             self._break(error)
+        self._callbacks.warn(stacklevel=1)
 
     def _deal(self) -> Iterator[Task | None]:
         """What is in the inbox, in shares: None where a worker should take no more for now."""
@@ -243,8 +247,7 @@ class _Work:
 
     def _settle(self, outcome: Outcome) -> None:
         future = self._futures.pop(outcome.index)
-        if self._context.console_output:
-            show_console(outcome)
+        show_console(outcome, self._console)
         error = outcome.error
         try:
             for warning in outcome.warnings:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlexec.contexts.base import RxComputeContext
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
 from sqlexec.rx.delivery import Outcomes, deliver
 from sqlexec.rx.request import make_request
@@ -25,7 +25,8 @@ def rx_exec_iter(
     continue_on_failure: bool = True,
     *,
     ordered: bool = False,
-    console_output: bool | None = None,
+    console_output: ConsoleOutput = None,
+    progress: bool = False,
     packages_to_load: Sequence[str] | str | None = None,
     seed: int | None = None,
     task_timeout_seconds: float | None = None,
@@ -77,18 +78,29 @@ def rx_exec_iter(
         callback,
         continue_on_failure,
         console_output=console_output,
+        progress=progress,
         packages_to_load=packages_to_load,
         seed=seed,
         task_timeout_seconds=task_timeout_seconds,
         kwargs=kwargs,
     )
-    return _pairs(deliver(request, raises=request.plan.stop_on_error), ordered)
+    return _pairs(deliver(request), ordered, request.plan.stop_on_error)
 
 
-def _pairs(outcomes: Outcomes, ordered: bool) -> Generator[tuple[int, Any], None, None]:
+def _pairs(
+    outcomes: Outcomes, ordered: bool, raises: bool
+) -> Generator[tuple[int, Any], None, None]:
     with contextlib.closing(outcomes):
-        for outcome in _in_order(outcomes) if ordered else outcomes:
+        told = _raised(outcomes) if raises else outcomes
+        for outcome in _in_order(told) if ordered else told:
             yield outcome.index, outcome.value if outcome.error is None else outcome.error
+
+
+def _raised(outcomes: Outcomes) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+        yield outcome
 
 
 def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlexec.contexts.active import resolve
-from sqlexec.contexts.base import RxComputeContext
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext, check_console_output
 from sqlexec.errors import ConfigurationError
 from sqlexec.plan import Plan, make_plan
 
@@ -19,7 +19,8 @@ class Request:
     plan: Plan
     context: RxComputeContext
     callback: Callable[[Any], object] | None
-    console_output: bool
+    console_output: ConsoleOutput
+    progress: bool
 
 
 def make_request(
@@ -32,7 +33,8 @@ def make_request(
     callback: Callable[[Any], object] | None,
     continue_on_failure: bool,
     *,
-    console_output: bool | None,
+    console_output: ConsoleOutput,
+    progress: bool,
     packages_to_load: Sequence[str] | str | None,
     seed: int | None,
     task_timeout_seconds: float | None,
@@ -54,7 +56,8 @@ def make_request(
     if callback is not None and not callable(callback):
         raise ConfigurationError(f"callback must be callable, not {type(callback).__name__}")
     if console_output is None:
-        console_output = bool(getattr(context, "console_output", None))
+        console_output = getattr(context, "console_output", None)
+    check_console_output(console_output)
     if packages_to_load is None:
         packages_to_load = getattr(context, "packages_to_load", None)
     if task_timeout_seconds is None:
@@ -70,8 +73,9 @@ def make_request(
         seed=seed,
         stop_on_error=not continue_on_failure,
         task_timeout=task_timeout_seconds,
+        keep_console=bool(console_output) and console_output is not True,
     )
-    return Request(plan, context, callback, console_output)
+    return Request(plan, context, callback, console_output, bool(progress))
 
 
 def _by_rc1_positions(

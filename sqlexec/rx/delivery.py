@@ -23,17 +23,23 @@ class CallbackFailedWarning(UserWarning):
     """The callback of rx_exec raised; the job went on."""
 
 
-def deliver(request: Request) -> Outcomes:
+def deliver(request: Request, *, raises: bool) -> Outcomes:
     """Carry a request out and yield its outcomes as they complete.
 
     The function is packed at once, the first run starts with the first `next`.  Closing the
     iterator cancels what still runs.
+
+    Parameters
+    ----------
+    request : Request
+    raises : bool
+        Whether the first exception of a run ends the job, and is raised here.
     """
-    outcomes = _deliver(request, request.context.carry_out(request.plan))
+    outcomes = _deliver(request, request.context.carry_out(request.plan), raises)
     return with_progress(outcomes, request.plan.count) if request.progress else outcomes
 
 
-def _deliver(request: Request, carried_out: Iterator[Outcome]) -> Outcomes:
+def _deliver(request: Request, carried_out: Iterator[Outcome], raises: bool) -> Outcomes:
     callbacks = Callbacks()
     callback, console = callbacks.kept(request.callback), callbacks.kept(request.console_output)
     warned: set[tuple[str, str, str, int]] = set()
@@ -44,6 +50,8 @@ def _deliver(request: Request, carried_out: Iterator[Outcome]) -> Outcomes:
                 if warning not in warned:  # many runs may say the same
                     warned.add(warning)
                     warn_again(*warning)
+            if outcome.error is not None and raises:
+                raise outcome.error
             if callback is not None:
                 callback(outcome.value if outcome.error is None else outcome.error)
             yield outcome

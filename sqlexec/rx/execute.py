@@ -78,7 +78,7 @@ def rx_exec(
         with the index as the record's `task`; a function is called with the index, "stdout" or
         "stderr", and a text of one or more lines.  None for the context's setting, False drops
         it.  Of very long output the middle is cut, and a line there says how much.  (RxLocalSeq
-        prints at once, unless it is asked for more than True.)
+        prints at once, unless it is asked for more than True, or for progress.)
     auto_cleanup : bool, optional
         As in the context: only jobs that outlive their call leave something to clean up.
     packages_to_load : list of str, optional
@@ -150,14 +150,12 @@ def rx_exec(
     failed: list[Outcome] = []
     raises = request.plan.stop_on_error or request.plan.count == 1
     told = Report() if report else None
-    delivered = deliver(request)
+    delivered = deliver(request, raises=raises)
     if told is not None:
         delivered = told.watch(delivered)
     with _partial_results(results), contextlib.closing(delivered) as outcomes:
         for outcome in outcomes:
             if outcome.error is not None:
-                if raises:
-                    raise outcome.error
                 failed.append(outcome)
             results[outcome.index] = outcome.value if outcome.error is None else outcome.error
     if failed:

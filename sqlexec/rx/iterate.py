@@ -84,23 +84,13 @@ def rx_exec_iter(
         task_timeout_seconds=task_timeout_seconds,
         kwargs=kwargs,
     )
-    return _pairs(deliver(request), ordered, request.plan.stop_on_error)
+    return _pairs(deliver(request, raises=request.plan.stop_on_error), ordered)
 
 
-def _pairs(
-    outcomes: Outcomes, ordered: bool, raises: bool
-) -> Generator[tuple[int, Any], None, None]:
+def _pairs(outcomes: Outcomes, ordered: bool) -> Generator[tuple[int, Any], None, None]:
     with contextlib.closing(outcomes):
-        told = _raised(outcomes) if raises else outcomes
-        for outcome in _in_order(told) if ordered else told:
+        for outcome in _in_order(outcomes) if ordered else outcomes:
             yield outcome.index, outcome.value if outcome.error is None else outcome.error
-
-
-def _raised(outcomes: Outcomes) -> Iterator[Outcome]:
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
-        yield outcome
 
 
 def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -73,7 +73,7 @@ def make_request(
         seed=seed,
         stop_on_error=not continue_on_failure,
         task_timeout=task_timeout_seconds,
-        keep_console=bool(console_output) and console_output is not True,
+        keep_console=bool(console_output) and (progress or console_output is not True),
     )
     return Request(plan, context, callback, console_output, bool(progress))
 

@@ -337,6 +337,40 @@ def test_what_child_processes_write(elsewhere, capsys):
     assert sorted(out.splitlines()) == ["from a child 1", "from a child 2"]
 
 
+def test_console_output_with_prefixes_to_a_function_and_to_the_log(context, capsys, caplog):
+    rx_exec(talk, x=[1, 2], compute_context=context, console_output="prefix")
+    out, err = capsys.readouterr()
+    assert sorted(out.splitlines()) == ["[0] out 1", "[1] out 2"]
+    assert sorted(err.splitlines()) == ["[0] err 1", "[1] err 2"]
+
+    told = []
+    rx_exec(talk, x=1, compute_context=context, console_output=lambda *each: told.append(each))
+    assert told == [(0, "stdout", "out 1\n"), (0, "stderr", "err 1\n")]
+
+    with caplog.at_level("INFO", "sqlexec.console"):
+        rx_exec(talk, x=[3], compute_context=context, console_output="log")
+    found = [(each.levelname, each.getMessage(), each.task) for each in caplog.records]
+    assert found == [("INFO", "out 3", 0), ("WARNING", "err 3", 0)]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_console_output_of_100_mb(context):
+    def write():
+        for number in range(100):
+            print(f"{number:03}" + "x" * 999_996)  # a million characters
+        raise LookupError("at last")
+
+    told = []
+    with pytest.raises(LookupError, match="at last"):
+        rx_exec(write, compute_context=context, console_output=lambda *each: told.append(each))
+    (_, _, start), (_, note, cut), (_, _, end) = told
+    assert note == "stderr"
+    assert f"{100_000_000 - (1 << 20):,} characters (99 lines)" in cut
+    assert start.startswith("000x")
+    assert end.endswith("x\n")
+    assert len(start) + len(end) == 1 << 20
+
+
 def test_no_console_output_unless_asked(elsewhere, capfd):
     rx_exec(talk, x=1, compute_context=elsewhere)
     assert capfd.readouterr() == ("", "")

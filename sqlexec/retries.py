@@ -97,7 +97,11 @@ def _after_death(chunk: Chunk, error: ProcessDied, max_attempts: int) -> Verdict
         blamed = _timed_out(console) if stuck and len(chunk) == 1 else None
         return Verdict(
             outcomes=[
-                Outcome(task.index, error=blamed or _crashed(chunk, task.index, error, console))
+                Outcome(
+                    task.index,
+                    error=blamed or _crashed(chunk, task.index, error, console),
+                    console=error.console if len(chunk) == 1 else (),
+                )
                 for task in chunk
             ]
         )

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from sqlexec.chunks import Chunk, ChunkSizer, Source
 from sqlexec.errors import ExecutionTimeout, LimitReached, OperationCancelled
+from sqlexec.log import logger
 from sqlexec.retries import Verdict, judge
 from sqlexec.tasks import Outcome, Task
 
@@ -339,10 +340,13 @@ class _Crew:
                 return False
             crowded = isinstance(error, LimitReached) and self._staying > 1
             self._staying -= crowded
+        if crowded:
+            logger.warning("The server takes no more calls at once: one worker ends. %s", error)
         if chunk.interrupted or crowded:  # no fault of the others
             verdict = Verdict([chunk.again(chunk.error, failures=chunk.failures)])
         else:
             verdict = judge(chunk, error, self._max_attempts)
+            _log(chunk, error, verdict)
         for outcome in verdict.outcomes:
             outcome.call = chunk.call
         if verdict.outcomes:
@@ -353,6 +357,22 @@ class _Crew:
             self._again.extend(verdict.again)
             self._changed.notify_all()
         return not crowded
+
+
+def _log(chunk: Chunk, error: Exception, verdict: Verdict) -> None:
+    then = f"again in {verdict.wait:.1f} s" if verdict.again else "not again"
+    if len(verdict.again) > 1:
+        then = "again in halves"
+    logger.warning(
+        "Call %d (runs %d to %d, attempt %d) failed, %s: %s: %s",
+        chunk.call.number,
+        chunk[0].index,
+        chunk[-1].index,
+        chunk.call.attempt,
+        then,
+        type(error).__name__,
+        error,
+    )
 
 
 def _span(outcomes: Sequence[Outcome]) -> float:

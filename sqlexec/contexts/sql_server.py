@@ -26,6 +26,7 @@ from sqlexec.contexts.base import (
 from sqlexec.contexts.job import Job
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, ConnectionLost, ResultCut, ServerError
+from sqlexec.log import logger
 from sqlexec.payload import PROTOCOL, SendOtherwise
 from sqlexec.plan import Plan, check_task_timeout
 from sqlexec.public import public
@@ -192,6 +193,7 @@ class _Worker:
         try:
             return self._run(chunk, runtimes.known(connection))
         except SendOtherwise as answer:
+            logger.info("Call %d is sent otherwise: %s", chunk.call.number, answer)
             runtimes.remember(connection, answer.runtime)
             return self._run(chunk, answer.runtime)
         except ConnectionLost:

@@ -67,6 +67,21 @@ def test_the_end_of_a_process_is_told(cc):
         )
 
 
+def test_what_a_killer_wrote_is_shown_and_its_retries_are_logged(cc, capsys, caplog):
+    def kills():
+        print("before the end", flush=True)
+        os._exit(3)
+
+    with pytest.raises(TaskCrashed), caplog.at_level("INFO", "sqlexec"):
+        rx_exec(kills, compute_context=cc.replace(max_attempts=2), console_output="prefix")
+    assert "[0] before the end\n" in capsys.readouterr().out
+    logged = [each.getMessage() for each in caplog.records if each.name == "sqlexec"]
+    assert logged[0].startswith(
+        "Call 1 (runs 0 to 0, attempt 1) failed, again in 0.0 s: ProcessDied"
+    )
+    assert logged[1].startswith("Call 2 (runs 0 to 0, attempt 2) failed, not again: ProcessDied")
+
+
 def test_a_crash_in_c_tells_where(cc):
     def crash():
         ctypes.string_at(0)

@@ -195,7 +195,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = 'bf86284261b1f4184a38992599f66e08cc10a38854bcd6e506b4721926774dc0';
+    SET @source_sha256 = '2d34796721a399c6b87aab4cefa6378ad7d1738de9efe19cc244ca8c0eeb50a5';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -3189,9 +3189,23 @@ def sqlexec_runner():
         return found
 
 
+    import os
+
     def call_with(function, args, kwargs):
         """Call a function."""
         return function(*args, **kwargs)
+
+    def call_beside(function, workers):
+        """Call a function that leaves as many cores to each of the other workers.
+
+        Threads of BLAS and OpenMP that are more than the cores wait for each other.
+        """
+        try:
+            import threadpoolctl
+        except ImportError:
+            return function()
+        with threadpoolctl.threadpool_limits(max(1, (os.cpu_count() or 1) // workers)):
+            return function()
 
 
     import importlib.machinery
@@ -3718,7 +3732,7 @@ def sqlexec_runner():
             inner = value
 
         types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
-    def _revoscalepy(entry, scope={"__name__": __name__, "call_with": call_with}):
+    def _revoscalepy(entry, scope={"__name__": __name__, "call_beside": call_beside, "call_with": call_with}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _revoscalepy_text
@@ -4134,7 +4148,7 @@ def sqlexec_runner():
 
     def client_names():
         """What to take for names of the client''s sqlexec that a pickled function refers to."""
-        return dict(_ALIASES, call_with=call_with, process_rows=process_rows)
+        return dict(_ALIASES, call_beside=call_beside, call_with=call_with, process_rows=process_rows)
 
     def _frame_of(data):
         if isinstance(data, RxSqlServerData):

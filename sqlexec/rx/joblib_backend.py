@@ -13,6 +13,7 @@ from joblib.parallel import AutoBatchingMixin, ParallelBackendBase, SequentialBa
 
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.errors import ConfigurationError
+from sqlexec.runner.calls import call_beside
 from sqlexec.rx.executor import SqlServerExecutor, executor_context
 
 LOOKAHEAD = 16  # calls a worker that joblib hands over early, so that they can share a script
@@ -38,6 +39,7 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         super().__init__(**options)
         self._context = executor_context(compute_context)
         self._executor: SqlServerExecutor | None = None
+        self._workers = 1
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """How many calls run at a time."""
@@ -48,14 +50,14 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
         """Get ready for one joblib.Parallel; gives how many calls to hand over at a time."""
         self.parallel = parallel
-        workers = self.effective_n_jobs(n_jobs)
-        self._executor = SqlServerExecutor(self._context.replace(num_tasks=workers))
-        return workers * LOOKAHEAD
+        self._workers = self.effective_n_jobs(n_jobs)
+        self._executor = SqlServerExecutor(self._context.replace(num_tasks=self._workers))
+        return self._workers * LOOKAHEAD
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
         """Let a batch run."""
         assert self._executor is not None, "joblib calls configure first"
-        future = self._executor.submit(func)
+        future = self._executor.submit(call_beside, func, self._workers)
         if callback is not None:
             future.add_done_callback(callback)
         return future

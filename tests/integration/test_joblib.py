@@ -51,6 +51,19 @@ def test_exceptions(context):
         assert parallel(abs, [-1, -2]) == [1, 2]
 
 
+def threads_of_blas(_):
+    import numpy  # noqa: F401 - brings a BLAS
+    import threadpoolctl
+
+    return max(each["num_threads"] for each in threadpoolctl.threadpool_info())
+
+
+def test_workers_share_the_cores(context):
+    cores = os.cpu_count()
+    with joblib.parallel_config(backend="sqlexec", compute_context=context, n_jobs=cores):
+        assert parallel(threads_of_blas, range(3)) == [1] * 3
+
+
 def test_grid_search_runs_in_the_server(context):
     random = numpy.random.default_rng(1)
     x = random.normal(size=(2000, 20))

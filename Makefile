@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test matrix lint bench install-sql clean system
+.PHONY: help setup demo test matrix lint bench install-sql dist clean system
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -26,18 +26,25 @@ test: $(VENV)/dev.stamp  ## pytest, in parallel, in random order
 matrix: $(VENV)/dev.stamp  ## every Python as client with every Python as server
 	@$(BIN)/python -m pytest tests/integration/test_matrix.py --matrix $(ARGS)
 
-lint: $(VENV)/dev.stamp  ## style, types, install.sql up to date, T-SQL by Microsoft's parser
+lint: $(VENV)/dev.stamp  ## style, types, T-SQL by Microsoft's parser, shell, Dockerfiles, workflow
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/python -m sqlexec.bundle --check
 	@$(BIN)/python -m tests.bundle.conventions
+	@$(BIN)/shellcheck docker/*.sh tools/*.sh .ci/run
+	@$(BIN)/hadolint docker/Dockerfile.*
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/docker-compose.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 bench: $(VENV)/dev.stamp  ## speed and memory, as ratios to what others need for the same
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 install-sql: $(VENV)/dev.stamp  ## write sql/install.sql anew
 	@$(BIN)/python -m sqlexec.bundle
+
+dist: $(VENV)/dev.stamp  ## sdist and wheel in dist/
+	@$(BIN)/python -m hatchling build
 
 clean:  ## remove .venv and all caches
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

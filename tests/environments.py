@@ -46,7 +46,11 @@ ENVIRONMENTS = {  # name -> minor version of Python, what to install
 
 def environment(name: str) -> Path:
     """The interpreter of that name, made where needed; skips the test where it cannot be."""
-    minor, requirements = ENVIRONMENTS[name]
+    return with_packages(*ENVIRONMENTS[name])
+
+
+def with_packages(minor: str, requirements: list[str]) -> Path:
+    """An interpreter of that version with these packages; nobody installs more into it."""
     base = interpreter(minor)
     if base is None:
         pytest.skip(f"no Python {minor} on this machine")

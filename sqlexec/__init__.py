@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _NAMES = {
+    "CallbackFailedWarning": "sqlexec.rx.delivery",
     "ExecutorBroken": "sqlexec.rx.executor",
+    "JobInterruptedWarning": "sqlexec.contexts.client_workers",
     "NotConvergedWarning": "sqlexec.rx.pema",
     "PemaBase": "sqlexec.runner.pema",
-    "CallbackFailedWarning": "sqlexec.rx.delivery",
     "Report": "sqlexec.report",
-    "RunFailedWarning": "sqlexec.rx.execute",
+    "RunFailedWarning": "sqlexec.rx.collect",
     "Runtime": "sqlexec.server.runtime",
     "RxComputeContext": "sqlexec.contexts.base",
     "RxElemArg": "sqlexec.plan",
@@ -29,11 +30,15 @@ _NAMES = {
     "RxLocalSeq": "sqlexec.contexts.local",
     "RxMatchCall": "sqlexec.rx.distribute",
     "RxRemoteComputeContext": "sqlexec.contexts.base",
+    "RxRemoteJob": "sqlexec.rx.job",
+    "RxRemoteJobStatus": "sqlexec.rx.job",
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
     "pema_compute": "sqlexec.rx.pema",
     "register_joblib": "sqlexec.rx.joblib",
     "runtime": "sqlexec.server.runtime",
+    "rx_cancel_job": "sqlexec.rx.jobs",
+    "rx_cleanup_jobs": "sqlexec.rx.jobs",
     "rx_data_step": "sqlexec.data.step",
     "rx_distribute_job": "sqlexec.rx.distribute",
     "rx_exec": "sqlexec.rx.execute",
@@ -41,6 +46,11 @@ _NAMES = {
     "rx_exec_iter": "sqlexec.rx.iterate",
     "rx_get_compute_context": "sqlexec.contexts.active",
     "rx_get_info": "sqlexec.data.step",
+    "rx_get_job_info": "sqlexec.rx.jobs",
+    "rx_get_job_output": "sqlexec.rx.jobs",
+    "rx_get_job_results": "sqlexec.rx.jobs",
+    "rx_get_job_status": "sqlexec.rx.jobs",
+    "rx_get_jobs": "sqlexec.rx.jobs",
     "rx_get_partitions": "sqlexec.rx.exec_by",
     "rx_get_var_info": "sqlexec.data.step",
     "rx_get_var_names": "sqlexec.data.step",
@@ -48,11 +58,13 @@ _NAMES = {
     "rx_is_distributed_context": "sqlexec.rx.distribute",
     "rx_match_call": "sqlexec.rx.distribute",
     "rx_set_compute_context": "sqlexec.contexts.active",
+    "rx_wait_for_job": "sqlexec.rx.jobs",
 }
 
 if TYPE_CHECKING:
     from sqlexec.contexts.active import rx_get_compute_context, rx_set_compute_context
     from sqlexec.contexts.base import RxComputeContext, RxRemoteComputeContext
+    from sqlexec.contexts.client_workers import JobInterruptedWarning
     from sqlexec.contexts.dopar import RxForeachDoPar
     from sqlexec.contexts.local import RxLocalSeq
     from sqlexec.contexts.local_parallel import RxLocalParallel
@@ -68,6 +80,7 @@ if TYPE_CHECKING:
     from sqlexec.plan import RxElemArg
     from sqlexec.report import Report
     from sqlexec.runner.pema import PemaBase
+    from sqlexec.rx.collect import RunFailedWarning
     from sqlexec.rx.delivery import CallbackFailedWarning
     from sqlexec.rx.distribute import (
         RxMatchCall,
@@ -77,16 +90,28 @@ if TYPE_CHECKING:
     )
     from sqlexec.rx.exec_by import rx_exec_by, rx_get_partitions
     from sqlexec.rx.exec_by_results import RxExecByResults
-    from sqlexec.rx.execute import RunFailedWarning, rx_exec
+    from sqlexec.rx.execute import rx_exec
     from sqlexec.rx.executor import ExecutorBroken, SqlServerExecutor
     from sqlexec.rx.iterate import rx_exec_iter
+    from sqlexec.rx.job import RxRemoteJob, RxRemoteJobStatus
     from sqlexec.rx.joblib import register_joblib
+    from sqlexec.rx.jobs import (
+        rx_cancel_job,
+        rx_cleanup_jobs,
+        rx_get_job_info,
+        rx_get_job_output,
+        rx_get_job_results,
+        rx_get_job_status,
+        rx_get_jobs,
+        rx_wait_for_job,
+    )
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
     from sqlexec.server.runtime import Runtime, runtime
 
 __all__ = [
     "CallbackFailedWarning",
     "ExecutorBroken",
+    "JobInterruptedWarning",
     "NotConvergedWarning",
     "PemaBase",
     "Report",
@@ -101,11 +126,15 @@ __all__ = [
     "RxLocalSeq",
     "RxMatchCall",
     "RxRemoteComputeContext",
+    "RxRemoteJob",
+    "RxRemoteJobStatus",
     "RxSqlServerData",
     "SqlServerExecutor",
     "pema_compute",
     "register_joblib",
     "runtime",
+    "rx_cancel_job",
+    "rx_cleanup_jobs",
     "rx_data_step",
     "rx_distribute_job",
     "rx_exec",
@@ -113,6 +142,11 @@ __all__ = [
     "rx_exec_iter",
     "rx_get_compute_context",
     "rx_get_info",
+    "rx_get_job_info",
+    "rx_get_job_output",
+    "rx_get_job_results",
+    "rx_get_job_status",
+    "rx_get_jobs",
     "rx_get_partitions",
     "rx_get_var_info",
     "rx_get_var_names",
@@ -120,6 +154,7 @@ __all__ = [
     "rx_is_distributed_context",
     "rx_match_call",
     "rx_set_compute_context",
+    "rx_wait_for_job",
 ]
 
 

@@ -190,6 +190,30 @@ class ProcessDied(ServerError):
     exit_status: str = "unknown"
 
 
+# --- jobs that outlive their call ------------------------------------------------------------
+
+
+class JobNotFound(ServerError):
+    """The server has no such job of this login: never submitted, or removed since."""
+
+
+class AgentUnavailable(ServerError):
+    """SQL Server Agent cannot work for a detached job; the message names the ways out."""
+
+
+class JobNotFinished(SqlExecError):
+    """The job has no results yet, or not within the time that the caller would wait."""
+
+
+class JobFailed(SqlExecError):
+    """The job ended without results of all runs; `partial_results` has those that there are.
+
+    `number` is the server's own: 51730 interrupted, 51731 stopped at the first exception, ...
+    """
+
+    number: int = 0
+
+
 # --- what came back ----------------------------------------------------------------------
 
 

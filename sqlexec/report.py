@@ -84,9 +84,9 @@ class Report:
     [0, 1]
     """
 
-    def __init__(self) -> None:
-        self._begin = time.time()
-        self._end = 0.0
+    def __init__(self, span: tuple[float, float] | None = None) -> None:
+        self._span = span  # of a job that is over; else from now until the last outcome
+        self._begin, self._end = span or (time.time(), 0.0)
         self._rows: list[tuple[int, Call | None, int, float, float, str]] = []
         self._work: dict[Call | int, _Work] = {}  # by call, or by process where there was none
 
@@ -110,7 +110,8 @@ class Report:
         finally:
             if hasattr(outcomes, "close"):
                 outcomes.close()  # a generator's, which cancels
-            self._end = time.time()
+            if self._span is None:
+                self._end = time.time()
 
     def to_frame(self) -> pandas.DataFrame:
         """A row a run, in the order of the arguments.

@@ -85,14 +85,24 @@ class Job:
         suspect: bool = False,
     ) -> bytes:
         """The payload of a chunk, without the data source; see `Packer.chunk`."""
-        if self._input_argument is not None and self._shared_source is None:
-            tasks = [self._without_source(task) for task in tasks]
-        return self.packer.chunk(tasks, runtime, way_out, suspect=suspect)
+        return self.packer.chunk(self._sent(tasks), runtime, way_out, suspect=suspect)
+
+    def pack_all(
+        self, chunks: Sequence[Sequence[Task]], runtime: Mapping[str, Any], way_out: str
+    ) -> tuple[bytes, list[bytes]]:
+        """What all chunks share, and the payload of each; see `Packer.job`."""
+        return self.packer.job([self._sent(tasks) for tasks in chunks], runtime, way_out)
 
     def unpack(self, result: bytes | memoryview, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""
         indexes = [task.index for task in tasks]
         return unpack(result, self.packer.key, self.packer.original, indexes)
+
+    def _sent(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """The tasks without their data sources, whose queries travel beside the payload."""
+        if self._input_argument is None or self._shared_source is not None:
+            return tasks
+        return [self._without_source(task) for task in tasks]
 
     def _own_source(self, task: Task) -> RxSqlServerData:
         source = task.arguments.get(str(self._input_argument))

@@ -64,14 +64,16 @@ class RxInSqlServer(RxRemoteComputeContext):
     num_tasks : int, default 1
         The most processes at a time, each over a connection of its own; 0 lets sqlexec choose.
     auto_cleanup : bool, default True
-        Whether results of a job that outlives its call are removed once they are fetched.
+        Whether a job that outlives its call is removed once its results are fetched.  False
+        makes such a job of a waiting rx_exec, too, so that the server keeps its results and
+        output until `rx_cleanup_jobs`.
     console_output : bool, "prefix", "log" or callable, optional
         Print what the function printed, when the call that ran it ends.  Default: no.
         For the other ways to show it see rx_exec.
     execution_timeout_seconds : int, optional
         For a whole job; None or 0 for no limit.
     wait : bool, default True
-        Whether rx_exec waits for the job.
+        Whether rx_exec waits for the job; False: it gives an `RxRemoteJob` at once.
     packages_to_load : list of str, optional
         Modules to import in the server before each job.
     task_timeout_seconds : float, optional
@@ -80,6 +82,10 @@ class RxInSqlServer(RxRemoteComputeContext):
         How often a run is tried where its call failed for no fault of its own: the server could
         not start a process, the connection was lost, the process died.  A run may so be run
         twice, in part or whole; 1 for never.  Exceptions of the function are no such failures.
+    detached : bool, optional
+        Who works for a job that outlives its call.  True: SQL Server Agent, so that the job
+        goes on without this process.  False: threads of this process; the job is interrupted
+        when it ends, and can be resumed.  Default: Agent where rx_exec does not wait.
 
     Example
     -------
@@ -98,6 +104,7 @@ class RxInSqlServer(RxRemoteComputeContext):
     packages_to_load: Sequence[str] | str | None = None
     task_timeout_seconds: float | None = None
     max_attempts: int = scheduler.MAX_ATTEMPTS
+    detached: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.connection_string:
@@ -140,11 +147,11 @@ class RxInSqlServer(RxRemoteComputeContext):
         """
         if not self.wait:
             raise ConfigurationError(
-                "wait=False: this version of sqlexec has no jobs that outlive the call. Use "
-                "wait=True, in a thread (concurrent.futures.ThreadPoolExecutor) if need be."
+                "wait=False is for rx_exec alone, which then gives a job; use wait=True here, in "
+                "a thread (concurrent.futures.ThreadPoolExecutor) if need be."
             )
         connection = Connection.of(self.connection_string)
-        job = _ServerJob(plan, connection)
+        job = ServerJob(plan, connection)
         return scheduler.run(
             job.tasks,
             lambda: _Worker(job),
@@ -158,7 +165,7 @@ class RxInSqlServer(RxRemoteComputeContext):
         )
 
 
-class _ServerJob(Job):
+class ServerJob(Job):
     """A job for workers over sessions with one server."""
 
     def __init__(self, plan: Plan, connection: Connection) -> None:
@@ -183,7 +190,7 @@ class _ServerJob(Job):
 class _Worker:
     """Runs chunks of a job over one session."""
 
-    def __init__(self, job: _ServerJob) -> None:
+    def __init__(self, job: ServerJob) -> None:
         self._job = job
         self._session = POOL.take(job.connection)
 

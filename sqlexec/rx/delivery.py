@@ -6,9 +6,10 @@ import builtins
 import contextlib
 import traceback
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+from sqlexec.contexts.base import ConsoleOutput
 from sqlexec.public import public
 from sqlexec.rx.console import show_console
 from sqlexec.rx.progress import with_progress
@@ -35,13 +36,25 @@ def deliver(request: Request, *, raises: bool) -> Outcomes:
     raises : bool
         Whether the first exception of a run ends the job, and is raised here.
     """
-    outcomes = _deliver(request, request.context.carry_out(request.plan), raises)
+    outcomes = deliver_outcomes(
+        request.context.carry_out(request.plan),
+        request.callback,
+        request.console_output,
+        raises=raises,
+    )
     return with_progress(outcomes, request.plan.count) if request.progress else outcomes
 
 
-def _deliver(request: Request, carried_out: Iterator[Outcome], raises: bool) -> Outcomes:
+def deliver_outcomes(
+    carried_out: Iterator[Outcome],
+    callback: Callable[[Any], object] | None,
+    console_output: ConsoleOutput,
+    *,
+    raises: bool,
+) -> Outcomes:
+    """Pass outcomes on, and do here what is to be done with each; see `deliver`."""
     callbacks = Callbacks()
-    callback, console = callbacks.kept(request.callback), callbacks.kept(request.console_output)
+    callback, console = callbacks.kept(callback), callbacks.kept(console_output)
     warned: set[tuple[str, str, str, int]] = set()
     with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:

@@ -7,23 +7,17 @@ arguments -> request -> context.carry_out -> outcomes, as completed
 
 from __future__ import annotations
 
-import contextlib
-import reprlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
+from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.public import public
 from sqlexec.report import Report
+from sqlexec.rx.collect import collect
 from sqlexec.rx.delivery import deliver
+from sqlexec.rx.job import submit_request, wait_for
 from sqlexec.rx.request import make_request
-from sqlexec.tasks import Outcome
-
-
-@public
-class RunFailedWarning(UserWarning):
-    """Some runs of rx_exec raised; their places in the list hold the exceptions."""
 
 
 @public
@@ -80,7 +74,9 @@ def rx_exec(
         it.  Of very long output the middle is cut, and a line there says how much.  (RxLocalSeq
         prints at once, unless it is asked for more than True, or for progress.)
     auto_cleanup : bool, optional
-        As in the context: only jobs that outlive their call leave something to clean up.
+        False: the server keeps the job's results and output, for `rx_get_jobs`, until
+        `rx_cleanup_jobs`; None for the context's setting.  Callback and console then come when
+        the job has ended.
     packages_to_load : list of str, optional
         Modules to import first; None for the context's setting.
     seed : int, optional
@@ -104,6 +100,8 @@ def rx_exec(
     list
         What each run returned, in the order of the arguments.  With `report=True` a tuple of
         that list and the `Report`.
+    RxRemoteJob
+        Instead, at once, where the context has `wait=False`: its `result()` gives the list.
 
     Raises
     ------
@@ -146,41 +144,20 @@ def rx_exec(
         task_timeout_seconds=task_timeout_seconds,
         kwargs=kwargs,
     )
-    results: dict[int, Any] = {}
-    failed: list[Outcome] = []
+    remove = getattr(request.context, "auto_cleanup", True)
+    if auto_cleanup is not None:
+        remove = auto_cleanup
+    if isinstance(request.context, RxInSqlServer) and not (request.context.wait and remove):
+        job = submit_request(request, request.context, auto_cleanup=remove)
+        if not request.context.wait:
+            return job
+        wait_for(job, progress=progress)
+        in_order = job.fetch()
+        return (in_order, job.report()) if report else in_order
     raises = request.plan.stop_on_error or request.plan.count == 1
     told = Report() if report else None
     delivered = deliver(request, raises=raises)
     if told is not None:
         delivered = told.watch(delivered)
-    with _partial_results(results), contextlib.closing(delivered) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                failed.append(outcome)
-            results[outcome.index] = outcome.value if outcome.error is None else outcome.error
-    if failed:
-        _warn_of_failures(failed, len(results))
-    in_order = [results[index] for index in sorted(results)]
+    in_order = collect(delivered, stacklevel=2)
     return in_order if told is None else (in_order, told)
-
-
-@contextlib.contextmanager
-def _partial_results(results: dict[int, Any]) -> Iterator[None]:
-    """Give an exception that ends the job what the runs have given by then."""
-    try:
-        yield
-    except BaseException as error:
-        with contextlib.suppress(AttributeError):  # some have no room for attributes
-            error.partial_results = results  # type: ignore[attr-defined]
-        raise
-
-
-def _warn_of_failures(failed: list[Outcome], count: int) -> None:
-    first = min(failed, key=lambda outcome: outcome.index)
-    warnings.warn(
-        f"{len(failed)} of {count} runs raised; their places in the list hold the exceptions. "
-        f"The first is run {first.index}: {type(first.error).__name__}: "
-        f"{reprlib.repr(str(first.error))}",
-        RunFailedWarning,
-        stacklevel=3,
-    )

@@ -19,7 +19,7 @@ from sqlexec.tasks import Outcome
 SECONDS_BETWEEN_LINES = 5.0
 
 
-class _Bar(Protocol):
+class Bar(Protocol):
     """What of tqdm's bar is used here."""
 
     def update(self, n: int = 1) -> object:
@@ -48,7 +48,7 @@ def with_progress(
         How many there will be; None if nobody knows.
     """
     failed = 0
-    with contextlib.closing(outcomes), contextlib.closing(_bar(count)) as bar:
+    with contextlib.closing(outcomes), contextlib.closing(bar_of(count)) as bar:
         for outcome in outcomes:
             if outcome.error is not None:
                 failed += 1
@@ -57,11 +57,12 @@ def with_progress(
             yield outcome
 
 
-def _bar(count: int | None) -> _Bar:
+def bar_of(count: int | None) -> Bar:
+    """A bar for so many runs; to be closed at the end."""
     tqdm = _tqdm()
     if tqdm is None:
         return _Lines(count)
-    bar: _Bar = tqdm(total=count, desc="sqlexec", unit="run", dynamic_ncols=True)
+    bar: Bar = tqdm(total=count, desc="sqlexec", unit="run", dynamic_ncols=True)
     return bar
 
 

@@ -8,10 +8,12 @@ closed when the interpreter ends.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 
 from sqlexec.server.connection import Connection
 from sqlexec.server.session import Session
@@ -52,6 +54,15 @@ class SessionPool:
         with self._lock:
             self._idle.append((time.monotonic(), session))
         self._trim()
+
+    @contextlib.contextmanager
+    def lend(self, connection: Connection) -> Iterator[Session]:
+        """A session for the length of a block. Raises ConnectionFailed."""
+        session = self.take(connection)
+        try:
+            yield session
+        finally:
+            self.give_back(session)
 
     def close(self, connection: Connection | None = None) -> None:
         """Close the idle sessions, of one connection string or of all."""

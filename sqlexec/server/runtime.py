@@ -68,7 +68,8 @@ def runtime(compute_context: RxInSqlServer) -> Runtime:
     if known is None:
         from sqlexec.rx.execute import rx_exec
 
-        rx_exec(platform.python_version, compute_context=compute_context)
+        waiting = compute_context.replace(wait=True, auto_cleanup=True)
+        rx_exec(platform.python_version, compute_context=waiting)
         known = runtimes.known(connection)
     if known is None:
         raise UnpackError("The server's answer did not tell its Python.")

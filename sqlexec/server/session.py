@@ -119,7 +119,7 @@ class Session:
     def execute(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Run a statement of our own and fetch its first set of rows, if there is one."""
         with self._calling():
-            self._cursor.setinputsizes(None)
+            self._cursor.setinputsizes([_type_of(each) for each in parameters] or None)
             self._cursor.execute(sql, *parameters)
             while self._cursor.description is None:
                 if not self._cursor.nextset():
@@ -130,7 +130,12 @@ class Session:
             return rows
 
     def read(
-        self, sql: str, rows_per_read: int, most: int | None = None
+        self,
+        sql: str,
+        rows_per_read: int,
+        most: int | None = None,
+        *,
+        parameters: Sequence[object] = (),
     ) -> Generator[tuple[Sequence[Any], list[Any]], None, None]:
         """Yield the description and some rows of a query, again and again, at least once.
 
@@ -139,11 +144,11 @@ class Session:
         with self._calling():
             cursor = self._odbc.cursor()
             try:
-                cursor.execute(sql)
+                cursor.execute(sql, *parameters)
                 while cursor.description is None and cursor.nextset():
                     pass
                 if cursor.description is None:
-                    raise server_error("The query of the data source gives no rows and columns.")
+                    raise server_error("The query gives no rows and columns.")
                 left = math.inf if most is None else most
                 rows = cursor.fetchmany(min(left, rows_per_read)) if left else []
                 yield cursor.description, rows
@@ -220,3 +225,14 @@ class Session:
             except BaseException:
                 self.broken = True  # interrupted in the middle of an answer
                 raise
+
+
+def _type_of(parameter: object) -> tuple[int, int, int] | None:
+    """Texts and bytes of any length go as (max) types; None leaves the type to the driver."""
+    import pyodbc
+
+    if isinstance(parameter, bytes):
+        return pyodbc.SQL_VARBINARY, 0, 0
+    if isinstance(parameter, str):
+        return pyodbc.SQL_WVARCHAR, 0, 0
+    return None

@@ -11,11 +11,13 @@ import re
 import textwrap
 
 from sqlexec.errors import (
+    AgentUnavailable,
     BundleNotInstalled,
     BundleVersionMismatch,
     ConnectionFailed,
     ConnectionLost,
     ExternalScriptsDisabled,
+    JobNotFound,
     LimitReached,
     OperationCancelled,
     PermissionDenied,
@@ -55,6 +57,8 @@ _LOGIN_ADVICE = {
     4060: "Check Database= in the connection string, and that the login has a user there.",
     18452: "Windows authentication is not possible from here; use UID= and PWD=.",
 }
+_OF_JOBS: dict[int, type[ServerError]] = {51710: JobNotFound, 51720: AgentUnavailable}
+_OURS = re.compile(r"execute_chunk|submit_job")
 _ENDED = re.compile(r"The process ended: (.+?)\.$")  # the embedded server tells
 _NUMBERED = re.compile(r"\[SQL Server\]\s*(.*?)\s*\((\d+)\)(?=\s*\(SQL|;\s*\[|$)", re.DOTALL)
 _PREFIX = re.compile(r"^(\[[^\]]*\]\s*)+")
@@ -84,7 +88,9 @@ def server_error(
         kind, advice = BundleNotInstalled, "The database has no sqlexec bundle. " + INSTALL
     elif number == 51701:
         kind, advice = BundleVersionMismatch, INSTALL
-    elif number in (201, 8144, 8145, 8146) and "execute_chunk" in message + procedure:
+    elif number in _OF_JOBS:
+        kind = _OF_JOBS[number]
+    elif number in (201, 8144, 8145, 8146) and _OURS.search(message + procedure):
         kind = BundleVersionMismatch
         advice = "The bundle in the database is of another version than this client. " + INSTALL
     elif number in _DISABLED:

@@ -10,10 +10,9 @@ import time
 
 import pytest
 
-from sqlexec import RxInSqlServer, rx_exec
+from sqlexec import RunFailedWarning, RxInSqlServer, rx_exec
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.errors import TaskCrashed, TaskTimeout, TransientServerError
-from sqlexec.rx.execute import RunFailedWarning
 from sqlexec.server.pool import POOL
 from tests.integration.conftest import prepared
 

@@ -237,10 +237,6 @@ def refused(message, function=add, *, cc=None, kind=ConfigurationError, **argume
         rx_exec(function, arguments, compute_context=cc or RxInSqlServer(NOWHERE))
 
 
-def test_no_jobs_that_outlive_the_call():
-    refused("wait=False", cc=RxInSqlServer(NOWHERE, wait=False), x=1)
-
-
 def test_one_data_source_a_run():
     source = RxSqlServerData(table="t")
     refused("one data source", x=source, y=source)

@@ -1,0 +1,481 @@
+"""RxRemoteJob: a handle on a job in the server, which needs no client to go on.
+
+rx_exec(wait=False) --> RxRemoteJob --status, logs, cancel--> the server's procedures
+deserialize_job(id) -----^     `----result--> chunks, verified one by one -> outcomes -> list
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import html
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any
+
+from sqlexec.contexts.active import resolve
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
+from sqlexec.contexts.client_workers import ClientWorkers
+from sqlexec.contexts.durable import Submitted, context_of, submit
+from sqlexec.contexts.sql_server import RxInSqlServer
+from sqlexec.errors import (
+    ConfigurationError,
+    JobFailed,
+    JobNotFinished,
+    JobNotFound,
+)
+from sqlexec.public import public
+from sqlexec.report import Report
+from sqlexec.rx.collect import collect
+from sqlexec.rx.delivery import deliver_outcomes
+from sqlexec.rx.job_results import all_outcomes, console_of, done_outcomes
+from sqlexec.rx.progress import bar_of
+from sqlexec.rx.request import Request
+from sqlexec.server import jobs
+from sqlexec.server.connection import Connection
+from sqlexec.server.jobs import JobInfo
+from sqlexec.server.pool import POOL
+from sqlexec.tasks import Outcome
+
+LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.02, 1.0
+POLL_PART = 0.03  # of the time that a job has run so far: so late may its end be noticed
+
+
+@public
+class RxRemoteJobStatus(enum.Enum):
+    """How a job stands. UNDETERMINED: its server knows it no more (it was cleaned up)."""
+
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    UNDETERMINED = "UNDETERMINED"
+    RUNNING = "RUNNING"
+    QUEUED = "QUEUED"
+
+
+@public
+class RxRemoteJob:
+    """A handle on a job that outlives its call; `rx_exec` gives one where `wait=False`.
+
+    Any number of handles may exist, in any process on any machine: what a job needs lies in its
+    server, which gives it to the login that submitted the job, and to no other.
+
+    Parameters
+    ----------
+    compute_context : RxInSqlServer
+        The server and login to ask; its other fields play no part.
+    job_id : uuid.UUID or str, optional
+        A job that was submitted before.  Default: a new one, that no server knows.
+
+    Example
+    -------
+    >>> job = rx_exec(train, x=[1, 2], compute_context=cc.replace(wait=False))  # doctest: +SKIP
+    >>> job.wait(timeout=60)                                                    # doctest: +SKIP
+    >>> job.result()                                                            # doctest: +SKIP
+    """
+
+    def __init__(
+        self, compute_context: RxInSqlServer, job_id: uuid.UUID | str | None = None
+    ) -> None:
+        self.compute_context = compute_context
+        self.job_id = _uuid(job_id)
+        self._connection = Connection.of(compute_context.connection_string)
+        self._workers: ClientWorkers | None = None
+        self._original: Callable[[int], object] | None = None
+        self._callback: Callable[[Any], object] | None = None
+        self._console_output: ConsoleOutput = None
+        self._ended: list[Any] | BaseException | None = None  # what a removed job gave
+        self._report: Report | None = None
+        self._was_cancelled = False
+
+    @classmethod
+    def _submitted(
+        cls,
+        context: RxInSqlServer,
+        submitted: Submitted,
+        request: Request,
+    ) -> RxRemoteJob:
+        job = cls(context, submitted.job_id)
+        job._original = submitted.original
+        job._callback, job._console_output = request.callback, request.console_output
+        if not submitted.detached:
+            job._work(context.workers)
+        return job
+
+    # --- how it stands --------------------------------------------------------------------
+
+    @property
+    def info(self) -> JobInfo | None:
+        """All that the server tells of it, None where it knows no such job of this login."""
+        with POOL.lend(self._connection) as session:
+            found = jobs.find(session, job_id=self.job_id)
+        return found[0] if found else None
+
+    @property
+    def status(self) -> RxRemoteJobStatus:
+        """How it stands now; asks the server."""
+        info = self.info
+        if info is not None:
+            return RxRemoteJobStatus(info.state)
+        if self._was_cancelled:
+            return RxRemoteJobStatus.CANCELED
+        return RxRemoteJobStatus.UNDETERMINED
+
+    @property
+    def description(self) -> str:
+        """Name of its function, '' where the server knows it no more."""
+        info = self.info
+        return info.description if info is not None else ""
+
+    def wait(self, timeout: float | None = None, *, progress: bool = False) -> bool:
+        """Wait for its end.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None to wait as long as it takes.
+        progress : bool, default False
+            Show how many runs are done, as `rx_exec(progress=True)` does.
+
+        Returns
+        -------
+        bool
+            Whether it has ended, with or without success.
+        """
+        begin = time.monotonic()
+        info = self.info
+        with contextlib.ExitStack() as stack:
+            if progress and info is not None:
+                bar = stack.enter_context(contextlib.closing(bar_of(info.task_count)))
+            shown = 0
+            while info is not None and info.open:
+                if progress:
+                    bar.update(info.tasks_done - shown)
+                    shown = info.tasks_done
+                passed = time.monotonic() - begin
+                if timeout is not None and passed >= timeout:
+                    return False
+                delay = _pause(passed)
+                time.sleep(delay if timeout is None else min(delay, timeout - passed))
+                info = self.info
+            if progress and info is not None:
+                bar.update(info.tasks_done - shown)
+        return True
+
+    # --- what it gives --------------------------------------------------------------------
+
+    def result(self, timeout: float | None = None) -> list[Any]:
+        """Wait for its end and give what `rx_exec` would have returned.
+
+        Console, warnings and the callback come as they do there.  Where the job was submitted
+        with `auto_cleanup` its server then removes it, and this handle keeps the list.
+
+        Raises
+        ------
+        JobNotFinished
+            It has not ended after `timeout` seconds; it goes on.
+        JobNotFound
+            Its server knows no such job of this login.
+        JobFailed, ServerError, ExecutionTimeout
+            It ended without the results of all runs; `partial_results` has what there is, and
+            `resume` may let it go on.
+        OperationCancelled
+            It was cancelled.
+        Exception
+            What a run raised, where the job has one run, or was to stop at the first exception.
+        """
+        if self._ended is None and not self.wait(timeout):
+            raise JobNotFinished(f"Job {self.job_id} has not ended after {timeout} seconds.")
+        return self.fetch()
+
+    def fetch(
+        self, console_output: ConsoleOutput = None, auto_cleanup: bool | None = None
+    ) -> list[Any]:
+        """What `result` gives, without waiting.
+
+        Parameters
+        ----------
+        console_output : bool, "prefix", "log" or callable, optional
+            What becomes of what the runs printed, as in `rx_exec`; None for what was said at its
+            submission.
+        auto_cleanup : bool, optional
+            Remove the job from its server once it has FINISHED and its results are here; None
+            for what was said at its submission.
+
+        Raises
+        ------
+        As `result`.
+        """
+        if isinstance(self._ended, BaseException):
+            raise self._ended
+        if self._ended is not None:
+            return self._ended
+        info = self._required_info()
+        if info.open:
+            raise JobNotFinished(
+                f"Job {self.job_id} is {info.state}: {info.tasks_done:,} of {info.task_count:,} "
+                "runs are done. Wait for it (job.wait(), rx_wait_for_job), or take what there is "
+                "from job.results()."
+            )
+        remove = info.auto_cleanup if auto_cleanup is None else auto_cleanup
+        if console_output is None:
+            console_output = self._console_output or self._kept_console(info)
+        raised: list[BaseException] = []
+        self._report = Report(info.span)
+        every = all_outcomes(self._connection, info, self._original)
+        outcomes = self._report.watch(_noting(every, raised))
+        delivered = deliver_outcomes(
+            outcomes,
+            self._callback,
+            console_output,
+            raises=info.stop_on_error or info.task_count == 1,
+        )
+        gave: list[Any] | BaseException
+        try:
+            gave = collect(delivered, stacklevel=3)
+        except BaseException as error:
+            if not any(error is each for each in raised):
+                if self._workers is not None and isinstance(error, JobFailed):
+                    error.__cause__ = self._workers.error  # why they are gone
+                raise
+            gave = error
+        if remove and info.state == "FINISHED":
+            self._remove()
+            self._ended = gave
+        if isinstance(gave, BaseException):
+            raise gave
+        return gave
+
+    def results(self) -> Generator[tuple[int, Any], None, None]:
+        """Yield (index, value) of the runs that are done by now, in their order.
+
+        One call's results are in memory at a time; nothing is removed.  The exception of a run
+        stands in the place of its value.
+        """
+        self._required_info()
+        for outcome in done_outcomes(self._connection, self.job_id, self._original, []):
+            yield outcome.index, outcome.value if outcome.error is None else outcome.error
+
+    def logs(self, follow: bool = False) -> Iterator[tuple[str, str]]:
+        """Yield (stream, text) of what the runs printed, call by call as calls end.
+
+        Parameters
+        ----------
+        follow : bool, default False
+            Wait for more until the job ends.
+        """
+        key = self._secret()[0]
+        after, begin = 0, time.monotonic()
+        while True:
+            with POOL.lend(self._connection) as session:
+                info = self._required_info() if follow else None
+                headers = jobs.console_headers(session, self.job_id, after)
+            for number, header in headers:
+                after = number
+                yield from console_of(header, key)
+            if info is None or not info.open:
+                break
+            time.sleep(_pause(time.monotonic() - begin))
+
+    @property
+    def output(self) -> str:
+        """All that its runs have printed so far."""
+        return "".join(text for _, text in self.logs())
+
+    def report(self) -> Report:
+        """Who ran what when, of the results that this handle has fetched."""
+        if self._report is None:
+            raise JobNotFinished("There is a report once results were fetched: job.result().")
+        return self._report
+
+    # --- what is done with it -------------------------------------------------------------
+
+    def cancel(self) -> bool:
+        """Stop it; results so far stay, for `results` and `resume`.
+
+        Returns
+        -------
+        bool
+            Whether it had not ended before.
+        """
+        with POOL.lend(self._connection) as session:
+            was_open = jobs.cancel(session, self.job_id)
+        if self._workers is not None:
+            self._workers.cancel()
+        self._was_cancelled = self._was_cancelled or was_open
+        return was_open
+
+    def resume(self, detached: bool | None = None) -> None:
+        """Let it go on after it failed or was cancelled; results that it has stay.
+
+        Parameters
+        ----------
+        detached : bool, optional
+            Whether SQL Server Agent shall work for it, or threads of this process; None for
+            what it was.
+        """
+        with POOL.lend(self._connection) as session:
+            jobs.resume(session, self.job_id, detached)
+        info = self._required_info()
+        if not info.detached and info.open:
+            self._work(info.worker_count)
+
+    def cleanup(self, force: bool = False) -> bool:
+        """Remove it and its results from the server.
+
+        Parameters
+        ----------
+        force : bool, default False
+            Also where it has not ended, or its results would be lost.
+
+        Returns
+        -------
+        bool
+            Whether it is gone; False where that needs force.
+        """
+        info = self.info
+        if info is not None and not force and (info.open or info.state == "FINISHED"):
+            return False
+        self._remove()
+        return True
+
+    def close(self) -> None:
+        """Stop it, if it has not ended, and remove all of it from the server."""
+        self.cleanup(force=True)
+
+    def resolve_context(self) -> RxInSqlServer:
+        """The compute context that it was submitted in, with this handle's connection string."""
+        return context_of(self._secret()[1], self.compute_context)
+
+    @staticmethod
+    def deserialize_job(
+        job_id: uuid.UUID | str, compute_context: RxComputeContext | str | None = None
+    ) -> RxRemoteJob:
+        """A handle on a job that was submitted before, here or elsewhere.
+
+        Raises
+        ------
+        JobNotFound
+            The server knows no such job of this login.
+        """
+        job = RxRemoteJob(server_context(compute_context), job_id)
+        job._required_info()
+        return job
+
+    @staticmethod
+    def deserialize_jobs(
+        compute_context: RxComputeContext | str | None = None,
+    ) -> list[RxRemoteJob]:
+        """Handles on all jobs of this login that the server has, the newest first."""
+        context = server_context(compute_context)
+        with POOL.lend(Connection.of(context.connection_string)) as session:
+            return [RxRemoteJob(context, info.job_id) for info in jobs.find(session)]
+
+    # --- pictures -------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<RxRemoteJob {self.job_id} at {self._connection}>"
+
+    def _repr_html_(self) -> str:
+        """How it stands now, for notebooks."""
+        info = self.info
+        if info is None:
+            return f"Job <code>{self.job_id}</code>: {self.status.value}"
+        message = html.escape(info.error_message or "")
+        return (
+            f"Job <code>{info.job_id}</code>, <code>{html.escape(info.description)}</code>: "
+            f"<b>{info.state}</b><br>"
+            f'<progress value="{info.tasks_done}" max="{info.task_count}"></progress> '
+            f"{info.tasks_done:,} of {info.task_count:,} runs"
+            f"{f', {info.tasks_failed:,} raised' if info.tasks_failed else ''}, "
+            f"{info.seconds:.1f} s{f'<br>{message}' if message else ''}"
+        )
+
+    # --- inside ---------------------------------------------------------------------------
+
+    def _work(self, count: int) -> None:
+        self._workers = ClientWorkers(self._connection, self.job_id, count)
+
+    def _required_info(self) -> JobInfo:
+        info = self.info
+        if info is None:
+            raise JobNotFound(
+                f"{self._connection} has no job {self.job_id} of this login: it was never "
+                "submitted there, or it was removed (auto_cleanup, rx_cleanup_jobs, a purge).",
+                number=51710,
+            )
+        return info
+
+    def _kept_console(self, info: JobInfo) -> ConsoleOutput:
+        """How its submitter wished to see the console."""
+        if not info.console_output:
+            return False
+        console: ConsoleOutput = self._secret()[1]["console_output"]
+        return console
+
+    def _secret(self) -> tuple[bytes, Mapping[str, Any], int]:
+        with POOL.lend(self._connection) as session:
+            return jobs.secret(session, self.job_id)
+
+    def _remove(self) -> None:
+        if self._workers is not None:
+            self._workers.cancel()
+        try:
+            with POOL.lend(self._connection) as session:
+                jobs.clean_up(session, self.job_id)
+        except JobNotFound:
+            pass  # another client was quicker
+
+
+def submit_request(request: Request, context: RxInSqlServer, *, auto_cleanup: bool) -> RxRemoteJob:
+    """Let the server keep what rx_exec is to do, and gives the handle on it."""
+    submitted = submit(
+        request.plan,
+        context,
+        auto_cleanup=auto_cleanup,
+        console_output=request.console_output,
+    )
+    return RxRemoteJob._submitted(context, submitted, request)
+
+
+def wait_for(job: RxRemoteJob, *, progress: bool) -> None:
+    """Wait for a job's end; an interrupt cancels it."""
+    try:
+        job.wait(progress=progress)
+    except KeyboardInterrupt:
+        job.cancel()
+        raise
+
+
+def server_context(context: RxComputeContext | str | None) -> RxInSqlServer:
+    """The context, alias or active context, which must be one with jobs."""
+    found = resolve(context)
+    if not isinstance(found, RxInSqlServer):
+        raise ConfigurationError(
+            f"Jobs that outlive their call live in a SQL Server; the compute context is "
+            f"{type(found).__name__}. Pass an RxInSqlServer, or make one the active context."
+        )
+    return found
+
+
+def _pause(passed: float) -> float:
+    """Seconds until the next look at a job that has been waited for so long."""
+    return min(MOST_POLL_SECONDS, max(LEAST_POLL_SECONDS, POLL_PART * passed))
+
+
+def _uuid(job_id: uuid.UUID | str | None) -> uuid.UUID:
+    if job_id is None:
+        return uuid.uuid4()
+    try:
+        return job_id if isinstance(job_id, uuid.UUID) else uuid.UUID(job_id)
+    except (ValueError, AttributeError, TypeError):
+        raise ConfigurationError(f"{job_id!r} is no id of a job") from None
+
+
+def _noting(outcomes: Iterator[Outcome], raised: list[BaseException]) -> Iterator[Outcome]:
+    """Pass outcomes on, and keep the exceptions of runs."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raised.append(outcome.error)
+        yield outcome

@@ -1,0 +1,102 @@
+"""What a job in the server has given: chunks fetched one by one, verified, as outcomes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+from sqlexec.errors import (
+    ExecutionTimeout,
+    IntegrityError,
+    JobFailed,
+    JobNotFound,
+    OperationCancelled,
+)
+from sqlexec.payload import SendOtherwise, unpack
+from sqlexec.runner.wire import RESULT, FrameError, read_header
+from sqlexec.server import jobs, runtimes
+from sqlexec.server.connection import Connection
+from sqlexec.server.jobs import JobInfo
+from sqlexec.server.pool import POOL
+from sqlexec.tasks import Outcome
+
+Original = Callable[[int], object]  # see `payload.unpack`
+_TIMED_OUT = 51732
+
+
+def all_outcomes(
+    connection: Connection, info: JobInfo, original: Original | None
+) -> Iterator[Outcome]:
+    """Outcomes of all runs of a job that ended; then raises what kept others from running.
+
+    Raises
+    ------
+    ServerError
+        A call of it could not be run; the first such error.
+    JobFailed, ExecutionTimeout, OperationCancelled
+        It ended before all runs were done.
+    JobNotFound
+        It was removed meanwhile.
+    """
+    count = 0
+    errors: list[Exception] = []
+    for outcome in done_outcomes(connection, info.job_id, original, errors):
+        count += 1
+        yield outcome
+    if errors:
+        raise errors[0]
+    if info.state != "FINISHED":
+        raise _failure(info)
+    if count != info.task_count:
+        raise JobNotFound(
+            f"Job {info.job_id} was removed while its results were fetched.", number=51710
+        )
+
+
+def done_outcomes(
+    connection: Connection, job_id: uuid.UUID, original: Original | None, errors: list[Exception]
+) -> Iterator[Outcome]:
+    """Outcomes of the runs that are done by now; `errors` gets those of calls that failed."""
+    with POOL.lend(connection) as session:
+        key, _, _ = jobs.secret(session, job_id)
+        for chunk in jobs.results(session, job_id):
+            if chunk.state == "failed":
+                errors.append(chunk.error)
+            elif chunk.result:
+                indexes = range(chunk.first_task, chunk.first_task + chunk.task_count)
+                try:
+                    reply = unpack(chunk.result, key, original, indexes)
+                except SendOtherwise as answer:
+                    runtimes.remember(connection, answer.runtime)
+                    raise JobFailed(
+                        f"{answer} It had another Python when the job was submitted: submit it "
+                        "again."
+                    ) from None
+                yield from reply.outcomes
+
+
+def console_of(header: bytes, key: bytes) -> Iterator[tuple[str, str]]:
+    """(stream, text) of what the runs of one call printed, from the first part of its result."""
+    try:
+        console = read_header(header, RESULT, key)["console"]
+    except FrameError as error:
+        raise IntegrityError(
+            f"What the server kept of a call's console is not to be trusted: {error}."
+        ) from None
+    for place in sorted(console, key=int):
+        yield from ((stream, text) for stream, text in console[place])
+
+
+def _failure(info: JobInfo) -> Exception:
+    """Why a job that ended has not the results of all runs."""
+    if info.state == "CANCELED":
+        return OperationCancelled(
+            f"Job {info.job_id} was cancelled, with {info.tasks_done:,} of "
+            f"{info.task_count:,} runs done; resume() lets it go on."
+        )
+    message = info.error_message or "It failed."
+    if info.error_number == _TIMED_OUT:
+        return ExecutionTimeout(message)
+    failure = JobFailed(f"Job {info.job_id}: {message}")
+    failure.number = info.error_number or 0
+    return failure

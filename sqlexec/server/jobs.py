@@ -9,16 +9,23 @@ from __future__ import annotations
 import binascii
 import dataclasses
 import json
+import time
 import uuid
 from collections.abc import Generator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlexec.errors import IntegrityError, ResultCut
+from sqlexec.errors import IntegrityError, ResultCut, TransientServerError
 from sqlexec.server.session import Session
 from sqlexec.server.sql_errors import server_error
 
 OPEN = ("QUEUED", "RUNNING")  # states of a job that has not ended
+DEADLOCK_PAUSES = (
+    0.05,
+    0.2,
+    0.5,
+)  # seconds, before a call that was a deadlock's victim is repeated
+_DEADLOCK = 1205
 _BYTES_AS_TEXT = "base64"
 
 
@@ -256,6 +263,13 @@ def purge(session: Session, older_than_days: int, *, everybodys: bool = False) -
 
 def _call(session: Session, procedure: str, **arguments: object) -> list[Any]:
     sql, parameters = _statement(procedure, **arguments)
+    for pause in DEADLOCK_PAUSES:
+        try:
+            return session.execute(sql, *parameters)
+        except TransientServerError as error:
+            if error.number != _DEADLOCK:  # the victim of one has changed nothing
+                raise
+        time.sleep(pause)
     return session.execute(sql, *parameters)
 
 

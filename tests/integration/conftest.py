@@ -6,6 +6,8 @@ tables are made and dropped.
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from sqlexec import RxInSqlServer
@@ -14,6 +16,7 @@ from sqlexec.embedded import EmbeddedServer
 from sqlexec.server.connection import Connection, build_odbc, parse_odbc
 from sqlexec.server.pool import POOL
 from sqlexec.server.session import Session
+from tests.integration.durable import Login, read_runtime
 
 DATABASE = "IntegrationDB"
 
@@ -87,3 +90,24 @@ def flights(execute):
         execute("INSERT INTO dbo.test_flights VALUES " + ", ".join(rows[start : start + 250]))
     yield "dbo.test_flights"
     execute("DROP TABLE dbo.test_flights")
+
+
+@pytest.fixture(scope="session")
+def admin(connection_string):
+    """An administrator who uses durable jobs by T-SQL."""
+    login = Login(connection_string, read_runtime(connection_string))
+    yield login
+    login.close()
+
+
+@pytest.fixture
+def patience(execute):
+    """How long `durable.nap` sleeps: (query, function that changes it); at first long."""
+    table = f"dbo.patience_{uuid.uuid4().hex[:8]}"
+    execute(f"CREATE TABLE {table} (seconds float NOT NULL)")
+    execute(f"INSERT INTO {table} VALUES (600)")
+    yield (
+        f"SELECT p.seconds FROM {table} AS p",
+        lambda seconds: execute(f"UPDATE {table} SET seconds = {seconds}"),
+    )
+    execute(f"DROP TABLE {table}")

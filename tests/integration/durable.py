@@ -20,6 +20,7 @@ from sqlexec.tasks import Task
 
 PATIENCE = 30.0  # seconds until a test gives up
 OPEN = ("QUEUED", "RUNNING")
+ROWS_OF_A_JOB = ("blob", "chunk", "worker", "job")
 
 
 @dataclass
@@ -28,6 +29,14 @@ class Job:
 
     job_id: uuid.UUID
     packer: Packer
+
+
+def nap(rows: object) -> str:
+    """A run that sleeps as long as its input data says: the fixture `patience` changes it."""
+    from revoscalepy import rx_import
+
+    time.sleep(float(rx_import(rows)["seconds"].iloc[0]))
+    return "awake"
 
 
 def wait_until(true: Callable[[], object], what: str) -> None:
@@ -81,6 +90,12 @@ class Login:
         """Run a query."""
         return self._session.execute(query, *values).fetchall()
 
+    def run(self, statement: str, *values: object) -> None:
+        """Execute a statement that gives no rows."""
+        cursor = self._session.execute(statement, *values)
+        while cursor.nextset():
+            pass
+
     def submit(
         self,
         function: Callable[..., object],
@@ -130,6 +145,10 @@ class Login:
         """A worker in a thread."""
         return Worker(self, job)
 
+    def jobs(self, **filters: object) -> list[uuid.UUID]:
+        """Which jobs the list has, the newest first."""
+        return [uuid.UUID(row.job_id) for row in self.call("jobs", **filters)]
+
     def look(self, job: Job) -> pyodbc.Row:
         """The job's row in the list of jobs."""
         (row,) = self.call("jobs", job_id=job.job_id)
@@ -139,6 +158,49 @@ class Login:
         """Wait until a job has ended."""
         wait_until(lambda: self.look(job).state not in OPEN, "the end of the job")
         return self.look(job)
+
+    def chunks(self, job: Job) -> list[pyodbc.Row]:
+        """The job's rows of the table, for an administrator."""
+        return self.rows(
+            "SELECT chunk_number, state, attempt_count, error_number, error_message "
+            "FROM sqlexec.chunk WHERE job_id = ? ORDER BY chunk_number",
+            job.job_id,
+        )
+
+    def states(self, job: Job) -> list[str]:
+        """Of its chunks."""
+        return [row.state for row in self.chunks(job)]
+
+    def counts(self, job: Job) -> list[int]:
+        """How many rows the job has in each table."""
+        return [
+            self.rows(f"SELECT COUNT(*) FROM sqlexec.{table} WHERE job_id = ?", job.job_id)[0][0]
+            for table in ROWS_OF_A_JOB
+        ]
+
+    def kill(self, worker: Worker) -> None:
+        """End a worker's session, as an administrator may."""
+        self.run(f"KILL {worker.session_id}")
+        worker.join()
+        assert worker.error is not None
+
+    def vanish_with_a_chunk(self, job: Job) -> tuple[uuid.UUID, int, int]:
+        """Claim as a worker whose session is gone would have: (worker, chunk number, attempt)."""
+        worker = uuid.uuid4()
+        self.run(
+            "INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at) "
+            "VALUES (?, ?, 'client', 0, SYSUTCDATETIME())",
+            worker,
+            job.job_id,
+        )
+        ((number, attempt),) = self.rows(
+            "SET NOCOUNT ON; DECLARE @number int, @attempt int, @tasks int, "
+            "@payload varbinary(max), @query nvarchar(max), @busy nvarchar(255); "
+            "EXECUTE sqlexec.claim_chunk ?, ?, @number OUTPUT, @attempt OUTPUT, @tasks OUTPUT, "
+            "@payload OUTPUT, @query OUTPUT, @busy OUTPUT; SELECT @number, @attempt",
+            job.job_id, worker,
+        )  # fmt: skip
+        return worker, number, attempt
 
     def values(self, job: Job) -> list[object]:
         """Values of the runs whose chunks are done, in order."""

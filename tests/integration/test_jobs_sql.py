@@ -3,83 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
-import uuid
 
 import pyodbc
 import pytest
 
-from tests.integration.durable import Login, number_of, read_runtime, wait_until
-
-ROWS_OF_A_JOB = ("blob", "chunk", "worker", "job")
+from tests.integration.durable import nap, number_of, wait_until
 
 
 def double(x):
     return 2 * x
-
-
-def nap(rows):
-    from revoscalepy import rx_import
-
-    time.sleep(float(rx_import(rows)["seconds"].iloc[0]))
-    return "awake"
-
-
-@pytest.fixture(scope="module")
-def admin(connection_string):
-    login = Login(connection_string, read_runtime(connection_string))
-    yield login
-    login.close()
-
-
-@pytest.fixture
-def patience(execute):
-    """A query of how long `nap` shall sleep: (query, function that changes it); at first long."""
-    table = f"dbo.patience_{uuid.uuid4().hex[:8]}"
-    execute(f"CREATE TABLE {table} (seconds float NOT NULL)")
-    execute(f"INSERT INTO {table} VALUES (600)")
-    yield (
-        f"SELECT p.seconds FROM {table} AS p",
-        lambda s: execute(f"UPDATE {table} SET seconds={s}"),
-    )
-    execute(f"DROP TABLE {table}")
-
-
-def chunks(admin, job):
-    return admin.rows(
-        "SELECT chunk_number, state, attempt_count, error_number, error_message "
-        "FROM sqlexec.chunk WHERE job_id = ? ORDER BY chunk_number",
-        job.job_id,
-    )
-
-
-def states(admin, job):
-    return [row.state for row in chunks(admin, job)]
-
-
-def counts(admin, job):
-    return [
-        admin.rows(f"SELECT COUNT(*) FROM sqlexec.{table} WHERE job_id = ?", job.job_id)[0][0]
-        for table in ROWS_OF_A_JOB
-    ]
-
-
-def take_and_vanish(admin, job):
-    """Claim a chunk as a worker whose session is gone would have: (worker, chunk, attempt)."""
-    worker = uuid.uuid4()
-    admin.rows(
-        "SET NOCOUNT ON; INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, "
-        "started_at) VALUES (?, ?, 'client', 0, SYSUTCDATETIME()); SELECT 1",
-        worker, job.job_id,
-    )  # fmt: skip
-    claim = admin.rows(
-        "SET NOCOUNT ON; DECLARE @number int, @attempt int, @tasks int, @payload varbinary(max), "
-        "@query nvarchar(max), @busy nvarchar(255); EXECUTE sqlexec.claim_chunk ?, ?, "
-        "@number OUTPUT, @attempt OUTPUT, @tasks OUTPUT, @payload OUTPUT, @query OUTPUT, "
-        "@busy OUTPUT; SELECT @number, @attempt",
-        job.job_id, worker,
-    )  # fmt: skip
-    return worker, *claim[0]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -91,27 +23,25 @@ def test_workers_share_the_chunks(admin, workers):
     row = admin.look(job)
     assert (row.state, row.tasks_done, row.chunks_done, row.tasks_failed) == ("FINISHED", 48, 16, 0)
     assert admin.values(job) == [2 * n for n in range(48)]
-    assert [row.attempt_count for row in chunks(admin, job)] == [1] * 16
+    assert [row.attempt_count for row in admin.chunks(job)] == [1] * 16
     logged = admin.rows("SELECT chunk_number FROM sqlexec.chunk_log WHERE job_id = ?", job.job_id)
     assert sorted(row[0] for row in logged) == list(range(1, 17))
     headers = admin.call("fetch_console", job.job_id)
     assert [row.completed_number for row in headers] == list(range(1, 17))
     assert len(admin.call("fetch_console", job.job_id, 12)) == 4
-    assert counts(admin, job)[2] == 0
+    assert admin.counts(job)[2] == 0
 
 
 def test_a_killed_workers_chunk_goes_to_another(admin, patience):
     query, set_seconds = patience
     job = admin.submit(nap, [{}, {}], query=query)
     first = admin.start_worker(job)
-    wait_until(lambda: "running" in states(admin, job), "the first chunk")
-    admin.rows(f"KILL {first.session_id}; SELECT 1")
-    first.join()
-    assert first.error is not None
+    wait_until(lambda: "running" in admin.states(job), "the first chunk")
+    admin.kill(first)
     set_seconds(0)
     admin.work(job)
     assert admin.look(job).state == "FINISHED"
-    assert [row.attempt_count for row in chunks(admin, job)] == [2, 1]
+    assert [row.attempt_count for row in admin.chunks(job)] == [2, 1]
     assert admin.values(job) == ["awake", "awake"]
 
 
@@ -119,38 +49,38 @@ def test_a_worker_without_a_chunk_stays_for_what_another_leaves(admin, patience)
     query, set_seconds = patience
     job = admin.submit(nap, [{}], query=query)
     first = admin.start_worker(job)
-    wait_until(lambda: states(admin, job) == ["running"], "the chunk")
+    wait_until(lambda: admin.states(job) == ["running"], "the chunk")
     second = admin.start_worker(job)
-    wait_until(lambda: counts(admin, job)[2] == 2, "the second worker")
+    wait_until(lambda: admin.counts(job)[2] == 2, "the second worker")
     set_seconds(0)
-    admin.rows(f"KILL {first.session_id}; SELECT 1")
+    admin.kill(first)
     second.join()
     assert second.error is None
     assert admin.look(job).state == "FINISHED"
-    assert [row.attempt_count for row in chunks(admin, job)] == [2]
+    assert [row.attempt_count for row in admin.chunks(job)] == [2]
 
 
 def test_who_lost_a_chunk_keeps_nothing(admin):
     job = admin.submit(double, [{"x": 21}])
-    worker, number, attempt = take_and_vanish(admin, job)
+    worker, number, attempt = admin.vanish_with_a_chunk(job)
     admin.work(job)
     before = admin.look(job)
     admin.call("complete_chunk", job.job_id, number, worker, attempt, 1, b"late", "bytes", 4, 4, 0)
     assert admin.look(job) == before
     assert admin.values(job) == [42]
-    assert counts(admin, job)[0] == 3  # payloads, shared part, one result
-    assert [row.attempt_count for row in chunks(admin, job)] == [2]
+    assert admin.counts(job)[0] == 3  # payloads, shared part, one result
+    assert [row.attempt_count for row in admin.chunks(job)] == [2]
 
 
 def test_workers_that_vanish_again_and_again(admin):
     job = admin.submit(double, [{"x": 1}, {"x": 2}], most_attempts=2)
     for attempt in (1, 2):
-        assert take_and_vanish(admin, job)[1:] == (1, attempt)
+        assert admin.vanish_with_a_chunk(job)[1:] == (1, attempt)
         assert admin.look(job).state == "RUNNING"  # and the chunk waits again, or has failed
     admin.work(job)
     row = admin.look(job)
     assert (row.state, row.error_number, row.chunks_failed) == ("FAILED", 51734, 1)
-    failed, done = chunks(admin, job)
+    failed, done = admin.chunks(job)
     assert (failed.state, failed.error_number, done.state) == ("failed", 51733, "done")
     assert "begun 2 times" in failed.error_message
 
@@ -166,7 +96,7 @@ def test_a_task_that_ends_its_process(admin):
     row = admin.look(job)
     assert (row.state, row.error_number, row.chunks_done) == ("FAILED", 51734, 2)
     assert "1 of 3 chunks" in row.error_message
-    assert [(row.state, row.attempt_count) for row in chunks(admin, job)] == [
+    assert [(row.state, row.attempt_count) for row in admin.chunks(job)] == [
         ("done", 1), ("failed", 3), ("done", 1)
     ]  # fmt: skip
     told = admin.call("fetch_results", job.job_id)[1]
@@ -180,7 +110,7 @@ def test_the_first_failure_ends_a_job_that_asks_for_it(admin):
     admin.work(job)
     row = admin.look(job)
     assert (row.state, row.error_number, row.tasks_failed) == ("FAILED", 51731, 1)
-    assert states(admin, job) == ["done", "waiting", "waiting", "waiting"]
+    assert admin.states(job) == ["done", "waiting", "waiting", "waiting"]
 
 
 def test_a_job_that_takes_too_long(admin, patience):
@@ -190,18 +120,17 @@ def test_a_job_that_takes_too_long(admin, patience):
     admin.work(job)
     row = admin.look(job)
     assert (row.state, row.error_number) == ("FAILED", 51732)
-    assert states(admin, job)[-1] == "waiting"
+    assert admin.states(job)[-1] == "waiting"
 
 
 def test_cancel_and_resume(admin, patience):
     query, set_seconds = patience
     job = admin.submit(nap, [{}, {}], query=query)
     worker = admin.start_worker(job)
-    wait_until(lambda: "running" in states(admin, job), "the first chunk")
+    wait_until(lambda: "running" in admin.states(job), "the first chunk")
     assert admin.call("cancel_job", job.job_id)[0].was_open
     admin.work(job)  # there is nothing to do
-    admin.rows(f"KILL {worker.session_id}; SELECT 1")
-    worker.join()
+    admin.kill(worker)
     assert not admin.call("cancel_job", job.job_id)[0].was_open
     assert admin.look(job).state == "CANCELED"
     set_seconds(0)
@@ -220,7 +149,7 @@ def test_a_cancel_while_the_last_chunk_ends(admin, patience):
     set_seconds(0.3)
     job = admin.submit(nap, [{}], query=query)
     worker = admin.start_worker(job)
-    wait_until(lambda: states(admin, job) == ["running"], "the chunk")
+    wait_until(lambda: admin.states(job) == ["running"], "the chunk")
     was_open = admin.call("cancel_job", job.job_id)[0].was_open
     worker.join()
     assert admin.look(job).state == ("CANCELED" if was_open else "FINISHED")
@@ -230,7 +159,7 @@ def test_a_cancel_while_the_last_chunk_ends(admin, patience):
 def test_a_job_whose_workers_are_gone_fails_after_its_grace(admin):
     unbegun = admin.submit(double, [{"x": 1}], grace_seconds=1)
     begun = admin.submit(double, [{"x": 1}, {"x": 2}], grace_seconds=1)
-    take_and_vanish(admin, begun)
+    admin.vanish_with_a_chunk(begun)
     for job in (unbegun, begun):
         row = admin.end_of(job)
         assert (row.state, row.error_number) == ("FAILED", 51730)
@@ -244,15 +173,15 @@ def test_a_job_whose_workers_are_gone_fails_after_its_grace(admin):
 def test_cleanup_leaves_no_row(admin, patience):
     job = admin.submit(double, [{"x": n} for n in range(4)])
     admin.work(job)
-    assert counts(admin, job) == [6, 4, 0, 1]
+    assert admin.counts(job) == [6, 4, 0, 1]
     admin.call("cleanup_job", job.job_id)
-    assert counts(admin, job) == [0, 0, 0, 0]
+    assert admin.counts(job) == [0, 0, 0, 0]
     query, set_seconds = patience
     set_seconds(0.3)
     job = admin.submit(nap, [{}, {}], query=query)
     worker = admin.start_worker(job)
-    wait_until(lambda: "running" in states(admin, job), "the first chunk")
+    wait_until(lambda: "running" in admin.states(job), "the first chunk")
     admin.call("cleanup_job", job.job_id)
     worker.join()
     assert worker.error is None
-    assert counts(admin, job) == [0, 0, 0, 0]
+    assert admin.counts(job) == [0, 0, 0, 0]

@@ -140,6 +140,11 @@ SELECTS: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("SELECT id FROM t WHERE s LIKE '%[aA]da%'", [(1,)]),
     ("SELECT id FROM t WHERE s LIKE 'B_b'", [(2,)]),
     ("SELECT STRING_AGG(g, ',') WITHIN GROUP (ORDER BY id DESC) FROM t", [("b,b,a,a",)]),
+    (
+        "SELECT CAST(STRING_AGG(CAST(g AS varchar(9)), '') WITHIN GROUP (ORDER BY id) AS "
+        "varbinary(max)) FROM t",
+        [(b"aabb",)],
+    ),
     ("SELECT STR(123.456, 7, 2), SPACE(2) + 'x' FROM t WHERE id = 1", [(" 123.46", "  x")]),
     # dates
     ("SELECT DATEDIFF(day, '2023-12-31', day), DATEDIFF(year, '2023-12-31', day) FROM t"

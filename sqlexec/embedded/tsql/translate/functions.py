@@ -26,6 +26,7 @@ Translation = Callable[[list[exp.Expression], Types], Typed]
 _TEXT = SqlType("nvarchar", MAX)  # of open length: results are measured, see queries/queries.py
 _NAME = SqlType("nvarchar", 30)
 _VARCHAR = SqlType("varchar", 8000)
+_LONG_VARCHAR = SqlType("varchar", MAX)
 _DATETIME2 = SqlType("datetime2", None, None, 7)
 _OFFSET = SqlType("datetimeoffset", None, None, 7)
 _DATE = SqlType("date")
@@ -311,10 +312,12 @@ def _percentile(name: str, type: SqlType | None) -> Translation:
 
 
 def _string_agg(values: list[exp.Expression], types: Types) -> Typed:
+    is_varchar = types[0] is not None and types[0].name in ("char", "varchar")
+    type = _LONG_VARCHAR if is_varchar else _TEXT
     call = exp.Anonymous(
-        this="string_agg", expressions=[cast(values[0], types[0], _TEXT), values[1].copy()]
+        this="string_agg", expressions=[cast(values[0], types[0], type), values[1].copy()]
     )
-    return call, _TEXT
+    return call, type
 
 
 def _now(sql: str, type: SqlType) -> Translation:

@@ -19,6 +19,7 @@ from sqlexec.embedded.tsql.scalar.registry import (
 )
 from sqlexec.embedded.tsql.scalar.session_functions import SMALLINT
 from sqlexec.embedded.tsql.state import Session
+from sqlexec.embedded.tsql.syntax.names import last_part, three_parts
 
 _SID = SqlType("varbinary", 85)
 
@@ -116,12 +117,14 @@ def _has_perms_by_name(
             return 1, INT
         return int(catalog.has_server_permission(session, wanted)), INT
     if class_name == "DATABASE":
-        name = session.database if securable is None else str(securable).strip("[]")
-        if name.lower() not in catalog.snapshot(session).databases:
+        databases = catalog.snapshot(session).databases
+        name = session.database if securable is None else str(securable)
+        name = name if name.lower() in databases else last_part(name)
+        if name.lower() not in databases:
             return None, INT
         return int(catalog.has_permission(session, wanted, database=name)), INT
     if class_name == "SCHEMA":
-        schema = str(securable).strip("[]")
+        schema = last_part(str(securable))
         if schema.lower() not in catalog.image(session).schemas:
             return None, INT
         return int(catalog.has_permission(session, wanted, schema=schema)), INT
@@ -129,7 +132,8 @@ def _has_perms_by_name(
         number = catalog.object_id(session, str(securable))
         if number is None:
             return None, INT
-        return int(catalog.has_permission(session, wanted, number)), INT
+        database, _, _ = three_parts(str(securable))
+        return int(catalog.has_permission(session, wanted, number, database=database)), INT
     return None, INT
 
 

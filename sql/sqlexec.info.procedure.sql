@@ -12,6 +12,7 @@ BEGIN
     DECLARE @version nvarchar(32);
     DECLARE @protocol int;
     DECLARE @source_sha256 char(64);
+    DECLARE @database nvarchar(258) = QUOTENAME(DB_NAME());
 
     EXECUTE sqlexec.runner
         @source_sha256 = @source_sha256 OUTPUT,
@@ -34,7 +35,7 @@ BEGIN
         SUSER_SNAME() AS login_name,
         USER_NAME() AS user_name,
         HAS_PERMS_BY_NAME(N'sqlexec.execute_chunk', N'OBJECT', N'EXECUTE') AS may_execute_chunk,
-        HAS_PERMS_BY_NAME(DB_NAME(), N'DATABASE', N'EXECUTE ANY EXTERNAL SCRIPT') AS may_run_scripts,
+        HAS_PERMS_BY_NAME(@database, N'DATABASE', N'EXECUTE ANY EXTERNAL SCRIPT') AS may_run_scripts,
         (
             SELECT CAST(c.value_in_use AS int)
             FROM sys.configurations AS c

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "CallbackFailedWarning": "sqlexec.rx.delivery",
+    "Diagnosis": "sqlexec.diagnosis.doctor",
     "ExecutorBroken": "sqlexec.rx.executor",
     "JobInterruptedWarning": "sqlexec.contexts.client_workers",
     "NotConvergedWarning": "sqlexec.rx.pema",
@@ -34,6 +35,7 @@ _NAMES = {
     "RxRemoteJobStatus": "sqlexec.rx.job",
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
+    "doctor": "sqlexec.diagnosis.doctor",
     "pema_compute": "sqlexec.rx.pema",
     "register_joblib": "sqlexec.rx.joblib",
     "runtime": "sqlexec.server.runtime",
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
         rx_get_var_names,
         rx_import,
     )
+    from sqlexec.diagnosis.doctor import Diagnosis, doctor
     from sqlexec.plan import RxElemArg
     from sqlexec.report import Report
     from sqlexec.runner.pema import PemaBase
@@ -110,6 +113,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CallbackFailedWarning",
+    "Diagnosis",
     "ExecutorBroken",
     "JobInterruptedWarning",
     "NotConvergedWarning",
@@ -130,6 +134,7 @@ __all__ = [
     "RxRemoteJobStatus",
     "RxSqlServerData",
     "SqlServerExecutor",
+    "doctor",
     "pema_compute",
     "register_joblib",
     "runtime",

@@ -79,6 +79,33 @@ def info(connection: Connection = None, database: Database = None) -> None:
 
 
 @app.command()
+def doctor(
+    connection: Connection = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    num_tasks: Annotated[
+        int, typer.Option(envvar="SQLEXEC_NUM_TASKS", min=1, help="Scripts to run at once.")
+    ] = 4,
+) -> None:
+    """Check driver, network, login, bundle, rights, Python and more; say how to mend each."""
+    from sqlexec import RxInSqlServer
+    from sqlexec import doctor as examine
+
+    diagnosis = examine(RxInSqlServer(_required(connection), num_tasks=num_tasks))
+    if as_json:
+        typer.echo(diagnosis.to_json())
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        from sqlexec.diagnosis.rendering import table
+
+        Console().print(table(diagnosis.server, diagnosis.findings))
+    else:
+        typer.echo(str(diagnosis))
+    if not diagnosis.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
 def serve(
     port: Annotated[
         int, typer.Option(envvar="SQLEXEC_PORT", min=0, max=65535, help="0: any that is free.")

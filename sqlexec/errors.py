@@ -54,10 +54,12 @@ class PayloadTooLarge(PackError):
 class ConnectionFailed(SqlExecError, ConnectionError):
     """No session with the server: unreachable, TLS refused, login or database refused.
 
-    `number` is the server's own (18456, 4060, ...), 0 where it never answered.
+    `number` is the server's own (18456, 4060, ...), 0 where it never answered.  `stage` is how far
+    it went: "driver", "network", "tls", "login" or "database" did not succeed.
     """
 
     number: int = 0
+    stage: str = ""
 
 
 class ConnectionLost(SqlExecError, ConnectionError):

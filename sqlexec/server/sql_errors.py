@@ -36,6 +36,7 @@ INSTALL = (
 
 # Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
 _DIED = 39012
+_NO_DATABASE = 4060
 _LIMITS = {39108, 39110}
 _TRANSIENT = {1205, 39011, 39025, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
@@ -52,9 +53,9 @@ _ADVICE = {
         "A DBA runs: EXECUTE sp_configure 'external scripts enabled', 1; RECONFIGURE WITH OVERRIDE;"
     ),
 }
-_LOGIN_ADVICE = {
-    18456: "Check the user and the password (UID=, PWD=), and that the server allows SQL logins.",
+_LOGIN_ADVICE = {  # the most telling first: a server sends 18456 beside 4060
     4060: "Check Database= in the connection string, and that the login has a user there.",
+    18456: "Check the user and the password (UID=, PWD=), and that the server allows SQL logins.",
     18452: "Windows authentication is not possible from here; use UID= and PWD=.",
 }
 _OF_JOBS: dict[int, type[ServerError]] = {51710: JobNotFound, 51720: AgentUnavailable}
@@ -151,27 +152,33 @@ def connection_failed(error: Exception, connection: Connection) -> ConnectionFai
     sqlstate, text = _parts(error)
     reasons = [message for message, _ in _NUMBERED.findall(text)] or [_plain(text)]
     numbers = [int(number) for _, number in _NUMBERED.findall(text)]
-    advice = next((_LOGIN_ADVICE[number] for number in numbers if number in _LOGIN_ADVICE), "")
-    if advice:
-        pass
+    number = next((number for number in _LOGIN_ADVICE if number in numbers), 0)
+    stage, advice = "network", ""
+    if numbers:
+        stage = "database" if number == _NO_DATABASE else "login"
+        advice = _LOGIN_ADVICE.get(number, "")
     elif re.search(r"certificate|SSL Provider", text, re.I):
+        stage = "tls"
         advice = (
             "The server's certificate is not trusted here. Install its authority's certificate "
             "on this machine or, for a server that you trust on a network that you trust, add "
             "TrustServerCertificate=yes to the connection string."
         )
     elif re.search(r"can't open lib|file not found", text, re.I):
+        stage = "driver"
         advice = (
             "The ODBC driver's library, or one that it needs (libltdl7, libkrb5, OpenSSL), is "
             f"missing on this machine: {connection.driver}."
         )
     elif sqlstate == "IM002":
+        stage = "driver"
         advice = "There is no such DSN or driver here; `odbcinst -q -s` lists the DSNs."
     elif sqlstate in ("08001", "HYT00", "HYT01") and connection.server:
         advice = why_unreachable(connection.server)
     reason = " ".join(map(_sentence, reasons))
     failed = ConnectionFailed(f"No connection to {connection}: {reason} {advice}".strip())
-    failed.number = numbers[0] if numbers else 0
+    failed.number = number or (numbers[0] if numbers else 0)
+    failed.stage = stage
     return failed
 
 

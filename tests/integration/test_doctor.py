@@ -1,0 +1,323 @@
+"""The doctor before servers that are healthy, and sick in each way that it knows."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from sqlexec import RxInSqlServer, __version__, doctor
+from sqlexec.bundle import install
+from sqlexec.bundle.render import bundle_files, placeholders
+from sqlexec.cli import main
+from sqlexec.diagnosis import doctor as doctors
+from sqlexec.diagnosis import examination, instance, launches
+from sqlexec.diagnosis.examination import Examination
+from sqlexec.diagnosis.findings import check
+from sqlexec.embedded import EmbeddedServer
+from sqlexec.server.connection import Connection, build_odbc, parse_odbc
+from sqlexec.server.pool import POOL
+from sqlexec.server.session import Session
+from tests.integration.conftest import in_database, prepared
+
+NUMBERS = itertools.count()
+PASSWORD = "Ann's s3cret!"
+
+
+def changed(connection_string: str, **words: str) -> RxInSqlServer:
+    return RxInSqlServer(build_odbc({**parse_odbc(connection_string), **words}))
+
+
+def run(connection_string: str, *statements: str) -> None:
+    session = Session(Connection.of(connection_string))
+    try:
+        for statement in statements:
+            session.execute(statement)
+    finally:
+        session.close()
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory):
+    """Of a server without Agent, whose Python has no packages."""
+    home = tmp_path_factory.mktemp("bare")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home], check=True)
+    with EmbeddedServer(python=home / "bin" / "python", agent=False) as server:
+        yield prepared(server)
+        POOL.close()
+
+
+@pytest.fixture
+def database(sick):
+    """Of a new database there, with the bundle; a test may break it."""
+    name = f"sick]{next(NUMBERS)}"
+    run(sick, f"CREATE DATABASE [{name.replace(']', ']]')}]")
+    connection_string = in_database(sick, name)
+    install(connection_string)
+    return connection_string
+
+
+def user_of(connection_string: str, *statements: str) -> RxInSqlServer:
+    """A new login without any right, after statements about `{user}`, as a compute context."""
+    name = f"ann]{next(NUMBERS)}"
+    user = f"[{name.replace(']', ']]')}]"
+    password = PASSWORD.replace("'", "''")
+    run(
+        connection_string,
+        f"CREATE LOGIN {user} WITH PASSWORD = '{password}'",
+        f"CREATE USER {user} FOR LOGIN {user}",
+        *(statement.format(user=user) for statement in statements),
+    )
+    return changed(connection_string, UID=name, PWD=PASSWORD)
+
+
+# --- healthy ------------------------------------------------------------------------------
+
+
+def test_a_healthy_server(cc):
+    diagnosis = doctor(cc)
+    assert diagnosis.ok, str(diagnosis)
+    assert [finding.name for finding in diagnosis.findings] == [c.name for c in doctors.CHECKS]
+    for name in ("database", "external scripts", "bundle objects", "permissions", "function"):
+        assert diagnosis[name].status == "pass", str(diagnosis)
+    assert "2 scripts ran at once" in diagnosis["parallel"].message
+    assert f"version {__version__}" in diagnosis["bundle"].message
+
+
+@pytest.mark.embedded_only
+def test_a_user_needs_nothing_but_the_role(database):
+    diagnosis = doctor(user_of(database, "ALTER ROLE sqlexec_user ADD MEMBER {user}"))
+    assert diagnosis.ok, str(diagnosis)
+    assert diagnosis["bundle objects"].status == "skipped"
+    assert diagnosis["bundle objects"].fix.startswith("GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO")
+
+
+# --- no session ---------------------------------------------------------------------------
+
+
+@pytest.mark.embedded_only
+@pytest.mark.parametrize(
+    ("words", "sick", "fix"),
+    [
+        ({"Driver": "/nowhere/libmsodbcsql-18.so"}, "driver", "Leave Driver= out"),
+        ({"Server": "tcp:127.0.0.1,1"}, "network", "see that SQL Server runs"),
+        ({"Server": "no.such.host.invalid"}, "network", "see that SQL Server runs"),
+        ({"TrustServerCertificate": "no"}, "TLS", "TrustServerCertificate=yes"),
+        ({"PWD": "wrong"}, "login", "ALTER LOGIN [sa]"),
+        ({"UID": "no]body"}, "login", "CREATE LOGIN [no]]body]"),
+        ({"Database": "no]where"}, "database", "USE [no]]where]; CREATE USER [sa] FOR LOGIN [sa];"),
+        ({"Database": "master"}, "database", "Database=..."),
+    ],
+)
+def test_no_session(connection_string, words, sick, fix):
+    diagnosis = doctor(changed(connection_string, **words))
+    statuses = [finding.status for finding in diagnosis.findings]
+    place = statuses.index("fail")
+    assert diagnosis.findings[place].name == sick, str(diagnosis)
+    assert fix in diagnosis.findings[place].fix
+    assert set(statuses[:place]) <= {"pass"}
+    assert set(statuses[place + 1 :]) == {"skipped"}
+    assert all(f"'{sick}'" in each.message for each in diagnosis.findings[place + 1 :])
+
+
+def test_no_driver(connection_string, monkeypatch):
+    monkeypatch.setattr("pyodbc.drivers", list)
+    monkeypatch.setattr("sqlexec.drivers._shipped_driver", lambda: None)
+    server = parse_odbc(connection_string)["Server"]
+    diagnosis = doctor(RxInSqlServer(f"Server={server};Database=db{next(NUMBERS)}"))
+    assert diagnosis["driver"].status == "fail"
+    assert diagnosis["driver"].fix == "pip install mssql-python-odbc"
+
+
+# --- the instance -------------------------------------------------------------------------
+
+
+@pytest.mark.embedded_only
+def test_scripts_disabled_no_agent_no_pandas(sick):
+    disabled = doctor_with_scripts_disabled(sick)
+    assert disabled["external scripts"].fix == (
+        "EXECUTE sp_configure 'external scripts enabled', 1; RECONFIGURE WITH OVERRIDE;"
+    )
+    assert disabled["launchpad"].message == "Needs 'external scripts', which failed."
+    assert disabled["bundle objects"].status == "pass"
+    enabled = doctor(RxInSqlServer(sick))
+    assert enabled.ok, str(enabled)
+    assert enabled["Python"].status == "warn"
+    assert "no numpy and no pandas" in enabled["Python"].message
+    assert enabled["agent"].status == "warn"
+    assert "mssql-conf set sqlagent.enabled true" in enabled["agent"].fix
+
+
+def doctor_with_scripts_disabled(connection_string: str):
+    run(connection_string, "EXECUTE sp_configure 'external scripts enabled', 0; RECONFIGURE")
+    try:
+        return doctor(RxInSqlServer(connection_string))
+    finally:
+        run(connection_string, "EXECUTE sp_configure 'external scripts enabled', 1; RECONFIGURE")
+
+
+def test_a_clock_that_is_wrong(cc, monkeypatch):
+    monkeypatch.setattr(instance, "time", SimpleNamespace(time=lambda: time.time() + 3600))
+    finding = instance.clock.look(Examination(cc))
+    assert finding.status == "warn"
+    assert "-3600 s from this machine's" in finding.message
+
+
+def test_a_server_far_away(cc, monkeypatch):
+    monkeypatch.setattr(instance, "_NEAR", 0.0)
+    assert instance.round_trip.look(Examination(cc)).status == "warn"
+
+
+@pytest.mark.embedded_only
+def test_the_role_of_the_agent(connection_string):
+    context = user_of(connection_string)
+    finding = examined(context, "agent")
+    assert finding.status == "warn"
+    assert "SQLAgentUserRole" in finding.message
+    run(
+        in_database(connection_string, "msdb"),
+        *finding.fix.removeprefix("USE msdb;").split(";")[:2],
+    )
+    assert examined(context, "agent").fix.startswith("GRANT VIEW SERVER STATE TO [ann]]")
+
+
+def examined(context: RxInSqlServer, name: str):
+    return doctor(context)[name]
+
+
+# --- the bundle ---------------------------------------------------------------------------
+
+
+@pytest.mark.embedded_only
+def test_no_bundle(sick):
+    name = f"empty{next(NUMBERS)}"
+    run(sick, f"CREATE DATABASE {name}")
+    diagnosis = doctor(RxInSqlServer(in_database(sick, name)))
+    assert diagnosis["bundle"].status == "fail"
+    assert diagnosis["bundle"].fix.startswith("sqlexec install 'Server=tcp:127.0.0.1,")
+    assert f"--database {name}" in diagnosis["bundle"].fix
+    assert diagnosis["function"].status == "skipped"
+    assert diagnosis["launchpad"].status == "pass"
+
+
+@pytest.mark.embedded_only
+@pytest.mark.parametrize(
+    ("values", "status", "fix"),
+    [
+        ({"version": "0.0.9", "protocol": "0"}, "fail", "pip install sqlexec==0.0.9"),
+        ({"version": "0.0.9"}, "warn", "sqlexec install"),
+        ({"runner_hash": "0" * 64}, "warn", "sqlexec install"),
+    ],
+)
+def test_another_bundle(database, values, status, fix):
+    files = bundle_files(values={**placeholders(), **values})
+    run(database, next(each.text for each in files if each.name.startswith("sqlexec.runner.")))
+    diagnosis = doctor(RxInSqlServer(database))
+    assert diagnosis["bundle"].status == status, str(diagnosis)
+    assert fix in diagnosis["bundle"].fix
+
+
+@pytest.mark.embedded_only
+def test_objects_altered_and_missing(database):
+    run(
+        database,
+        "CREATE OR ALTER PROCEDURE sqlexec.jobs AS SELECT 1 AS a",
+        "DROP PROCEDURE sqlexec.resume_job",
+    )
+    finding = doctor(RxInSqlServer(database))["bundle objects"]
+    assert finding.status == "fail"
+    assert "missing: sqlexec.resume_job; altered: sqlexec.jobs." in finding.message
+    install(database)
+    assert doctor(RxInSqlServer(database))["bundle objects"].status == "pass"
+
+
+@pytest.mark.embedded_only
+def test_no_role(database):
+    context = user_of(database)
+    diagnosis = doctor(context)
+    assert diagnosis["bundle"].status == "skipped"
+    assert diagnosis["permissions"].status == "fail"
+    assert "EXECUTE ON OBJECT::sqlexec.execute_chunk" in diagnosis["permissions"].message
+    assert "EXECUTE ANY EXTERNAL SCRIPT" in diagnosis["permissions"].message
+    assert diagnosis["launchpad"].fix.startswith("GRANT EXECUTE ANY EXTERNAL SCRIPT TO [ann]]")
+    run(database, diagnosis["permissions"].fix)
+    assert doctor(context).ok
+
+
+@pytest.mark.embedded_only
+def test_a_permission_denied_to_a_member(database):
+    context = user_of(
+        database,
+        "ALTER ROLE sqlexec_user ADD MEMBER {user}",
+        "DENY EXECUTE ON OBJECT::sqlexec.jobs TO {user}",
+    )
+    finding = doctor(context)["permissions"]
+    assert finding.message.endswith("lacks: EXECUTE ON OBJECT::sqlexec.jobs.")
+    assert finding.fix.startswith("GRANT EXECUTE ON OBJECT::sqlexec.jobs TO [ann]]")
+    run(database, finding.fix)
+    assert doctor(context)["permissions"].status == "pass"
+
+
+# --- launches -----------------------------------------------------------------------------
+
+
+@pytest.mark.embedded_only
+def test_launches_that_fail_are_slow_or_never_end(monkeypatch):
+    with EmbeddedServer(launch_failures=4, launch_delay=0.3) as server:
+        context = RxInSqlServer(prepared(server), max_attempts=3)
+        dead = doctor(context)
+        assert dead["launchpad"].status == "fail"
+        assert "mssql-launchpadd" in dead["launchpad"].fix
+        assert dead["agent"].status == "pass"
+        shaky = doctor(context)
+        assert shaky.ok
+        assert "not at the first attempt" in shaky["launchpad"].message
+        monkeypatch.setattr(launches, "SLOW_LAUNCH", 0.2)
+        assert "task_chunk_size" in doctor(context)["launchpad"].fix
+        monkeypatch.setattr(examination, "PATIENCE", 0.1)
+        hung = doctor(context)
+        assert "no answer" in hung["launchpad"].message
+        assert hung["agent"].status == "pass"
+        POOL.close()
+
+
+# --- the doctor itself --------------------------------------------------------------------
+
+
+def test_a_check_that_crashes_stops_no_other(cc, monkeypatch):
+    password = parse_odbc(cc.connection_string).get("PWD", "")
+
+    @check("crash")
+    def crash(examination: Examination):
+        raise ZeroDivisionError(f"with {password}")
+
+    monkeypatch.setattr(doctors, "CHECKS", (crash, *doctors.CHECKS[:5]))
+    diagnosis = doctor(cc)
+    assert diagnosis["crash"].message == (
+        "The check itself failed: ZeroDivisionError: with " + ("***" if password else "")
+    )
+    assert [finding.status for finding in diagnosis.findings] == ["fail", *["pass"] * 5]
+
+
+def test_the_command(connection_string, capsys):
+    assert main(["doctor", connection_string, "--json", "--num-tasks", "1"]) == 0
+    shown = capsys.readouterr().out
+    told = json.loads(shown)
+    assert told["ok"] is True
+    assert {each["status"] for each in told["findings"]} <= {"pass", "warn", "skipped"}
+    password = parse_odbc(connection_string).get("PWD")
+    assert not password or password not in shown
+
+
+def test_exit_codes_of_the_command(capsys):
+    assert main(["doctor", "Server=tcp:127.0.0.1,1;UID=ann;PWD=s3cret"]) == 1
+    shown = capsys.readouterr().out
+    assert "fail     network" in shown
+    assert "s3cret" not in shown
+    assert main(["doctor", "postgresql://ann:s3cret@db1/x"]) == 2
+    assert main(["doctor"]) == 2

@@ -20,11 +20,7 @@ from sqlexec.server.session import Session
 from sqlexec.server.sql_errors import server_error
 
 OPEN = ("QUEUED", "RUNNING")  # states of a job that has not ended
-DEADLOCK_PAUSES = (
-    0.05,
-    0.2,
-    0.5,
-)  # seconds, before a call that was a deadlock's victim is repeated
+DEADLOCK_PAUSES = (0.05, 0.2, 0.5)  # seconds before a deadlock's victim is sent again
 _DEADLOCK = 1205
 _BYTES_AS_TEXT = "base64"
 

@@ -257,13 +257,15 @@ class RxRemoteJob:
         for outcome in done_outcomes(self._connection, self.job_id, self._original, []):
             yield outcome.index, outcome.value if outcome.error is None else outcome.error
 
-    def logs(self, follow: bool = False) -> Iterator[tuple[str, str]]:
+    def logs(self, follow: bool = False, timeout: float | None = None) -> Iterator[tuple[str, str]]:
         """Yield (stream, text) of what the runs printed, call by call as calls end.
 
         Parameters
         ----------
         follow : bool, default False
-            Wait for more until the job ends.
+            Wait for more until the job ends,
+        timeout : float, optional
+            or so many seconds have passed.
         """
         key = self._secret()[0]
         after, begin = 0, time.monotonic()
@@ -276,7 +278,10 @@ class RxRemoteJob:
                 yield from console_of(header, key)
             if info is None or not info.open:
                 break
-            time.sleep(_pause(time.monotonic() - begin))
+            passed = time.monotonic() - begin
+            if timeout is not None and passed >= timeout:
+                break
+            time.sleep(_pause(passed))
 
     @property
     def output(self) -> str:

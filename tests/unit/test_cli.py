@@ -94,7 +94,8 @@ def test_module_is_the_command(tmp_path: Path) -> None:
 
 def test_every_option_with_a_value_has_an_environment_variable() -> None:
     commands: Any = typer.main.get_command(cli.app)
-    for name, command in commands.commands.items():
+    groups = [commands, *(each for each in commands.commands.values() if hasattr(each, "commands"))]
+    for name, command in [each for group in groups for each in group.commands.items()]:
         for option in command.params:
             if getattr(option, "is_flag", False):
                 continue

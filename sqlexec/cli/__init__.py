@@ -1,7 +1,7 @@
 """The command `sqlexec`: thin over what stands below.
 
 Every option with a value has an environment variable.  Exit codes: 0 done, 1 failed, 2 used
-wrongly.  Errors are one line on stderr.
+wrongly; where jobs are run, 3 not finished in time, 4 cancelled.  Errors are one line on stderr.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from typing import Annotated
 import typer
 
 from sqlexec import __version__
-from sqlexec.errors import ConfigurationError, DependencyMissing, SqlExecError
+from sqlexec.cli import jobs
+from sqlexec.cli.options import required
+from sqlexec.cli.output import CANCELED, NOT_FINISHED
+from sqlexec.cli.run import run
+from sqlexec.errors import (
+    ConfigurationError,
+    DependencyMissing,
+    ExecutionTimeout,
+    JobNotFinished,
+    OperationCancelled,
+    SqlExecError,
+)
 
 app = typer.Typer(
     help="Run Python functions inside SQL Server, next to the data.",
@@ -23,6 +34,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks would show local values
 )
 
+app.command()(run)
+app.add_typer(jobs.app, name="jobs")
+
+_EXIT_CODES: dict[type[Exception], int] = {
+    ConfigurationError: 2,
+    JobNotFinished: NOT_FINISHED,
+    ExecutionTimeout: NOT_FINISHED,
+    OperationCancelled: CANCELED,
+}
 _OF_EMBEDDED = ("cryptography", "duckdb", "numpy", "pandas", "pyarrow", "sqlglot")
 _CONNECTION_HELP = "ODBC string, SQLAlchemy URL or DSN; best in the variable, where ps sees none."
 Connection = Annotated[
@@ -64,7 +84,7 @@ def install(
     if print_only:
         sys.stdout.write(bundle.render_install())
     else:
-        typer.echo(str(bundle.install(_required(connection), database=database)))
+        typer.echo(str(bundle.install(required(connection), database=database)))
 
 
 @app.command()
@@ -72,7 +92,7 @@ def info(connection: Connection = None, database: Database = None) -> None:
     """What is installed in a database: the bundle's version, its runtime, your rights."""
     from sqlexec import bundle
 
-    facts = bundle.info(_required(connection), database=database)
+    facts = bundle.info(required(connection), database=database)
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {'' if value is None else value}")
@@ -158,12 +178,6 @@ def serve(
     )
 
 
-def _required(connection: str | None) -> str:
-    if not connection:
-        raise ConfigurationError("name a CONNECTION, or set the variable SQLEXEC_CONNECTION")
-    return connection
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
@@ -174,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 done, 1 failed, 2 used wrongly.
+        The exit code: 0 done, 1 failed, 2 used wrongly, 3 not finished, 4 cancelled.
 
     Example
     -------
@@ -188,5 +202,5 @@ def main(arguments: list[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else 1
     except (SqlExecError, OSError) as error:
         print(f"sqlexec: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigurationError) else 1
+        return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), 1)
     return 0

@@ -110,7 +110,7 @@ def doctor(
     from sqlexec import RxInSqlServer
     from sqlexec import doctor as examine
 
-    diagnosis = examine(RxInSqlServer(_required(connection), num_tasks=num_tasks))
+    diagnosis = examine(RxInSqlServer(required(connection), num_tasks=num_tasks))
     if as_json:
         typer.echo(diagnosis.to_json())
     elif sys.stdout.isatty():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 
@@ -9,8 +11,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--server",
         default="embedded",
-        help="what tests/integration runs against: embedded, container, or a connection string "
-        "to a database that these tests may use",
+        help="what tests/integration runs against: embedded, container (SQL Server 2022), "
+        "container:2019, or a connection string to a database that these tests may use",
     )
     parser.addoption(
         "--matrix",
@@ -23,6 +25,39 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "embedded_only: needs what only the embedded server offers (its processes)"
     )
+    config.addinivalue_line(
+        "markers", "seen_on(release, ...): has passed on these SQL Servers; no test has, so far"
+    )
+    config.option.no_server = None  # else why there is none
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist
+        vars(config.option).update(config.workerinput["sqlexec"])
+        return
+    kind, _, release = config.getoption("--server").partition(":")
+    if kind == "container" and not config.option.collectonly:
+        _start_container(config, release or "2022")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker what server there is."""
+    option = node.config.option
+    node.workerinput["sqlexec"] = {"server": option.server, "no_server": option.no_server}
+
+
+def _start_container(config: pytest.Config, release: str) -> None:
+    """One container for all workers: its connection string takes the place of the option."""
+    try:
+        from tests.containers import RELEASES, MachineLearningContainer, why_not
+    except ImportError as error:
+        config.option.no_server = f"{error}; pip install 'sqlexec[dev]'"
+        return
+    if release not in RELEASES:
+        raise pytest.UsageError(f"--server=container:{release}: one of {', '.join(RELEASES)}")
+    config.option.no_server = why_not()
+    if config.option.no_server is None:
+        container = MachineLearningContainer(release)
+        config.add_cleanup(container.stop)
+        config.option.server = container.start().connection_string
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("sqlexec", deadline=None)  # tests assert no times
+settings.load_profile("sqlexec")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -83,20 +83,8 @@ def _of_node(node: Any) -> Iterator[tuple[Version, str]]:
             yield from _of_async(node)
     elif isinstance(node, ast.comprehension) and node.is_async:
         yield (3, 6), "an asynchronous comprehension"
-    elif isinstance(node, ast.Subscript):
-        index = node.slice
-        if isinstance(index, ast.Tuple) and any(isinstance(e, ast.Starred) for e in index.elts):
-            yield (3, 11), "a starred expression in an index"
     elif isinstance(node, ast.arg) and isinstance(node.annotation, ast.Starred):
         yield (3, 11), "a starred annotation"
-    elif isinstance(node, (ast.Return,)) or kind == "Yield":
-        value = node.value
-        if isinstance(value, ast.Tuple) and any(isinstance(e, ast.Starred) for e in value.elts):
-            yield (3, 8), f"an unpacking in {kind.lower()}"
-    elif isinstance(node, (ast.For, ast.AsyncFor)):
-        target = node.iter
-        if isinstance(target, ast.Tuple) and any(isinstance(e, ast.Starred) for e in target.elts):
-            yield (3, 9), "an unpacking in for"
     elif isinstance(node, ast.Try) and any(
         isinstance(e, ast.Continue) for s in node.finalbody for e in ast.walk(s)
     ):
@@ -148,6 +136,9 @@ def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, 
             yield node.lineno + shift, (3, 8), "= in an f-string"
         if isinstance(node, (ast.With, ast.AsyncWith)) and _has_parentheses(node, text):
             yield node.lineno + shift, (3, 9), "parenthesized context managers"
+        since, where = _unpacking(node, text)
+        if since is not None:
+            yield node.lineno + shift, since, f"an unpacking in {where}"
     if sys.version_info >= (3, 12):
         for line in _nested_quotes(text):
             yield line + shift, (3, 12), "an f-string with quotes, comments or lines inside of {}"
@@ -158,6 +149,26 @@ def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, 
         version = (int(since[1]), int(since[2])) if since else (target[0], target[1] + 1)
         feature = re.sub(r" (is|are) only supported.*", "", error.msg)
         yield (error.lineno or 1) + shift, version, feature[:1].lower() + feature[1:]
+
+
+def _unpacking(node: Any, text: str) -> tuple[Version | None, str]:
+    """*x in a tuple without parentheses, which some places took later than others."""
+    kind = type(node).__name__
+    name, since, where = _UNPACKINGS.get(kind, ("", None, ""))
+    found = getattr(node, name, None)
+    if not isinstance(found, ast.Tuple) or not any(isinstance(e, ast.Starred) for e in found.elts):
+        return None, ""
+    written = ast.get_source_segment(text, found) or ""
+    return (None, "") if written[:1] == "(" and written[-1:] == ")" else (since, where)
+
+
+_UNPACKINGS: dict[str, tuple[str, Version, str]] = {
+    "Return": ("value", (3, 8), "return"),
+    "Yield": ("value", (3, 8), "yield"),
+    "For": ("iter", (3, 9), "for"),
+    "AsyncFor": ("iter", (3, 9), "for"),
+    "Subscript": ("slice", (3, 11), "an index"),
+}
 
 
 def _has_parentheses(node: ast.With | ast.AsyncWith, text: str) -> bool:

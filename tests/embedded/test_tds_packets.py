@@ -27,7 +27,7 @@ def written(parts: list[tuple[bool, bytes]], packet_size: int) -> bytes:
 PARTS = st.lists(st.tuples(st.booleans(), st.binary(max_size=3000)), max_size=6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(PARTS, st.integers(512, 2000), st.integers(1, 5000))
 def test_a_message_arrives_as_it_was_written(
     parts: list[tuple[bool, bytes]], packet_size: int, cut: int

@@ -43,7 +43,7 @@ def call_of(name: str | int, *parameters: bytes) -> bytes:
 
 
 @given(st.dictionaries(st.integers(0, 254), st.binary(max_size=40), max_size=8))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_prelogin_makes_the_round_trip(options: dict[int, bytes]) -> None:
     assert requests.parse_prelogin(requests.build_prelogin(options)) == options
 
@@ -79,7 +79,6 @@ def test_features_of_a_login_are_found() -> None:
 
 
 @given(st.integers(0, 200), st.binary(min_size=1, max_size=4))
-@settings(deadline=None)
 def test_a_changed_login_is_read_or_refused(position: int, change: bytes) -> None:
     message = bytearray(login_message("sa", "secret"))
     message[position : position + len(change)] = change
@@ -175,14 +174,14 @@ def test_malformed_requests_are_refused(kind: int, payload: bytes) -> None:
 
 @given(st.sampled_from([1, 3, 0x0E]), st.binary(max_size=200), st.booleans())
 @example(3, call_of(10, b"\x00\x00\xe7\xff\xff" + bytes(5) + b"\xff" * 8), True)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_bytes_are_a_request_or_refused(kind: int, payload: bytes, headers: bool) -> None:
     with contextlib.suppress(ProtocolError):
         parsed(kind, (ALL_HEADERS if headers else b"") + payload)
 
 
 @given(st.integers(0, 120), st.binary(min_size=1, max_size=3))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_changed_call_is_a_request_or_refused(position: int, change: bytes) -> None:
     text = b"\x00\x00\xe7\x40\x1f\x09\x04\xd0\x00\x34\x04\x00h\x00i\x00"
     data = b"\x00\x01\xa5\xff\xff\xfe" + b"\xff" * 7 + b"\x02\0\0\0ab\0\0\0\0"

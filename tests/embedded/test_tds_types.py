@@ -81,7 +81,7 @@ def test_null_makes_the_round_trip(spelled: str) -> None:
     assert round_trip(spelled, None) is None
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 @pytest.mark.parametrize("spelled", VALUES)
 def test_values_make_the_round_trip(spelled: str, data: st.DataObject) -> None:
@@ -89,7 +89,7 @@ def test_values_make_the_round_trip(spelled: str, data: st.DataObject) -> None:
     assert round_trip(spelled, value) == value
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.datetimes(dt.datetime(1753, 1, 1), dt.datetime(9999, 12, 31)))
 def test_datetime_is_rounded_to_a_three_hundredth_of_a_second(value: dt.datetime) -> None:
     result = round_trip("datetime", value)
@@ -111,7 +111,7 @@ def test_smalldatetime_rounds_from_29_999_seconds_up(second: float, minute: int)
     assert round_trip("smalldatetime", value) == dt.datetime(2024, 1, 1, 0, minute)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.datetimes(dt.datetime(2, 1, 1), dt.datetime(9998, 1, 1)), st.integers(-840, 840))
 def test_datetimeoffset_keeps_instant_and_offset(value: dt.datetime, minutes: int) -> None:
     value = value.replace(tzinfo=dt.timezone(dt.timedelta(minutes=minutes)))
@@ -267,7 +267,7 @@ def message_of(columns: list[Column], **result: Any) -> bytes:
     return reader.rest()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 @pytest.mark.parametrize("with_text", [False, True])
 def test_arrow_batches_give_the_same_bytes_as_rows(with_text: bool, data: st.DataObject) -> None:

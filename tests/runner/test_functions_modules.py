@@ -84,7 +84,20 @@ TOO_NEW = [
     ("def f(x):\n    return (lambda y, /: y)(x)\n", "3.7", "positional-only", 2),
     ("def f(x):\n    return x[*x]\n", "3.10", "index", 2),
     ("def f():\n    try: pass\n    except* ValueError: pass\n", "3.10", "except*", 3),
+    ("def f(x):\n    for y in *x, 1: pass\n", "3.8", "unpacking in for", 2),
+    ("def f(x):\n    return *x, 1\n", "3.7", "unpacking in return", 2),
 ]
+OLD = [
+    "def f(x):\n    for y in (*x, 1): pass\n",
+    "def f(x):\n    return (*x, 1)\n",
+    "def f(x):\n    return x[(*x, 1)]\n",
+    "def f(x):\n    with open(x) as a, (open(x)) as b: pass\n",
+]
+
+
+@pytest.mark.parametrize("text", OLD)
+def test_syntax_that_old_servers_know_passes(text: str, tmp_path: Path) -> None:
+    Packer(module_of(text, tmp_path)["f"], runtime=runtime_of("3.6"))
 
 
 @pytest.mark.parametrize(("text", "version", "feature", "line"), TOO_NEW)

@@ -22,8 +22,8 @@ from sqlexec.errors import (
     ExternalScriptsDisabled,
     OperationCancelled,
     PermissionDenied,
+    ProcessDied,
     ServerError,
-    TransientServerError,
 )
 from sqlexec.plan import make_plan
 from sqlexec.server.connection import Connection, build_odbc, mask, parse_odbc
@@ -172,7 +172,7 @@ def test_same_place():
         (229, "The EXECUTE permission was denied on 'execute_chunk', schema 'sqlexec'.",
          PermissionDenied, "sqlexec_user"),
         (229, "The EXECUTE ANY EXTERNAL SCRIPT permission was denied", PermissionDenied, "GRANT"),
-        (39012, "Unable to communicate with the runtime", TransientServerError, ""),
+        (39012, "Unable to communicate with the runtime", ProcessDied, ""),
         (39017, "Input data query returns column #1 of type 'xml'", ServerError, "CAST"),
         (208, "Invalid object name 't'.", ServerError, ""),
     ],

@@ -136,9 +136,8 @@ def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, 
             yield node.lineno + shift, (3, 8), "= in an f-string"
         if isinstance(node, (ast.With, ast.AsyncWith)) and _has_parentheses(node, text):
             yield node.lineno + shift, (3, 9), "parenthesized context managers"
-        since, where = _unpacking(node, text)
-        if since is not None:
-            yield node.lineno + shift, since, f"an unpacking in {where}"
+        for version, where in _unpackings(node, text):
+            yield _line_of(node) + shift, version, f"an unpacking in {where}"
     if sys.version_info >= (3, 12):
         for line in _nested_quotes(text):
             yield line + shift, (3, 12), "an f-string with quotes, comments or lines inside of {}"
@@ -151,15 +150,17 @@ def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, 
         yield (error.lineno or 1) + shift, version, feature[:1].lower() + feature[1:]
 
 
-def _unpacking(node: Any, text: str) -> tuple[Version | None, str]:
+def _unpackings(node: ast.AST, text: str) -> Iterator[tuple[Version, str]]:
     """*x in a tuple without parentheses, which some places took later than others."""
     kind = type(node).__name__
-    name, since, where = _UNPACKINGS.get(kind, ("", None, ""))
-    found = getattr(node, name, None)
-    if not isinstance(found, ast.Tuple) or not any(isinstance(e, ast.Starred) for e in found.elts):
-        return None, ""
-    written = ast.get_source_segment(text, found) or ""
-    return (None, "") if written[:1] == "(" and written[-1:] == ")" else (since, where)
+    if kind not in _UNPACKINGS:
+        return
+    name, since, where = _UNPACKINGS[kind]
+    found = getattr(node, name)
+    if isinstance(found, ast.Tuple) and any(isinstance(e, ast.Starred) for e in found.elts):
+        written = ast.get_source_segment(text, found) or ""
+        if written[:1] != "(" or written[-1:] != ")":
+            yield since, where
 
 
 _UNPACKINGS: dict[str, tuple[str, Version, str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import date, datetime, time
 from decimal import Decimal
 from uuid import UUID
@@ -39,7 +40,7 @@ def literal(value: object) -> str:
     if isinstance(value, Decimal) and value.is_finite():
         return f"{value:f}"
     if isinstance(value, (str, UUID)):
-        return "N'" + str(value).replace("'", "''") + "'"
+        return text_literal(str(value))
     if isinstance(value, (bytes, bytearray)):
         return f"0x{value.hex()}"
     if isinstance(value, datetime) and value.tzinfo is None:
@@ -52,6 +53,28 @@ def literal(value: object) -> str:
         f"The value {value!r} of type {type(value).__name__} cannot stand in a query: CAST the "
         "column to another type in the sql_query, or take another column"
     )
+
+
+def text_literal(text: str) -> str:
+    """The literal, or sum of literals, that every tool reads as this very text.
+
+    A backslash before a line's end would join the lines; a line with GO alone and `$(` mean
+    something to sqlcmd and SSMS: in front of those a new literal begins.
+
+    Example
+    -------
+    >>> text_literal("it's")
+    "N'it''s'"
+    """
+    parts = [part.replace("'", "''") for part in _SPLIT.split(text)]
+    if len(parts) == 1:
+        return f"N'{parts[0]}'"
+    return "CAST(N'' AS nvarchar(max)) + " + " + ".join(f"N'{part}'" for part in parts)
+
+
+_SPLIT = re.compile(
+    r"(?<=\\)(?=\r?\n)|(?<=\$)(?=\()|(?<=\b[Gg])(?=[Oo][ \t]*(?:\r?\n|$))"
+)
 
 
 def _digits(microsecond: int) -> str:

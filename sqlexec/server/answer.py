@@ -86,6 +86,34 @@ def read_answer(cursor: Any) -> Reply:
     return Reply(result, messages, probe == PROBE if probe else None)
 
 
+@dataclass(slots=True)
+class ResultSets:
+    """What a statement gave.
+
+    Parameters
+    ----------
+    sets : list of (description, rows)
+        As the driver has them: `cursor.description`, `cursor.fetchall()`.
+    messages : list of (stream, text)
+        What its external scripts wrote; stream is "stdout" or "stderr".
+    """
+
+    sets: list[tuple[Sequence[Any], list[Any]]] = field(default_factory=list)
+    messages: Messages = field(default_factory=list)
+
+
+def read_result_sets(cursor: Any) -> ResultSets:
+    """Read all that a statement gives."""
+    found = ResultSets()
+    while True:
+        if cursor.messages:
+            found.messages += _console(cursor.messages)
+        if cursor.description is not None:
+            found.sets.append((cursor.description, cursor.fetchall()))
+        if not cursor.nextset():
+            return found
+
+
 def _joined(rows: Iterable[Sequence[Any]]) -> memoryview:
     """The result that left as numbered rows of base64, in whatever order they come."""
     result = bytearray()  # grows in place: pieces to be joined would take its memory twice

@@ -118,16 +118,15 @@ class Session:
 
     def execute(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Run a statement of our own and fetch its first set of rows, if there is one."""
+        sets = self.result_sets(sql, *parameters).sets
+        return [tuple(row) for row in sets[0][1]] if sets else []
+
+    def result_sets(self, sql: str, *parameters: object) -> ResultSets:
+        """Run a statement and fetch all its sets of rows, and what its scripts wrote."""
         with self._calling():
             self._cursor.setinputsizes([_type_of(each) for each in parameters] or None)
             self._cursor.execute(sql, *parameters)
-            while self._cursor.description is None:
-                if not self._cursor.nextset():
-                    return []
-            rows = [tuple(row) for row in self._cursor.fetchall()]
-            while self._cursor.nextset():
-                pass
-            return rows
+            return read_result_sets(self._cursor)
 
     def read(
         self,

@@ -35,7 +35,10 @@ _NAMES = {
     "RxRemoteJobStatus": "sqlexec.rx.job",
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
+    "call_procedure": "sqlexec.procedures.procedures",
+    "create_procedure": "sqlexec.procedures.procedures",
     "doctor": "sqlexec.diagnosis.doctor",
+    "drop_procedure": "sqlexec.procedures.procedures",
     "pema_compute": "sqlexec.rx.pema",
     "register_joblib": "sqlexec.rx.joblib",
     "runtime": "sqlexec.server.runtime",
@@ -81,6 +84,7 @@ if TYPE_CHECKING:
     )
     from sqlexec.diagnosis.doctor import Diagnosis, doctor
     from sqlexec.plan import RxElemArg
+    from sqlexec.procedures.procedures import call_procedure, create_procedure, drop_procedure
     from sqlexec.report import Report
     from sqlexec.runner.pema import PemaBase
     from sqlexec.rx.collect import RunFailedWarning
@@ -134,7 +138,10 @@ __all__ = [
     "RxRemoteJobStatus",
     "RxSqlServerData",
     "SqlServerExecutor",
+    "call_procedure",
+    "create_procedure",
     "doctor",
+    "drop_procedure",
     "pema_compute",
     "register_joblib",
     "runtime",

@@ -72,9 +72,7 @@ def text_literal(text: str) -> str:
     return "CAST(N'' AS nvarchar(max)) + " + " + ".join(f"N'{part}'" for part in parts)
 
 
-_SPLIT = re.compile(
-    r"(?<=\\)(?=\r?\n)|(?<=\$)(?=\()|(?<=\b[Gg])(?=[Oo][ \t]*(?:\r?\n|$))"
-)
+_SPLIT = re.compile(r"(?<=\\)(?=\r?\n)|(?<=\$)(?=\()|(?<=\b[Gg])(?=[Oo][ \t]*(?:\r?\n|$))")
 
 
 def _digits(microsecond: int) -> str:

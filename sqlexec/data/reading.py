@@ -67,7 +67,7 @@ def read_in_chunks(
     with _batches(text, source.query, source.rows_per_read) as batches:
         for batch in batches:
             if batch[1]:
-                yield _declared(_fetch([batch]), source)
+                yield _declared(frame_of([batch]), source)
 
 
 def read_rows(
@@ -75,7 +75,7 @@ def read_rows(
 ) -> pandas.DataFrame:
     """Fetch the rows of a query as they are, `most` of them at most; raises as read_source."""
     with _batches(connection_string, query, rows_per_read, most) as batches:
-        return _fetch(batches)
+        return frame_of(batches)
 
 
 @contextlib.contextmanager
@@ -123,7 +123,8 @@ def import_pandas() -> Any:
     return pandas
 
 
-def _fetch(batches: Iterable[Batch]) -> pandas.DataFrame:
+def frame_of(batches: Iterable[Batch]) -> pandas.DataFrame:
+    """Rows as the driver gives them, as a frame with the types that the server's Python has."""
     import numpy
     import pandas
 

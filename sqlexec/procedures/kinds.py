@@ -1,7 +1,7 @@
 """Python's types as types of T-SQL, and how each travels into a script and back.
 
-              in: @p type --into--> script's parameter --read--> argument
-             out: result --give--> JSON --out_of--> @p type OUTPUT, or a column
+ in: @p type --into--> script's parameter --read--> argument
+out: result --give--> JSON --out_of--> @p type OUTPUT, or a column
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlexec.procedures import glue
+from sqlexec.runner import script_values as glue
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,7 @@ class Kind:
 
 
 KINDS: dict[type, Kind] = {
-    bool: Kind(
-        "bit", "bit", "", "CONVERT(bit, {text})", glue.from_sql_bool, glue.to_sql_bool
-    ),
+    bool: Kind("bit", "bit", "", "CONVERT(bit, {text})", glue.from_sql_bool, glue.to_sql_bool),
     int: Kind(
         "bigint",
         "nvarchar(max)",
@@ -65,9 +63,7 @@ KINDS: dict[type, Kind] = {
         glue.from_sql_decimal,
         glue.to_sql_decimal,
     ),
-    str: Kind(
-        "nvarchar(max)", "nvarchar(max)", "", "{text}", glue.from_sql_text, glue.to_sql_text
-    ),
+    str: Kind("nvarchar(max)", "nvarchar(max)", "", "{text}", glue.from_sql_text, glue.to_sql_text),
     bytes: Kind(
         "varbinary(max)",
         "varbinary(max)",

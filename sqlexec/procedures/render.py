@@ -1,9 +1,9 @@
 """A stored procedure's T-SQL out of a typed Python function.
 
-    parameters  <- the function's, with their defaults; OUTPUT ones <- what it returns
-    checks      <- parameters that take no NULL
-    script      <- script.py
-    result set  <- the DataFrame that it returns
+parameters  <- the function's, with their defaults; OUTPUT ones <- what it returns
+checks      <- parameters that take no NULL
+script      <- script.py
+result set  <- the DataFrame that it returns
 """
 
 from __future__ import annotations
@@ -91,12 +91,14 @@ def _check(
     decimal_scale: int,
 ) -> None:
     wrong = []
-    for each in (*signature.values, *signature.output_values):
-        if each.name.lower() in _RESERVED or each.name.lower().startswith(_TEXT_OF):
-            wrong.append(f"the name {each.name} is needed otherwise; choose another")
-    for column, each in columns.items():
-        if each not in KINDS or each is bytes:
-            wrong.append(f"column {column} of its result cannot be of type {each!r}")
+    names = [each.name for each in signature.values]
+    names += [out.name for out in signature.output_values]
+    for name in names:
+        if name.lower() in _RESERVED or name.lower().startswith(_TEXT_OF):
+            wrong.append(f"the name {name} is needed otherwise; choose another")
+    for column, type in columns.items():
+        if type not in KINDS or type is bytes:
+            wrong.append(f"column {column} of its result cannot be of type {type!r}")
     if signature.output_frame is not None and not columns:
         wrong.append("columns={name: type, ...} must tell the columns of its DataFrame")
     if signature.output_frame is None and columns:

@@ -1,9 +1,9 @@
 """The script that a procedure runs, or that is stored: definitions, then the call.
 
-    result_json = ""                          every OUTPUT parameter has a value early
-    def f(...)                                the function, and all that it uses
-    result = f(x=from_sql_int(x), ...)        its arguments
-    result_json = to_sql_json({...})          its result
+result_json = ""                          every OUTPUT parameter has a value early
+def f(...)                                the function, and all that it uses
+result = f(x=from_sql_int(x), ...)        its arguments
+result_json = to_sql_json({...})          its result
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlexec.errors import PackError
 from sqlexec.payload.source.script import ScriptText
-from sqlexec.procedures import glue
 from sqlexec.procedures.kinds import KINDS, Kind
 from sqlexec.procedures.signature import FRAME, Signature, Type
+from sqlexec.runner import script_values as glue
 
 INPUT, OUTPUT = "InputDataSet", "OutputDataSet"
 RESULT = "result_json"  # the script's only OUTPUT parameter
@@ -76,14 +76,18 @@ def stored_script(
         _call(function, f"{rows}    {arguments}\n"),
         f"{RESULT} = {glue.to_sql_json.__name__}({glue.as_json.__name__}(result))",
     ]
-    used = [kind(each.type).read for each in signature.values if each.type is not None]
+    used: list[Callable[..., Any]] = [
+        kind(each.type).read for each in signature.values if each.type is not None
+    ]
     used += [glue.script_arguments, glue.as_json, glue.to_sql_json]
     return _script(function, used, [ARGUMENTS], lines, target)
 
 
 def _call(function: Callable[..., object], arguments: str) -> str:
-    return f"result = {function.__name__}(\n{arguments})" if arguments else (
-        f"result = {function.__name__}()"
+    return (
+        f"result = {function.__name__}(\n{arguments})"
+        if arguments
+        else (f"result = {function.__name__}()")
     )
 
 

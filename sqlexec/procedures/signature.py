@@ -95,11 +95,14 @@ def signature_of(function: Callable[..., object], *, typed: bool = True) -> Sign
     wrong: list[str] = []
     parameters = list(_parameters(function, hints, typed, wrong))
     outputs = list(_outputs(hints.get("return", REQUIRED), typed, wrong))
-    for what, found in (("parameter", parameters), ("output", outputs)):
-        if sum(each.type == FRAME for each in found) > 1:
-            wrong.append(f"more than one {what} is a DataFrame")
+    if sum(each.type == FRAME for each in parameters) > 1:
+        wrong.append("more than one parameter is a DataFrame")
+    if sum(out.type == FRAME for out in outputs) > 1:
+        wrong.append("more than one output is a DataFrame")
     seen: set[str] = set()
-    for each in (*parameters, *(out for out in outputs if out.type != FRAME)):
+    named: list[Parameter | Output] = [*parameters]
+    named += [each for each in outputs if each.type != FRAME]
+    for each in named:
         if not (each.name.isascii() and each.name.isidentifier()):
             wrong.append(f"{each.name!r} is no name of a T-SQL variable")
         if each.name.lower() in seen and typed:

@@ -14,6 +14,7 @@ import builtins
 import datetime
 import decimal
 import dis
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -94,7 +95,7 @@ class ScriptText:
             if text is None:
                 raise PackError(
                     f"Cannot write the function as text: it uses {name!r}, an object of type "
-                    f"{type(value).__name__}. Make it inside the function, or pass it as an argument"
+                    f"{type(value).__name__}. Make it in the function, or give it as an argument"
                 )
             self._imports.extend(_imports_of_constant(value))
             self._constants.append(f"{name} = {text}")
@@ -216,7 +217,7 @@ def _constant(value: Any) -> str | None:
     """The expression that gives a value; None where there is none."""
     if type(value) in _MADE:
         return repr(value).replace("Decimal(", "decimal.Decimal(")
-    if type(value) is float and (value != value or abs(value) == float("inf")):
+    if type(value) is float and not math.isfinite(value):
         return f"float({str(value)!r})"
     if type(value) in _CONSTANTS:
         return repr(value)

@@ -5,7 +5,8 @@ Numbers that a runtime would round, and dates, which some refuse, travel as text
 Syntax and library of Python 3.5.
 """
 
-from typing import Any, Callable, Dict, List, Tuple
+from collections.abc import Callable
+from typing import Any
 
 
 def from_sql_bool(value: Any) -> Any:
@@ -17,7 +18,7 @@ def from_sql_int(value: Any) -> Any:
 
 
 def from_sql_float(value: Any) -> Any:
-    return None if value is None or value != value else float(value)
+    return None if value is None or value - value != 0 else float(value)
 
 
 def from_sql_decimal(value: Any) -> Any:
@@ -91,7 +92,7 @@ def to_sql_date(value: Any) -> Any:
 
 
 def to_sql_datetime(value: Any) -> Any:
-    if value is None or value != value:
+    if value is None or str(value) == "NaT":
         return None
     if value.tzinfo is not None:
         raise TypeError("the function gave %r, and SQL Server's datetime2 has no zone" % (value,))
@@ -104,7 +105,7 @@ def to_sql_json(value: Any) -> Any:
     return json.dumps(value, allow_nan=False)
 
 
-def to_sql_frame(frame: Any, columns: List[Tuple[str, Callable[[Any], Any]]]) -> Any:
+def to_sql_frame(frame: Any, columns: list[tuple[str, Callable[[Any], Any]]]) -> Any:
     """The declared columns of a DataFrame, as types that every runtime can send."""
     import pandas
 
@@ -127,7 +128,7 @@ def to_sql_frame(frame: Any, columns: List[Tuple[str, Callable[[Any], Any]]]) ->
     return result
 
 
-def script_arguments(text: str, readers: List[Tuple[str, Callable[[Any], Any]]]) -> Dict[str, Any]:
+def script_arguments(text: str, readers: list[tuple[str, Callable[[Any], Any]]]) -> dict[str, Any]:
     """The arguments of a stored script out of a JSON object; those with a type are read as such."""
     import json
 
@@ -161,7 +162,7 @@ def as_json(value: Any) -> Any:
         rows = zip(value.to_dict("records"), missing.to_dict("records"))
         return [{str(k): None if gone[k] else as_json(row[k]) for k in row} for row, gone in rows]
     if hasattr(value, "isoformat"):
-        return value.isoformat() if value == value else None
+        return None if str(value) == "NaT" else value.isoformat()
     if hasattr(value, "tolist"):
         return as_json(value.tolist())
     if hasattr(value, "__dataclass_fields__"):

@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
-from sqlexec.server.answer import Reply, read_answer
+from sqlexec.server.answer import Reply, ResultSets, read_answer, read_result_sets
 from sqlexec.server.connection import Connection
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
 

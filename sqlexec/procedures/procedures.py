@@ -29,15 +29,19 @@ from sqlexec.server.sql_errors import server_error
 from sqlexec.tasks import Outcome
 
 _OBJECT = """\
+SET NOCOUNT ON;
+DECLARE @name nvarchar(600) = ?;
 SELECT o.type, m.definition
 FROM sys.objects AS o
 LEFT JOIN sys.sql_modules AS m ON m.object_id = o.object_id
-WHERE o.object_id = OBJECT_ID(CAST(? AS nvarchar(600)))"""
+WHERE o.object_id = OBJECT_ID(@name)"""
 _PARAMETERS = """\
+SET NOCOUNT ON;
+DECLARE @name nvarchar(600) = ?;
 SELECT p.name, t.name, p.max_length, p.precision, p.scale, p.is_output
 FROM sys.parameters AS p
 INNER JOIN sys.types AS t ON t.user_type_id = p.user_type_id
-WHERE p.object_id = OBJECT_ID(CAST(? AS nvarchar(600))) AND p.parameter_id > 0
+WHERE p.object_id = OBJECT_ID(@name) AND p.parameter_id > 0
 ORDER BY p.parameter_id"""
 
 _ERROR_NUMBER = "sqlexec_error_number"

@@ -1,5 +1,8 @@
 """Catalog: logins, databases, permissions, procedures, system views, persistence."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from sqlexec.embedded.catalog.modules import read_parameters
@@ -205,3 +208,20 @@ def test_parameters_of_a_definition():
         ("@a", "decimal(10,2)", False, False), ("@b", "varbinary(max)", True, True),
     ]  # fmt: skip
     assert read_parameters("CREATE PROCEDURE p AS DECLARE @x int = 1") == []
+
+
+def test_databases_made_at_the_same_time_are_apart(database):
+    names = [f"d{n}" for n in range(4)]
+    sessions = [database.login("sa", "secret") for _ in names]
+    together = threading.Barrier(len(names))
+
+    def create(session, name):
+        together.wait()
+        database.run(f"CREATE DATABASE {name}", session)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(create, sessions, names))
+    images = database.catalog.snapshot().databases
+    assert len({images[name].id for name in names}) == len(names)
+    for name in names:
+        assert "dbo" in images[name].principals

@@ -90,6 +90,7 @@ class Catalog:
         self._snapshot = load(self._connection, engine.generation)
         ids = [number for image in self._snapshot.databases.values() for number in image.by_id]
         self._last_id = max([581577110, *ids])
+        self._last_database_id = max(image.id for image in self._snapshot.databases.values())
 
     # --- snapshots and changes ------------------------------------------------------------
 
@@ -104,7 +105,8 @@ class Catalog:
             with self._mutex:
                 generation = self.engine.generation
                 if self._snapshot.generation != generation:
-                    self._snapshot = load(self._connection, generation)
+                    with self._connection.transaction():  # one state for all its queries
+                        self._snapshot = load(self._connection, generation)
         return self._snapshot
 
     @contextmanager
@@ -122,6 +124,12 @@ class Catalog:
         with self._mutex:
             self._last_id += 16
             return self._last_id
+
+    def new_database_id(self) -> int:
+        """The number of a new database; two that are made at the same time get two."""
+        with self._mutex:
+            self._last_database_id += 1
+            return self._last_database_id
 
     def image(self, session: Session, database: str | None = None) -> DatabaseImage:
         """The database of that name, or the session's; 911 when there is none."""

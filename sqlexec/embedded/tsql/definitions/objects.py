@@ -136,11 +136,10 @@ def create_database(session: Session, cutter: Cutter, text: str) -> None:
     if not (catalog.has_server_permission(session, "CREATE ANY DATABASE")
             or catalog.is_server_member(session, "dbcreator")):  # fmt: skip
         raise SqlError.of(262, "CREATE DATABASE", "master")
-    databases = catalog.snapshot(session).databases
-    if name.lower() in databases:
+    if name.lower() in catalog.snapshot(session).databases:
         raise SqlError(1801, f"Database '{name}' already exists. Choose a different database name.")
     with catalog.changing(session) as connection:
-        number = max(image.id for image in databases.values()) + 1
+        number = catalog.new_database_id()
         tables.add_database(connection, number, name, session.principal.sid)
         create_views(connection, number, name)
 

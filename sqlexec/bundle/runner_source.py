@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 
 Position = tuple[int, int]  # line from 1, column from 0
@@ -80,6 +81,7 @@ finally:
 """
 
 
+@cache
 def render() -> str:
     """The script's text: deterministic, LF only, without non-ASCII characters.
 

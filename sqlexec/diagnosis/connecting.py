@@ -65,15 +65,25 @@ def tls(examination: Examination) -> Finding:
     encrypted = _encrypted(examination)
     if encrypted is None:
         return skipped(f"The DSN {examination.connection.dsn} decides.")
-    if _is_here(examination):
+    found = address(examination.connection.server)
+    trust = parse_odbc(examination.connection.odbc).get("TrustServerCertificate", "no")
+    return judge_tls(
+        here=found is not None and found[0] in _THIS_MACHINE,
+        encrypted=encrypted,
+        trusting=trust.lower() == "yes",
+    )
+
+
+def judge_tls(*, here: bool, encrypted: bool, trusting: bool) -> Finding:
+    """Whether nobody between here and the server can read along or take its place."""
+    if here:
         return passed("The server is on this machine.")
     if not encrypted:
         return warned(
             "The connection is not encrypted: whoever reads along sees the data.",
             "Add to the connection string: Encrypt=yes",
         )
-    trust = parse_odbc(examination.connection.odbc).get("TrustServerCertificate", "no")
-    if trust.lower() == "yes":
+    if trusting:
         return warned(
             "The connection is encrypted, but whatever server answers is believed: "
             "TrustServerCertificate=yes takes any certificate.",
@@ -91,10 +101,11 @@ def login(examination: Examination) -> Finding:
         return failed(str(refusal), _login_fix(examination))
     if examination.refusal:
         return passed("accepted")
-    ((scheme, examination.login, examination.user, examination.database),) = examination.execute(
+    ((scheme, *facts),) = examination.execute(
         "SELECT CAST(CONNECTIONPROPERTY(N'auth_scheme') AS nvarchar(40)), SUSER_SNAME(), "
-        "USER_NAME(), DB_NAME()"
+        "USER_NAME(), DB_NAME(), @@VERSION"
     )
+    examination.login, examination.user, examination.database, examination.server_version = facts
     return passed(f"{examination.login} ({scheme} authentication)")
 
 
@@ -167,8 +178,3 @@ def _encrypted(examination: Examination) -> bool | None:
         return None
     version = _DRIVER.search(examination.connection.driver)
     return version is not None and int(version[1]) >= _ENCRYPTING
-
-
-def _is_here(examination: Examination) -> bool:
-    found = address(examination.connection.server)
-    return found is not None and found[0] in _THIS_MACHINE

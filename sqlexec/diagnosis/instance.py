@@ -36,10 +36,10 @@ WHERE s.session_id = @@SPID;"""
 @check("version", needs=["database"])
 def version(examination: Examination) -> Finding:
     """The server is one that has Python scripts."""
-    ((number, edition, kind, examination.server_version),) = examination.execute(
+    ((number, edition, kind),) = examination.execute(
         "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)), "
         "CAST(SERVERPROPERTY(N'Edition') AS nvarchar(128)), "
-        "CAST(SERVERPROPERTY(N'EngineEdition') AS int), @@VERSION"
+        "CAST(SERVERPROPERTY(N'EngineEdition') AS int)"
     )
     return judge_version(number, edition, kind)
 

@@ -61,15 +61,21 @@ def text(server: str, findings: Sequence[Finding]) -> str:
 
 def table(server: str, findings: Sequence[Finding]) -> Table:
     """The table that a terminal shows."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=Text(server), caption=summary(findings), title_justify="left")
-    for column in ("", "check", "what was seen", "fix"):
+    made = Table(
+        title=Text(server), caption=summary(findings), title_justify="left", box=box.SIMPLE_HEAD
+    )
+    for column in ("", "check", "what was seen, and its fix"):
         made.add_column(column, overflow="fold")
     for finding in condensed(findings):
-        status = Text(finding.status, style=COLORS[finding.status])
-        made.add_row(status, *(Text(each) for each in (finding.name, finding.message, finding.fix)))
+        color = COLORS[finding.status]
+        seen = Text(finding.message)
+        if finding.fix:
+            seen.append(f"\nfix: {finding.fix}", style="bold")
+        made.add_row(Text(finding.status, style=color), Text(finding.name), seen)
     return made
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from sqlexec.bundle import render
+from sqlexec.diagnosis import agent, instance, launches
+from sqlexec.diagnosis import bundle as diagnosis_bundle
 from tests.bundle.scriptdom import unavailable
 
 REASON = unavailable()
@@ -103,6 +105,24 @@ def test_bad_text_is_found(tmp_path: Path) -> None:
     }
     assert missed == {}
     assert code == 1
+
+
+@needs_parser
+def test_statements_of_the_doctor_parse(tmp_path: Path) -> None:
+    statements = {
+        "agent": agent.AGENT,
+        "objects": diagnosis_bundle.OBJECTS,
+        "pool": instance.POOL,
+        "script": launches.calling(launches.INTRODUCTION).replace("?", "@seconds"),
+        "scripts": instance.SCRIPTS,
+    }
+    files = [tmp_path / f"{name}.sql" for name in statements]
+    for file, text in zip(files, statements.values(), strict=True):
+        file.write_text(text)
+    _, report = run(*files)
+    assert {file.stem: findings(report, file) for file in files} == {
+        name: [] for name in statements
+    }
 
 
 def test_install_sql_is_not_stale() -> None:

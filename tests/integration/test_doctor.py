@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
-from sqlexec import RxInSqlServer, __version__, doctor
+from sqlexec import Diagnosis, RxInSqlServer, __version__, doctor
 from sqlexec.bundle import install
 from sqlexec.bundle.render import bundle_files, placeholders
 from sqlexec.cli import main
+from sqlexec.diagnosis import connecting, examination, instance, launches
 from sqlexec.diagnosis import doctor as doctors
-from sqlexec.diagnosis import examination, instance, launches
 from sqlexec.diagnosis.examination import Examination
 from sqlexec.diagnosis.findings import check
 from sqlexec.embedded import EmbeddedServer
@@ -26,6 +28,8 @@ from sqlexec.server.session import Session
 from tests.integration.conftest import in_database, prepared
 
 NUMBERS = itertools.count()
+CONFIGURE = "EXECUTE sp_configure 'external scripts enabled',"
+SESSION = doctors.CHECKS[:5]
 PASSWORD = "Ann's s3cret!"
 
 
@@ -52,14 +56,12 @@ def sick(tmp_path_factory):
         POOL.close()
 
 
-@pytest.fixture
-def database(sick):
-    """Of a new database there, with the bundle; a test may break it."""
-    name = f"sick]{next(NUMBERS)}"
-    run(sick, f"CREATE DATABASE [{name.replace(']', ']]')}]")
-    connection_string = in_database(sick, name)
-    install(connection_string)
-    return connection_string
+def looked(context: RxInSqlServer, *names: str) -> Diagnosis:
+    """What the checks of these names find, with those that lead to a session."""
+    chosen = [c for c in doctors.CHECKS if c in SESSION or c.name in names]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctors, "CHECKS", chosen)
+        return doctor(context)
 
 
 def user_of(connection_string: str, *statements: str) -> RxInSqlServer:
@@ -90,8 +92,8 @@ def test_a_healthy_server(cc):
 
 
 @pytest.mark.embedded_only
-def test_a_user_needs_nothing_but_the_role(database):
-    diagnosis = doctor(user_of(database, "ALTER ROLE sqlexec_user ADD MEMBER {user}"))
+def test_a_user_needs_nothing_but_the_role(connection_string):
+    diagnosis = doctor(user_of(connection_string, "ALTER ROLE sqlexec_user ADD MEMBER {user}"))
     assert diagnosis.ok, str(diagnosis)
     assert diagnosis["bundle objects"].status == "skipped"
     assert diagnosis["bundle objects"].fix.startswith("GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO")
@@ -125,6 +127,26 @@ def test_no_session(connection_string, words, sick, fix):
     assert all(f"'{sick}'" in each.message for each in diagnosis.findings[place + 1 :])
 
 
+@pytest.mark.embedded_only
+def test_another_program_listens_there():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer_as_a_web_server, args=[listener]).start()
+        port = listener.getsockname()[1]
+        diagnosis = doctor(
+            RxInSqlServer(f"Server=tcp:127.0.0.1,{port};UID=a;PWD=b;ConnectRetryCount=0")
+        )
+    assert diagnosis["network"].status == "pass"
+    assert diagnosis["TLS"].fix.startswith("See that it is SQL Server that listens there")
+
+
+def answer_as_a_web_server(listener: socket.socket) -> None:
+    for _ in range(2):  # the doctor's knock, and the driver
+        connection, _ = listener.accept()
+        with connection:
+            if connection.recv(4096):
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
 def test_no_driver(connection_string, monkeypatch):
     monkeypatch.setattr("pyodbc.drivers", list)
     monkeypatch.setattr("sqlexec.drivers._shipped_driver", lambda: None)
@@ -138,27 +160,13 @@ def test_no_driver(connection_string, monkeypatch):
 
 
 @pytest.mark.embedded_only
-def test_scripts_disabled_no_agent_no_pandas(sick):
-    disabled = doctor_with_scripts_disabled(sick)
-    assert disabled["external scripts"].fix == (
-        "EXECUTE sp_configure 'external scripts enabled', 1; RECONFIGURE WITH OVERRIDE;"
-    )
-    assert disabled["launchpad"].message == "Needs 'external scripts', which failed."
-    assert disabled["bundle objects"].status == "pass"
-    enabled = doctor(RxInSqlServer(sick))
-    assert enabled.ok, str(enabled)
-    assert enabled["Python"].status == "warn"
-    assert "no numpy and no pandas" in enabled["Python"].message
-    assert enabled["agent"].status == "warn"
-    assert "mssql-conf set sqlagent.enabled true" in enabled["agent"].fix
-
-
-def doctor_with_scripts_disabled(connection_string: str):
-    run(connection_string, "EXECUTE sp_configure 'external scripts enabled', 0; RECONFIGURE")
-    try:
-        return doctor(RxInSqlServer(connection_string))
-    finally:
-        run(connection_string, "EXECUTE sp_configure 'external scripts enabled', 1; RECONFIGURE")
+def test_no_agent_no_pandas(sick):
+    diagnosis = looked(RxInSqlServer(sick), "external scripts", "launchpad", "Python", "agent")
+    assert diagnosis.ok, str(diagnosis)
+    assert diagnosis["Python"].status == "warn"
+    assert "no numpy and no pandas" in diagnosis["Python"].message
+    assert diagnosis["agent"].status == "warn"
+    assert "mssql-conf set sqlagent.enabled true" in diagnosis["agent"].fix
 
 
 def test_a_clock_that_is_wrong(cc, monkeypatch):
@@ -176,18 +184,14 @@ def test_a_server_far_away(cc, monkeypatch):
 @pytest.mark.embedded_only
 def test_the_role_of_the_agent(connection_string):
     context = user_of(connection_string)
-    finding = examined(context, "agent")
+    finding = looked(context, "agent")["agent"]
     assert finding.status == "warn"
     assert "SQLAgentUserRole" in finding.message
     run(
         in_database(connection_string, "msdb"),
         *finding.fix.removeprefix("USE msdb;").split(";")[:2],
     )
-    assert examined(context, "agent").fix.startswith("GRANT VIEW SERVER STATE TO [ann]]")
-
-
-def examined(context: RxInSqlServer, name: str):
-    return doctor(context)[name]
+    assert looked(context, "agent")["agent"].fix.startswith("GRANT VIEW SERVER STATE TO [ann]]")
 
 
 # --- the bundle ---------------------------------------------------------------------------
@@ -206,84 +210,92 @@ def test_no_bundle(sick):
 
 
 @pytest.mark.embedded_only
-@pytest.mark.parametrize(
-    ("values", "status", "fix"),
-    [
+def test_a_bundle_of_another_version_altered_and_cut(sick):
+    name = f"sick]{next(NUMBERS)}"
+    run(sick, f"CREATE DATABASE [{name.replace(']', ']]')}]")
+    database = in_database(sick, name)
+    context = RxInSqlServer(database)
+    install(database)
+    for values, status, fix in (
         ({"version": "0.0.9", "protocol": "0"}, "fail", "pip install sqlexec==0.0.9"),
         ({"version": "0.0.9"}, "warn", "sqlexec install"),
         ({"runner_hash": "0" * 64}, "warn", "sqlexec install"),
-    ],
-)
-def test_another_bundle(database, values, status, fix):
-    files = bundle_files(values={**placeholders(), **values})
-    run(database, next(each.text for each in files if each.name.startswith("sqlexec.runner.")))
-    diagnosis = doctor(RxInSqlServer(database))
-    assert diagnosis["bundle"].status == status, str(diagnosis)
-    assert fix in diagnosis["bundle"].fix
-
-
-@pytest.mark.embedded_only
-def test_objects_altered_and_missing(database):
+    ):
+        files = bundle_files(values={**placeholders(), **values})
+        run(database, next(each.text for each in files if each.name.startswith("sqlexec.runner.")))
+        diagnosis = looked(context, "bundle")
+        assert diagnosis["bundle"].status == status, str(diagnosis)
+        assert fix in diagnosis["bundle"].fix
     run(
         database,
         "CREATE OR ALTER PROCEDURE sqlexec.jobs AS SELECT 1 AS a",
         "DROP PROCEDURE sqlexec.resume_job",
     )
-    finding = doctor(RxInSqlServer(database))["bundle objects"]
+    finding = looked(context, "bundle objects")["bundle objects"]
     assert finding.status == "fail"
-    assert "missing: sqlexec.resume_job; altered: sqlexec.jobs." in finding.message
+    assert "missing: sqlexec.resume_job; altered: sqlexec.jobs, sqlexec.runner." in finding.message
     install(database)
-    assert doctor(RxInSqlServer(database))["bundle objects"].status == "pass"
+    assert looked(context, "bundle", "bundle objects").ok
 
 
 @pytest.mark.embedded_only
-def test_no_role(database):
-    context = user_of(database)
+def test_no_role(connection_string):
+    context = user_of(connection_string)
     diagnosis = doctor(context)
     assert diagnosis["bundle"].status == "skipped"
     assert diagnosis["permissions"].status == "fail"
     assert "EXECUTE ON OBJECT::sqlexec.execute_chunk" in diagnosis["permissions"].message
     assert "EXECUTE ANY EXTERNAL SCRIPT" in diagnosis["permissions"].message
     assert diagnosis["launchpad"].fix.startswith("GRANT EXECUTE ANY EXTERNAL SCRIPT TO [ann]]")
-    run(database, diagnosis["permissions"].fix)
-    assert doctor(context).ok
+    run(connection_string, diagnosis["permissions"].fix)
+    assert looked(context, "permissions", "launchpad", "function").ok
 
 
 @pytest.mark.embedded_only
-def test_a_permission_denied_to_a_member(database):
+def test_a_permission_denied_to_a_member(connection_string):
     context = user_of(
-        database,
+        connection_string,
         "ALTER ROLE sqlexec_user ADD MEMBER {user}",
         "DENY EXECUTE ON OBJECT::sqlexec.jobs TO {user}",
     )
-    finding = doctor(context)["permissions"]
+    finding = looked(context, "permissions")["permissions"]
     assert finding.message.endswith("lacks: EXECUTE ON OBJECT::sqlexec.jobs.")
     assert finding.fix.startswith("GRANT EXECUTE ON OBJECT::sqlexec.jobs TO [ann]]")
-    run(database, finding.fix)
-    assert doctor(context)["permissions"].status == "pass"
+    run(connection_string, finding.fix)
+    assert looked(context, "permissions").ok
 
 
 # --- launches -----------------------------------------------------------------------------
 
 
 @pytest.mark.embedded_only
-def test_launches_that_fail_are_slow_or_never_end(monkeypatch):
+def test_launches_that_are_forbidden_fail_are_slow_or_never_end(monkeypatch):
     with EmbeddedServer(launch_failures=4, launch_delay=0.3) as server:
-        context = RxInSqlServer(prepared(server), max_attempts=3)
-        dead = doctor(context)
+        context = RxInSqlServer(server.odbc(Database="msdb"), max_attempts=3)
+        monkeypatch.setattr(connecting, "SYSTEM_DATABASES", ())
+        names = ("external scripts", "launchpad", "agent")
+
+        run(server.connection_string, f"{CONFIGURE} 0; RECONFIGURE")
+        disabled = looked(context, *names)
+        assert disabled["external scripts"].fix == f"{CONFIGURE} 1; RECONFIGURE WITH OVERRIDE;"
+        assert disabled["launchpad"].message == "Needs 'external scripts', which failed."
+        run(server.connection_string, disabled["external scripts"].fix)
+
+        dead = looked(context, *names)
         assert dead["launchpad"].status == "fail"
         assert "mssql-launchpadd" in dead["launchpad"].fix
         assert dead["agent"].status == "pass"
-        shaky = doctor(context)
-        assert shaky.ok
+        shaky = looked(context, *names)
+        assert shaky["launchpad"].status == "warn"
         assert "not at the first attempt" in shaky["launchpad"].message
         monkeypatch.setattr(launches, "SLOW_LAUNCH", 0.2)
-        assert "task_chunk_size" in doctor(context)["launchpad"].fix
-        monkeypatch.setattr(examination, "PATIENCE", 0.1)
-        hung = doctor(context)
-        assert "no answer" in hung["launchpad"].message
+        assert "task_chunk_size" in looked(context, *names)["launchpad"].fix
+
+    with EmbeddedServer(launch_delay=600) as server:
+        monkeypatch.setattr(examination, "PATIENCE", 2.0)
+        hung = looked(context.replace(connection_string=server.odbc(Database="msdb")), *names)
+        assert "no answer in 2 s" in hung["launchpad"].message
         assert hung["agent"].status == "pass"
-        POOL.close()
 
 
 # --- the doctor itself --------------------------------------------------------------------

@@ -217,6 +217,8 @@ def test_errors_of_the_driver(state, text, kind):
          18456, "UID=, PWD="),
         ("42000", f"[42000] {PREFIX}Cannot open database \"x\" (4060) (SQLDriverConnect)",
          4060, "Database="),
+        ("28000", f"[28000] {PREFIX}Login failed for user 'ann'. (18456) (SQLDriverConnect); "
+         f"[28000] {PREFIX}Cannot open database \"x\" (4060)", 4060, "Database="),
         ("08001", "[08001] [Microsoft][ODBC Driver 18 for SQL Server]SSL Provider: "
          "certificate verify failed:self-signed certificate (-1) (SQLDriverConnect)",
          0, "TrustServerCertificate=yes"),

@@ -8,10 +8,11 @@ import json
 import pytest
 from rich.console import Console
 
-from sqlexec import Diagnosis
+from sqlexec import Diagnosis, RxInSqlServer
 from sqlexec.bundle.render import bundle_files
 from sqlexec.diagnosis.bundle import comparable, granted_to_users
-from sqlexec.diagnosis.connecting import judge_database
+from sqlexec.diagnosis.connecting import judge_database, judge_tls, network
+from sqlexec.diagnosis.examination import Examination
 from sqlexec.diagnosis.findings import Finding
 from sqlexec.diagnosis.instance import judge_pool, judge_scripts, judge_version
 from sqlexec.diagnosis.launches import judge_parallel, judge_python, most_at_once
@@ -72,6 +73,27 @@ def test_database(database, updateability, level, status, fix):
     finding = judge_database(database, "ann", updateability, level)
     assert finding.status == status
     assert fix in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("here", "encrypted", "trusting", "status", "fix"),
+    [
+        (True, False, False, "pass", ""),
+        (False, False, False, "warn", "Encrypt=yes"),
+        (False, True, True, "warn", "leave TrustServerCertificate= out"),
+        (False, True, False, "pass", ""),
+    ],
+)
+def test_tls(here, encrypted, trusting, status, fix):
+    finding = judge_tls(here=here, encrypted=encrypted, trusting=trusting)
+    assert finding.status == status
+    assert fix in finding.fix
+
+
+@pytest.mark.parametrize("server", ["Server=db1\\sql2019", "DSN=flights"])
+def test_an_address_that_only_the_driver_knows(server):
+    context = RxInSqlServer(f"{server};UID=ann;PWD=s3cret")
+    assert network.look(Examination(context)).status == "skipped"
 
 
 def test_a_pool_of_fewer_processes_than_tasks():

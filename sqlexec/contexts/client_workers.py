@@ -19,7 +19,7 @@ from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
 from sqlexec.server.session import Session
 
-RECONNECT_SECONDS = (0.5, 1.0, 2.0, 4.0)  # waits before a lost session is opened again
+RECONNECT_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)  # waits before a lost session is opened again
 
 
 @public

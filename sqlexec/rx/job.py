@@ -16,11 +16,13 @@ from typing import Any
 
 from sqlexec.contexts.active import resolve
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
-from sqlexec.contexts.client_workers import ClientWorkers
+from sqlexec.contexts.client_workers import RECONNECT_SECONDS, ClientWorkers
 from sqlexec.contexts.durable import Submitted, context_of, submit
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import (
     ConfigurationError,
+    ConnectionFailed,
+    ConnectionLost,
     JobFailed,
     JobNotFinished,
     JobNotFound,
@@ -141,10 +143,10 @@ class RxRemoteJob:
         Returns
         -------
         bool
-            Whether it has ended, with or without success.
+            Whether it has ended, with or without success.  A lost connection is opened again.
         """
         begin = time.monotonic()
-        info = self.info
+        info = self._patient_info()
         with contextlib.ExitStack() as stack:
             if progress and info is not None:
                 bar = stack.enter_context(contextlib.closing(bar_of(info.task_count)))
@@ -158,7 +160,7 @@ class RxRemoteJob:
                     return False
                 delay = _pause(passed)
                 time.sleep(delay if timeout is None else min(delay, timeout - passed))
-                info = self.info
+                info = self._patient_info()
             if progress and info is not None:
                 bar.update(info.tasks_done - shown)
         return True
@@ -401,6 +403,15 @@ class RxRemoteJob:
 
     def _work(self, count: int) -> None:
         self._workers = ClientWorkers(self._connection, self.job_id, count)
+
+    def _patient_info(self) -> JobInfo | None:
+        """`info`, though the server may be away for a while."""
+        for pause in RECONNECT_SECONDS:
+            try:
+                return self.info
+            except (ConnectionFailed, ConnectionLost):
+                time.sleep(pause)
+        return self.info
 
     def _required_info(self) -> JobInfo:
         info = self.info

@@ -5089,8 +5089,9 @@ CREATE OR ALTER PROCEDURE sqlexec.find_job
     @worker_count int = NULL OUTPUT
 AS
 /*
-Purpose: settle a job of the caller's, or of anybody's for a member of sqlexec_admin where that is
-         allowed, and tell how it stands; 51710 where there is none. Of the other procedures.
+Purpose: settle a job of the caller's, or, where that is allowed, of anybody's for members of
+         sqlexec_admin and db_owner, and tell how it stands; 51710 where there is none. Of the
+         other procedures.
 Version: 0.1.0
 Licence: MIT.
 */
@@ -5104,7 +5105,10 @@ BEGIN
     SELECT @state = j.state, @detached = j.detached, @worker_count = j.worker_count
     FROM sqlexec.job AS j
     WHERE j.job_id = @job_id
-        AND (j.owner_sid = SUSER_SID() OR (@or_admin = 1 AND IS_ROLEMEMBER(N'sqlexec_admin') = 1));
+        AND (
+            j.owner_sid = SUSER_SID()
+            OR (@or_admin = 1 AND IS_ROLEMEMBER(N'sqlexec_admin') = 1)
+            OR (@or_admin = 1 AND IS_ROLEMEMBER(N'db_owner') = 1));
     IF @state IS NULL
     BEGIN
         SET @message = CONCAT(N'There is no job ', @job_id, N' of yours in database ', DB_NAME(), N'.');
@@ -5244,40 +5248,54 @@ BEGIN
 
     DECLARE @sha256 binary(32) = HASHBYTES('SHA2_256', @result);
     DECLARE @completed_number int;
+    DECLARE @is_kept bit = 0;
+    DECLARE @tries int = 0;
 
-    BEGIN TRANSACTION;
-    UPDATE c
-    SET state = 'done',
-        result_sha256 = @sha256,
-        result_encoding = @encoding,
-        result_length = @result_length,
-        header_length = @header_length,
-        failed_count = @failed_count,
-        ended_at = SYSUTCDATETIME()
-    FROM sqlexec.chunk AS c
-    WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
-        AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
-    IF @@ROWCOUNT = 1
-    BEGIN
-        INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
-        SELECT @job_id, @sha256, @result
-        WHERE NOT EXISTS (
-            SELECT 1
-            FROM sqlexec.blob AS b WITH (UPDLOCK, HOLDLOCK)
-            WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256);
-        EXECUTE sqlexec.count_chunks
-            @job_id = @job_id,
-            @done = 1,
-            @tasks = @task_count,
-            @tasks_failed = @failed_count,
-            @chunks_done = @completed_number OUTPUT;
-        -- The job's row is locked now: numbers are seen in their order, without gaps.
+    WHILE @is_kept = 0
+    BEGIN TRY
+        BEGIN TRANSACTION;
         UPDATE c
-        SET completed_number = @completed_number
+        SET state = 'done',
+            result_sha256 = @sha256,
+            result_encoding = @encoding,
+            result_length = @result_length,
+            header_length = @header_length,
+            failed_count = @failed_count,
+            ended_at = SYSUTCDATETIME()
         FROM sqlexec.chunk AS c
-        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
-    END;
-    COMMIT TRANSACTION;
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
+            AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
+        IF @@ROWCOUNT = 1
+        BEGIN
+            INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+            SELECT @job_id, @sha256, @result
+            WHERE NOT EXISTS (
+                SELECT 1
+                FROM sqlexec.blob AS b WITH (UPDLOCK, HOLDLOCK)
+                WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256);
+            EXECUTE sqlexec.count_chunks
+                @job_id = @job_id,
+                @done = 1,
+                @tasks = @task_count,
+                @tasks_failed = @failed_count,
+                @chunks_done = @completed_number OUTPUT;
+            -- The job's row is locked now: numbers are seen in their order, without gaps.
+            UPDATE c
+            SET completed_number = @completed_number
+            FROM sqlexec.chunk AS c
+            WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        END;
+        COMMIT TRANSACTION;
+        SET @is_kept = 1;
+    END TRY
+    BEGIN CATCH
+        IF XACT_STATE() <> 0
+            ROLLBACK TRANSACTION;
+        -- 1205: the victim of a deadlock tries again: its work is done.
+        SET @tries = @tries + 1;
+        IF ERROR_NUMBER() <> 1205 OR @tries = 5
+            THROW;
+    END CATCH;
 END;
 GO
 
@@ -5692,20 +5710,6 @@ BEGIN
     SET @worker_count = CASE WHEN @worker_count < @chunk_count THEN @worker_count ELSE @chunk_count END;
 
     BEGIN TRANSACTION;
-    INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
-    VALUES (@job_id, @payloads_sha256, @payloads);
-    IF @shared_sha256 <> @payloads_sha256
-        INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @shared_sha256, @shared);
-    INSERT INTO sqlexec.job
-        (job_id, owner_sid, login_name, application_name, host_name, description, state, detached,
-         worker_count, task_count, chunk_count, most_attempts, stop_on_error, timeout_seconds,
-         grace_seconds, auto_cleanup, console_output, protocol, result_key, client,
-         payloads_sha256, shared_sha256, submitted_at, active_at)
-    VALUES
-        (@job_id, SUSER_SID(), SUSER_SNAME(), APP_NAME(), HOST_NAME(), @description, 'QUEUED',
-         @detached, @worker_count, @task_count, @chunk_count, @most_attempts, @stop_on_error,
-         @timeout_seconds, @grace_seconds, @auto_cleanup, @console_output, @protocol, @result_key,
-         @client, @payloads_sha256, @shared_sha256, @now, @now);
     INSERT INTO sqlexec.chunk
         (job_id, chunk_number, state, first_task, task_count, payload_start, payload_bytes,
          input_query)
@@ -5723,6 +5727,20 @@ BEGIN
     INNER JOIN OPENJSON(@queries) AS q ON CAST(q.[key] AS int) = CAST(JSON_VALUE(c.value, N'$[3]') AS int);
     IF @@ROWCOUNT <> @chunk_count
         THROW 51703, N'sqlexec.submit_job: @chunks names a query that @queries has not.', 1;
+    INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+    VALUES (@job_id, @payloads_sha256, @payloads);
+    IF @shared_sha256 <> @payloads_sha256
+        INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @shared_sha256, @shared);
+    INSERT INTO sqlexec.job
+        (job_id, owner_sid, login_name, application_name, host_name, description, state, detached,
+         worker_count, task_count, chunk_count, most_attempts, stop_on_error, timeout_seconds,
+         grace_seconds, auto_cleanup, console_output, protocol, result_key, client,
+         payloads_sha256, shared_sha256, submitted_at, active_at)
+    VALUES
+        (@job_id, SUSER_SID(), SUSER_SNAME(), APP_NAME(), HOST_NAME(), @description, 'QUEUED',
+         @detached, @worker_count, @task_count, @chunk_count, @most_attempts, @stop_on_error,
+         @timeout_seconds, @grace_seconds, @auto_cleanup, @console_output, @protocol, @result_key,
+         @client, @payloads_sha256, @shared_sha256, @now, SYSUTCDATETIME());
     COMMIT TRANSACTION;
 
     IF @detached = 1
@@ -5752,7 +5770,7 @@ Version: 0.1.0
 @job_id        that one alone.
 @states        only those, as N'RUNNING,FINISHED'.
 @since, @until when they were submitted, UTC, both inclusive.
-@everybodys    1: of all logins; for members of sqlexec_admin.
+@everybodys    1: of all logins; for members of sqlexec_admin and db_owner.
 @most          so many at most.
 Licence: MIT.
 */
@@ -5764,7 +5782,8 @@ BEGIN
     DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
 
     IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
+        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
 
     INSERT INTO @open (job_id)
     SELECT j.job_id
@@ -5983,8 +6002,8 @@ Purpose: remove jobs that ended so long ago, with their payloads and results. On
 Version: 0.1.0
 
 @older_than_days  counted from their end.
-@everybodys       1: of all logins; for members of sqlexec_admin, and for a schedule of
-                  SQL Server Agent that a DBA may make.
+@everybodys       1: of all logins; for members of sqlexec_admin and db_owner, and for a
+                  schedule of SQL Server Agent that a DBA may make.
 Licence: MIT.
 */
 BEGIN
@@ -5996,7 +6015,8 @@ BEGIN
     DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
 
     IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
+        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
     IF @older_than_days IS NULL OR @older_than_days < 0
         THROW 51702, N'sqlexec.purge_jobs: @older_than_days must be 0 or more.', 1;
 

@@ -6,8 +6,9 @@ CREATE OR ALTER PROCEDURE sqlexec.find_job
     @worker_count int = NULL OUTPUT
 AS
 /*
-Purpose: settle a job of the caller's, or of anybody's for a member of sqlexec_admin where that is
-         allowed, and tell how it stands; 51710 where there is none. Of the other procedures.
+Purpose: settle a job of the caller's, or, where that is allowed, of anybody's for members of
+         sqlexec_admin and db_owner, and tell how it stands; 51710 where there is none. Of the
+         other procedures.
 Version: {{version}}
 Licence: MIT.
 */
@@ -21,7 +22,10 @@ BEGIN
     SELECT @state = j.state, @detached = j.detached, @worker_count = j.worker_count
     FROM sqlexec.job AS j
     WHERE j.job_id = @job_id
-        AND (j.owner_sid = SUSER_SID() OR (@or_admin = 1 AND IS_ROLEMEMBER(N'sqlexec_admin') = 1));
+        AND (
+            j.owner_sid = SUSER_SID()
+            OR (@or_admin = 1 AND IS_ROLEMEMBER(N'sqlexec_admin') = 1)
+            OR (@or_admin = 1 AND IS_ROLEMEMBER(N'db_owner') = 1));
     IF @state IS NULL
     BEGIN
         SET @message = CONCAT(N'There is no job ', @job_id, N' of yours in database ', DB_NAME(), N'.');

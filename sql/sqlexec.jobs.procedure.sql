@@ -13,7 +13,7 @@ Version: {{version}}
 @job_id        that one alone.
 @states        only those, as N'RUNNING,FINISHED'.
 @since, @until when they were submitted, UTC, both inclusive.
-@everybodys    1: of all logins; for members of sqlexec_admin.
+@everybodys    1: of all logins; for members of sqlexec_admin and db_owner.
 @most          so many at most.
 Licence: MIT.
 */
@@ -25,7 +25,8 @@ BEGIN
     DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
 
     IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
+        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
 
     INSERT INTO @open (job_id)
     SELECT j.job_id

@@ -8,8 +8,8 @@ Purpose: remove jobs that ended so long ago, with their payloads and results. On
 Version: {{version}}
 
 @older_than_days  counted from their end.
-@everybodys       1: of all logins; for members of sqlexec_admin, and for a schedule of
-                  SQL Server Agent that a DBA may make.
+@everybodys       1: of all logins; for members of sqlexec_admin and db_owner, and for a
+                  schedule of SQL Server Agent that a DBA may make.
 Licence: MIT.
 */
 BEGIN
@@ -21,7 +21,8 @@ BEGIN
     DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
 
     IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the role sqlexec_admin.', 1;
+        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
+        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
     IF @older_than_days IS NULL OR @older_than_days < 0
         THROW 51702, N'sqlexec.purge_jobs: @older_than_days must be 0 or more.', 1;
 

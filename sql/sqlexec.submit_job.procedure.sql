@@ -84,20 +84,6 @@ BEGIN
     SET @worker_count = CASE WHEN @worker_count < @chunk_count THEN @worker_count ELSE @chunk_count END;
 
     BEGIN TRANSACTION;
-    INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
-    VALUES (@job_id, @payloads_sha256, @payloads);
-    IF @shared_sha256 <> @payloads_sha256
-        INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @shared_sha256, @shared);
-    INSERT INTO sqlexec.job
-        (job_id, owner_sid, login_name, application_name, host_name, description, state, detached,
-         worker_count, task_count, chunk_count, most_attempts, stop_on_error, timeout_seconds,
-         grace_seconds, auto_cleanup, console_output, protocol, result_key, client,
-         payloads_sha256, shared_sha256, submitted_at, active_at)
-    VALUES
-        (@job_id, SUSER_SID(), SUSER_SNAME(), APP_NAME(), HOST_NAME(), @description, 'QUEUED',
-         @detached, @worker_count, @task_count, @chunk_count, @most_attempts, @stop_on_error,
-         @timeout_seconds, @grace_seconds, @auto_cleanup, @console_output, @protocol, @result_key,
-         @client, @payloads_sha256, @shared_sha256, @now, @now);
     INSERT INTO sqlexec.chunk
         (job_id, chunk_number, state, first_task, task_count, payload_start, payload_bytes,
          input_query)
@@ -115,6 +101,20 @@ BEGIN
     INNER JOIN OPENJSON(@queries) AS q ON CAST(q.[key] AS int) = CAST(JSON_VALUE(c.value, N'$[3]') AS int);
     IF @@ROWCOUNT <> @chunk_count
         THROW 51703, N'sqlexec.submit_job: @chunks names a query that @queries has not.', 1;
+    INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+    VALUES (@job_id, @payloads_sha256, @payloads);
+    IF @shared_sha256 <> @payloads_sha256
+        INSERT INTO sqlexec.blob (job_id, blob_sha256, content) VALUES (@job_id, @shared_sha256, @shared);
+    INSERT INTO sqlexec.job
+        (job_id, owner_sid, login_name, application_name, host_name, description, state, detached,
+         worker_count, task_count, chunk_count, most_attempts, stop_on_error, timeout_seconds,
+         grace_seconds, auto_cleanup, console_output, protocol, result_key, client,
+         payloads_sha256, shared_sha256, submitted_at, active_at)
+    VALUES
+        (@job_id, SUSER_SID(), SUSER_SNAME(), APP_NAME(), HOST_NAME(), @description, 'QUEUED',
+         @detached, @worker_count, @task_count, @chunk_count, @most_attempts, @stop_on_error,
+         @timeout_seconds, @grace_seconds, @auto_cleanup, @console_output, @protocol, @result_key,
+         @client, @payloads_sha256, @shared_sha256, @now, SYSUTCDATETIME());
     COMMIT TRANSACTION;
 
     IF @detached = 1

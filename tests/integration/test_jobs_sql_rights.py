@@ -135,6 +135,8 @@ def test_an_admin_looks_after_jobs_and_gets_nothing_out_of_them(ann, keeper, adm
         admin.call("run_worker", job.job_id)
     assert keeper.call("cancel_job", job.job_id)[0].was_open
     assert owner.look(job).state == "CANCELED"
+    assert job.job_id in admin.jobs(everybodys=1)  # the owner of a database is one, too
+    assert job.job_id not in admin.jobs()
     keeper.call("cleanup_job", job.job_id)
     assert admin.counts(job) == [0, 0, 0, 0]
 

@@ -195,7 +195,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '2d34796721a399c6b87aab4cefa6378ad7d1738de9efe19cc244ca8c0eeb50a5';
+    SET @source_sha256 = '5e971d3fcf56ddff2d76002c5ca12680d4fca0775ee87fefba021e0e46845f14';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -387,7 +387,7 @@ def sqlexec_runner():
                 type(value).__name__,
                 type(error).__name__,
             )
-    def _codec_exceptions(entry, scope={"__name__": __name__, }):
+    def _codec_exceptions(entry, scope={"__name__": __name__, "__sqlexec__": 1, }):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _codec_exceptions_text
@@ -443,7 +443,7 @@ def sqlexec_runner():
     exception_reducer = _codec_exceptions("exception_reducer")
     make_exception = _codec_exceptions("make_exception")
     parts_of_exception = _codec_exceptions("parts_of_exception")
-    def _codec_plain(entry, scope={"__name__": __name__, }):
+    def _codec_plain(entry, scope={"__name__": __name__, "__sqlexec__": 1, }):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _codec_plain_text
@@ -676,7 +676,7 @@ def sqlexec_runner():
     lacks_form = _codec_plain("lacks_form")
     plain_rebuilders = _codec_plain("plain_rebuilders")
     plain_reducer = _codec_plain("plain_reducer")
-    def _codec_numpy(entry, scope={"__name__": __name__, "lacks_form": lacks_form}):
+    def _codec_numpy(entry, scope={"__name__": __name__, "__sqlexec__": 1, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _codec_numpy_text
@@ -990,7 +990,7 @@ def sqlexec_runner():
     ''''''
     numpy_rebuilders = _codec_numpy("numpy_rebuilders")
     numpy_reducer = _codec_numpy("numpy_reducer")
-    def _codec_pandas(entry, scope={"__name__": __name__, "describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
+    def _codec_pandas(entry, scope={"__name__": __name__, "__sqlexec__": 1, "describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _codec_pandas_text
@@ -1847,7 +1847,7 @@ def sqlexec_runner():
     ''''''
     pandas_rebuilders = _codec_pandas("pandas_rebuilders")
     pandas_reducer = _codec_pandas("pandas_reducer")
-    def _codec_scipy(entry, scope={"__name__": __name__, "lacks_form": lacks_form}):
+    def _codec_scipy(entry, scope={"__name__": __name__, "__sqlexec__": 1, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _codec_scipy_text
@@ -2431,7 +2431,7 @@ def sqlexec_runner():
         if type(values) is not list or len(values) != count:
             raise FrameError("it has not the %d values that its header says" % count)
         return values
-    def _blame(entry, scope={"__name__": __name__, }):
+    def _blame(entry, scope={"__name__": __name__, "__sqlexec__": 1, }):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _blame_text
@@ -2812,7 +2812,7 @@ def sqlexec_runner():
     def _flush_c():
         if _C_LIBRARY is not None:
             _C_LIBRARY._flushall() if os.name == "nt" else _C_LIBRARY.fflush(None)
-    def _failures(entry, scope={"__name__": __name__, "exception_reducer": exception_reducer, "make_exception": make_exception, "parts_of_exception": parts_of_exception, "text_of": text_of}):
+    def _failures(entry, scope={"__name__": __name__, "__sqlexec__": 1, "exception_reducer": exception_reducer, "make_exception": make_exception, "parts_of_exception": parts_of_exception, "text_of": text_of}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _failures_text
@@ -2821,6 +2821,55 @@ def sqlexec_runner():
         return call
     _failures_text = r''''''
 
+    import linecache
+
+    OWN_MODULE = "sqlexec.runner"  # of the runner''s own frames, wherever it runs
+    MARK = "__sqlexec__"  # in the globals of parts of the runner that are compiled apart
+    MOST_FRAMES = 100  # of one exception, half of them from its end: recursion may have thousands
+    LINES_AROUND = 5
+    LONGEST_LINE = 1000
+
+    def frames_of(
+        error, own, lines
+    ):
+        """The frames of an exception, the one that raised it last; what they show goes to `lines`.
+
+        `own` are the globals of the runner''s main module.
+        """
+        traces = []
+        trace = error.__traceback__  # type: Any
+        while trace is not None:
+            traces.append(trace)
+            trace = trace.tb_next
+        if len(traces) > MOST_FRAMES:
+            traces[MOST_FRAMES // 2 : -MOST_FRAMES // 2] = []
+        return [_frame_of(each, own, lines) for each in traces]
+
+    def _frame_of(trace, own, lines):
+        code, scope = trace.tb_frame.f_code, trace.tb_frame.f_globals
+        line = trace.tb_lineno or code.co_firstlineno
+        first = max(code.co_firstlineno, line - LINES_AROUND)
+        if is_own_frame(trace.tb_frame, own):
+            return [code.co_filename, line, code.co_name, first, OWN_MODULE]
+        known = lines.setdefault(code.co_filename, {})
+        if line not in known:
+            texts = _source_lines(code.co_filename, scope)
+            known[line] = ""  # so that it is looked for once, where there is none
+            for number, text in enumerate(texts[first - 1 : line + LINES_AROUND], first):
+                known[number] = text.rstrip("\n")[:LONGEST_LINE]
+        return [code.co_filename, line, code.co_name, first, str(scope.get("__name__", ""))]
+
+    def _source_lines(file, scope):
+        try:
+            return linecache.getlines(file, scope)
+        except Exception:  # noqa: BLE001 - a file that is no Python, a loader that fails
+            return []
+
+    def is_own_frame(frame, own):
+        """Is it one of the runner''s, whose main module has the globals `own`?"""
+        scope = frame.f_globals
+        return scope is own or MARK in scope or str(scope.get("__name__")).startswith("sqlexec.")
+
     import pickle
     import sys
     import traceback
@@ -2828,13 +2877,14 @@ def sqlexec_runner():
 
     LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
 
-    def describe(error, own_file):
+    def describe(error, own):
         """Type name, message and traceback text of an exception.
 
-        Frames of `own_file`, the runner''s, are left out at the top: the user''s function comes first.
+        The runner''s frames, those with the globals `own`, are left out at the top: the user''s
+        function comes first.
         """
         trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename == own_file:
+        while trace is not None and is_own_frame(trace.tb_frame, own):
             trace = trace.tb_next
         kind = type(error)
         try:
@@ -2847,10 +2897,16 @@ def sqlexec_runner():
             "traceback": "".join(lines),
         }
 
-    def describe_current(own_file):
+    def describe_current(own):
         """`describe` of the exception that is being handled."""
         error = sys.exc_info()[1]  # type: Any
-        return describe(error, own_file)
+        return describe(error, own)
+
+    def describe_frames(
+        error, own, lines
+    ):
+        """Frames of the exception, and of its causes and contexts in the order of `dump_error`."""
+        return [frames_of(each, own, lines) for each in _chain(error)]
 
     def dump_error(error, dump_one):
         """Pickle an exception with its causes and contexts; no pieces where it cannot be.
@@ -2884,7 +2940,7 @@ def sqlexec_runner():
         load_one,
         stand_in,
     ):
-        """Rebuild what `dump_error` wrote, None if the exception itself cannot be.
+        """Rebuild what `dump_error` wrote: the chain; empty if the exception itself cannot be.
 
         `stand_in(type''s name, text)` gives what is taken for a cause that cannot.
         """
@@ -2894,14 +2950,14 @@ def sqlexec_runner():
         for name, text, _, _, _, count in links:
             found = _loaded(pieces[start : start + count], load_one)
             if found is None and not chain:
-                return None
+                return []
             chain.append(stand_in(name, text) if found is None else found)
             start += count
         for error, (_, _, cause, context, suppressed, _) in zip(chain, links):
             error.__cause__ = None if cause is None else chain[cause]
             error.__context__ = None if context is None else chain[context]
             error.__suppress_context__ = suppressed
-        return chain[0]
+        return chain
 
     def _dumped(value, dump_one):
         try:
@@ -2957,8 +3013,9 @@ def sqlexec_runner():
     ''''''
     describe = _failures("describe")
     describe_current = _failures("describe_current")
+    describe_frames = _failures("describe_frames")
     dump_error = _failures("dump_error")
-    def _limits(entry, scope={"__name__": __name__, }):
+    def _limits(entry, scope={"__name__": __name__, "__sqlexec__": 1, }):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _limits_text
@@ -3732,7 +3789,7 @@ def sqlexec_runner():
             inner = value
 
         types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
-    def _revoscalepy(entry, scope={"__name__": __name__, "call_beside": call_beside, "call_with": call_with}):
+    def _revoscalepy(entry, scope={"__name__": __name__, "__sqlexec__": 1, "call_beside": call_beside, "call_with": call_with}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _revoscalepy_text
@@ -4264,8 +4321,6 @@ def sqlexec_runner():
         "revoscalepy",
     )
 
-    _OWN_FILE = (lambda: 0).__code__.co_filename
-
     def run_chunk(payload, input_data = None, shared = b""):
         """Run the tasks of a payload; gives the result''s bytes and how many tasks raised.
 
@@ -4287,7 +4342,7 @@ def sqlexec_runner():
             failure["message"] %= error
             return _result({"failure": failure}, [], key), 1
         except TooLarge as error:
-            failure = describe_current(_OWN_FILE)
+            failure = describe_current(globals())
             failure["message"] = "the tasks ran, but all that they gave and wrote comes to %s" % error
             return _result({"failure": failure}, [], key), 1
         except BaseException:  # noqa: BLE001 - the promise of this function
@@ -4295,7 +4350,7 @@ def sqlexec_runner():
 
     def failed_chunk(key):
         """The result of a chunk that the exception under way has ended."""
-        return _result({"failure": describe_current(_OWN_FILE)}, [], key)
+        return _result({"failure": describe_current(globals())}, [], key)
 
     def runtime():
         """What this process is, for the client to remember: versions and platform."""
@@ -4440,6 +4495,7 @@ def sqlexec_runner():
             self.values = Batch()
             self.errors = {}  # type: Dict[int, Dict[str, Any]]
             self._dumper = Dumper()
+            self._lines = {}  # type: Dict[str, Dict[int, str]]
             self._indexes = []  # type: List[int]
             self._console = {}  # type: Dict[int, Lines]
             self._warnings = {}  # type: Dict[int, List[WarningKey]]
@@ -4463,7 +4519,10 @@ def sqlexec_runner():
             """Take the running task''s exception for its value."""
             if len(self.ended) < len(self.started):
                 self.ended.append(time.time())
-            self.errors[len(self._indexes)] = dict(describe(error, _OWN_FILE), timed_out=timed_out)
+            told = describe(error, globals())
+            told["frames"] = describe_frames(error, globals(), self._lines)
+            told["timed_out"] = timed_out
+            self.errors[len(self._indexes)] = told
             try:
                 self.values.add_apart(dump_error(error, self._dump))
             except TooLarge:
@@ -4482,6 +4541,7 @@ def sqlexec_runner():
             count = len(self._indexes)
             header["count"] = count
             header["errors"] = self.errors
+            header["lines"] = self._lines
             header["console"] = self._console
             header["warnings"] = self._warnings
             return [

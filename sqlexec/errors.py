@@ -8,7 +8,7 @@ server's traceback under it (`RemoteTraceback` as its cause).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 
 class SqlExecError(Exception):
@@ -19,8 +19,15 @@ class SqlExecError(Exception):
     partial_results : mapping of int to object
         Where the error ended a job of several runs: what the runs had given by then, by index.
         Other exceptions that end a job (KeyboardInterrupt, the function's own) get it as well.
+    remote : SimpleNamespace or None
+        Where an error of a run comes from; exceptions that the function raised get it as well:
+        `index` of the run, `server` and `database`, `process_id` (0 where nobody knows),
+        `runtime` (a dict: "python", "platform", "packages", ...; empty where nobody knows),
+        `console` (the last lines that the run wrote), `traceback` (text, as it was there),
+        `chunk` (number of its call) and `attempt`.
     """
 
+    remote: SimpleNamespace | None = None
     partial_results: Mapping[int, object] = MappingProxyType({})
 
 
@@ -46,6 +53,10 @@ class PackError(SqlExecError):
 
 class PayloadTooLarge(PackError):
     """A function and its arguments have more bytes than one call can take."""
+
+
+class NotReproduced(SqlExecError):
+    """With debug=True: a run that failed elsewhere did not fail here; its cause is that error."""
 
 
 # --- the connection ----------------------------------------------------------------------
@@ -243,15 +254,11 @@ class RemoteError(SqlExecError):
         self.remote_traceback = remote_traceback
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_remote_error, (self.args[0], self.type_name, self.remote_traceback))
-
-
-def _remote_error(message: str, type_name: str, remote_traceback: str) -> RemoteError:
-    return RemoteError(message, type_name=type_name, remote_traceback=remote_traceback)
+        return (RemoteError, (self.args[0],), dict(self.__dict__))
 
 
 class RemoteTraceback(SqlExecError):
-    """The traceback of the other side as text; set as the cause of a function's exception."""
+    """The traceback of the other side as text, where there is no more: the cause of an error."""
 
     def __str__(self) -> str:
         return "\n" + str(self.args[0]) if self.args else ""

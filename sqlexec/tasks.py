@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -69,7 +70,7 @@ class Outcome:
     value : object
         What the function returned, None if it raised.
     error : BaseException or None
-        What it raised, with `errors.RemoteTraceback` as its cause where it ran elsewhere.
+        What it raised, with the traceback that it had where it ran.
     console : sequence of (stream, text)
         What the run wrote, in order; stream is "stdout" or "stderr".
     warnings : sequence of (category name, text, file name, line)
@@ -78,6 +79,10 @@ class Outcome:
         Seconds since the epoch, by the clock of the machine that ran it.
     process_id : int
         Of the process that ran it.
+    runtime : mapping or None
+        Of an error: what that process is, as `runner.main.runtime` tells; None if nobody knows.
+    traceback : str
+        Of an error: the text of its traceback, as it was there.
     call : Call or None
         The call that it came with; None where there was none.
     """
@@ -90,4 +95,6 @@ class Outcome:
     started: float = 0.0
     ended: float = 0.0
     process_id: int = 0
+    runtime: Mapping[str, Any] | None = None
+    traceback: str = ""
     call: Call | None = None

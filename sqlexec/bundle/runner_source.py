@@ -27,7 +27,7 @@ MODULES = (  # each after those that it imports
     "batch",
     ("blame",),
     "console",
-    ("failures",),
+    ("frames", "failures"),
     ("limits",),
     "randomness",
     "scope",
@@ -52,7 +52,7 @@ result, result_length, header_length, failed_count, probe = b"", 0, 0, 0, b""
 def sqlexec_runner():
 """
 _LATER = """\
-def _{name}(entry, scope={{"__name__": __name__, {scope}}}):
+def _{name}(entry, scope={{"__name__": __name__, "__sqlexec__": 1, {scope}}}):
     def call(*arguments):
         if entry not in scope:
             text = "if True:" + _{name}_text

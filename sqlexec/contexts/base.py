@@ -39,6 +39,11 @@ class RxComputeContext(ABC):
     description: ClassVar[str] = ""
     version: ClassVar[str] = "1"
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Server and database where runs are; empty on this machine."""
+        return "", ""
+
     @abstractmethod
     def carry_out(self, plan: Plan) -> Iterator[Outcome]:
         """Run the tasks of a plan and yield their outcomes as they complete.

@@ -129,6 +129,12 @@ class RxInSqlServer(RxRemoteComputeContext):
         return f"RxInSqlServer({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Server and database, as far as the connection string names them."""
+        connection = Connection.of(self.connection_string)
+        return connection.server or connection.dsn, connection.database
+
+    @property
     def workers(self) -> int:
         """The most calls at a time."""
         return self.num_tasks or DEFAULT_NUM_TASKS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import load
 from sqlexec.runner.wire import RESULT, FrameError, split_frame
 from sqlexec.tasks import Outcome
+from sqlexec.tracebacks import rebuild
 
 Read = Callable[[Sequence[Buffer]], Any]
 
@@ -139,10 +140,13 @@ def _outcomes(
     def read(pieces: Sequence[Buffer]) -> Any:
         return load(pieces, names.get, header["runtime"])
 
+    shown = header.get("lines", {})
     for place, pieces in apart.items():
         outcome = outcomes[place]
         if place in errors:
-            outcome.error = _error(errors[place], pieces, read)
+            outcome.error = _error(errors[place], pieces, read, shown)
+            outcome.traceback = errors[place]["traceback"]
+            outcome.runtime = header["runtime"]
         else:
             outcome.value, outcome.error = _value(pieces, read)
     return outcomes
@@ -177,20 +181,30 @@ def _value(pieces: list[memoryview], read: Read) -> tuple[object, SqlExecError |
         return None, failure
 
 
-def _error(description: dict[str, Any], pieces: list[memoryview], read: Read) -> BaseException:
-    """The exception itself where it can be rebuilt, else a RemoteError that tells all of it."""
-    error: BaseException | None = None
+def _error(
+    description: dict[str, Any],
+    pieces: list[memoryview],
+    read: Read,
+    lines: Mapping[str, Mapping[str, str]],
+) -> BaseException:
+    """The exception itself where it can be rebuilt, else a RemoteError that tells all of it.
+
+    It and its causes have the tracebacks that they had there.
+    """
+    chain: list[BaseException] = []
     if description.get("timed_out"):
-        error = TaskTimeout(
-            "The run took longer than its task_timeout_seconds and was stopped; the remote "
-            "traceback shows where it was."
-        )
+        chain = [
+            TaskTimeout(
+                "The run took longer than its task_timeout_seconds and was stopped; the traceback "
+                "shows where it was."
+            )
+        ]
     elif pieces:
-        error = load_error(pieces, read, _link_lost)
-    if error is None:
-        return _remote_error(description)
-    _put_under(error, RemoteTraceback(description["traceback"]))
-    return error
+        chain = load_error(pieces, read, _link_lost)
+    chain = chain or [_remote_error(description)]
+    for error, frames in zip(chain, description.get("frames", ()), strict=False):
+        error.__traceback__ = rebuild(frames, lines)
+    return chain[0]
 
 
 def _link_lost(type_name: str, text: str) -> BaseException:
@@ -198,27 +212,13 @@ def _link_lost(type_name: str, text: str) -> BaseException:
     return RemoteError(f"{type_name}: {text}", type_name=type_name)
 
 
-def _put_under(error: BaseException, trace: RemoteTraceback) -> None:
-    """Set the remote traceback as the cause of the last of an exception's own causes."""
-    seen = {id(error)}
-    while error.__cause__ is not None and id(error.__cause__) not in seen:
-        error = error.__cause__
-        seen.add(id(error))
-    if error.__cause__ is None:
-        suppressed = error.__suppress_context__
-        error.__cause__ = trace
-        error.__suppress_context__ = suppressed
-
-
 def _remote_error(description: dict[str, str]) -> RemoteError:
-    error = RemoteError(
+    return RemoteError(
         f"{description['type']}: {description['message']} (raised on the server; the exception "
         "itself could not be rebuilt here)",
         type_name=description["type"],
         remote_traceback=description["traceback"],
     )
-    error.__cause__ = RemoteTraceback(description["traceback"])
-    return error
 
 
 def _failure(description: dict[str, str], runtime: dict[str, Any]) -> SqlExecError:

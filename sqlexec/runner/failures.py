@@ -1,10 +1,11 @@
 """An exception as what can travel: as text, and with its causes and contexts as pickles.
 
-describe    type's name, message, traceback's text: always works
-dump_error  list of links | pieces of each exception that can be pickled
-            the first is the exception itself, the others its causes and contexts
-            link: type's name, text, number of cause and context, is context suppressed,
-                  how many pieces
+describe         type's name, message, traceback's text: always works
+describe_frames  where it, its causes and contexts were raised
+dump_error       list of links | pieces of each exception that can be pickled
+                 the first is the exception itself, the others its causes and contexts
+                 link: type's name, text, number of cause and context, is context suppressed,
+                       how many pieces
 """
 
 import pickle
@@ -18,19 +19,21 @@ from sqlexec.runner.codec_exceptions import (
     make_exception,
     parts_of_exception,
 )
-from sqlexec.runner.types import Buffer
+from sqlexec.runner.frames import frames_of, is_own_frame
+from sqlexec.runner.types import Buffer, Frame
 from sqlexec.runner.wire import text_of
 
 LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
 
 
-def describe(error: BaseException, own_file: str) -> Dict[str, str]:
+def describe(error: BaseException, own: Dict[str, Any]) -> Dict[str, Any]:
     """Type name, message and traceback text of an exception.
 
-    Frames of `own_file`, the runner's, are left out at the top: the user's function comes first.
+    The runner's frames, those with the globals `own`, are left out at the top: the user's
+    function comes first.
     """
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == own_file:
+    while trace is not None and is_own_frame(trace.tb_frame, own):
         trace = trace.tb_next
     kind = type(error)
     try:
@@ -44,10 +47,17 @@ def describe(error: BaseException, own_file: str) -> Dict[str, str]:
     }
 
 
-def describe_current(own_file: str) -> Dict[str, str]:
+def describe_current(own: Dict[str, Any]) -> Dict[str, Any]:
     """`describe` of the exception that is being handled."""
     error = sys.exc_info()[1]  # type: Any
-    return describe(error, own_file)
+    return describe(error, own)
+
+
+def describe_frames(
+    error: BaseException, own: Dict[str, Any], lines: Dict[str, Dict[int, str]]
+) -> List[List[Frame]]:
+    """Frames of the exception, and of its causes and contexts in the order of `dump_error`."""
+    return [frames_of(each, own, lines) for each in _chain(error)]
 
 
 def dump_error(error: BaseException, dump_one: Callable[[Any], List[Buffer]]) -> List[Buffer]:
@@ -82,8 +92,8 @@ def load_error(
     pieces: Sequence[Any],
     load_one: Callable[[Any], Any],
     stand_in: Callable[[str, str], BaseException],
-) -> Optional[BaseException]:
-    """Rebuild what `dump_error` wrote, None if the exception itself cannot be.
+) -> List[BaseException]:
+    """Rebuild what `dump_error` wrote: the chain; empty if the exception itself cannot be.
 
     `stand_in(type's name, text)` gives what is taken for a cause that cannot.
     """
@@ -93,14 +103,14 @@ def load_error(
     for name, text, _, _, _, count in links:
         found = _loaded(pieces[start : start + count], load_one)
         if found is None and not chain:
-            return None
+            return []
         chain.append(stand_in(name, text) if found is None else found)
         start += count
     for error, (_, _, cause, context, suppressed, _) in zip(chain, links):
         error.__cause__ = None if cause is None else chain[cause]
         error.__context__ = None if context is None else chain[context]
         error.__suppress_context__ = suppressed
-    return chain[0]
+    return chain
 
 
 def _dumped(value: Any, dump_one: Callable[[Any], List[Buffer]]) -> List[Buffer]:

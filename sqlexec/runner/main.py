@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from sqlexec.runner.batch import Batch, cut_batch, cut_numbers, is_plain, plain_values
 from sqlexec.runner.blame import culprit
 from sqlexec.runner.console import Recorder
-from sqlexec.runner.failures import describe, describe_current, dump_error
+from sqlexec.runner.failures import describe, describe_current, describe_frames, dump_error
 from sqlexec.runner.functions import (
     definition_names,
     definitions_pickler,
@@ -62,8 +62,6 @@ _TOLD = (  # packages whose versions the other side is told
     "revoscalepy",
 )
 
-_OWN_FILE = (lambda: 0).__code__.co_filename
-
 
 def run_chunk(payload: bytes, input_data: Any = None, shared: bytes = b"") -> Tuple[bytes, int]:
     """Run the tasks of a payload; gives the result's bytes and how many tasks raised.
@@ -86,7 +84,7 @@ def run_chunk(payload: bytes, input_data: Any = None, shared: bytes = b"") -> Tu
         failure["message"] %= error
         return _result({"failure": failure}, [], key), 1
     except TooLarge as error:
-        failure = describe_current(_OWN_FILE)
+        failure = describe_current(globals())
         failure["message"] = "the tasks ran, but all that they gave and wrote comes to %s" % error
         return _result({"failure": failure}, [], key), 1
     except BaseException:  # noqa: BLE001 - the promise of this function
@@ -95,7 +93,7 @@ def run_chunk(payload: bytes, input_data: Any = None, shared: bytes = b"") -> Tu
 
 def failed_chunk(key: bytes) -> bytes:
     """The result of a chunk that the exception under way has ended."""
-    return _result({"failure": describe_current(_OWN_FILE)}, [], key)
+    return _result({"failure": describe_current(globals())}, [], key)
 
 
 def runtime() -> Dict[str, Any]:
@@ -244,6 +242,7 @@ class _Report:
         self.values = Batch()
         self.errors = {}  # type: Dict[int, Dict[str, Any]]
         self._dumper = Dumper()
+        self._lines = {}  # type: Dict[str, Dict[int, str]]
         self._indexes = []  # type: List[int]
         self._console = {}  # type: Dict[int, Lines]
         self._warnings = {}  # type: Dict[int, List[WarningKey]]
@@ -267,7 +266,10 @@ class _Report:
         """Take the running task's exception for its value."""
         if len(self.ended) < len(self.started):
             self.ended.append(time.time())
-        self.errors[len(self._indexes)] = dict(describe(error, _OWN_FILE), timed_out=timed_out)
+        told = describe(error, globals())
+        told["frames"] = describe_frames(error, globals(), self._lines)
+        told["timed_out"] = timed_out
+        self.errors[len(self._indexes)] = told
         try:
             self.values.add_apart(dump_error(error, self._dump))
         except TooLarge:
@@ -286,6 +288,7 @@ class _Report:
         count = len(self._indexes)
         header["count"] = count
         header["errors"] = self.errors
+        header["lines"] = self._lines
         header["console"] = self._console
         header["warnings"] = self._warnings
         return [

@@ -11,5 +11,6 @@ WarningKey = Tuple[str, str, str, int]
 Names = Union[str, List[str], None]
 Function = Callable[..., Any]
 Segment = Tuple[str, str, int, str]  # kind, file, first line, text
+Frame = List[Any]  # file, line, function, first line to show, module
 Sender = Dict[str, Any]
 Reduced = Tuple[Any, ...]

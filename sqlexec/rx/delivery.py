@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from sqlexec.contexts.base import ConsoleOutput
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
 from sqlexec.rx.console import show_console
 from sqlexec.rx.progress import with_progress
+from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
 from sqlexec.tasks import Outcome
 
@@ -38,6 +39,7 @@ def deliver(request: Request, *, raises: bool) -> Outcomes:
     """
     outcomes = deliver_outcomes(
         request.context.carry_out(request.plan),
+        request.context,
         request.callback,
         request.console_output,
         raises=raises,
@@ -47,6 +49,7 @@ def deliver(request: Request, *, raises: bool) -> Outcomes:
 
 def deliver_outcomes(
     carried_out: Iterator[Outcome],
+    context: RxComputeContext,
     callback: Callable[[Any], object] | None,
     console_output: ConsoleOutput,
     *,
@@ -58,6 +61,7 @@ def deliver_outcomes(
     warned: set[tuple[str, str, str, int]] = set()
     with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:
+            attach_remote(outcome, context)
             show_console(outcome, console)
             for warning in outcome.warnings:
                 if warning not in warned:  # many runs may say the same

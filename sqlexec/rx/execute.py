@@ -12,12 +12,15 @@ from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.contexts.sql_server import RxInSqlServer
+from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
 from sqlexec.report import Report
 from sqlexec.rx.collect import collect
+from sqlexec.rx.debugging import Replay
 from sqlexec.rx.delivery import deliver
 from sqlexec.rx.job import submit_request, wait_for
-from sqlexec.rx.request import make_request
+from sqlexec.rx.remote import shortened
+from sqlexec.rx.request import Request, make_request
 
 
 @public
@@ -38,6 +41,7 @@ def rx_exec(
     task_timeout_seconds: float | None = None,
     report: bool = False,
     progress: bool = False,
+    debug: bool = False,
     **kwargs: Any,
 ) -> Any:
     """Run a function once for each set of arguments, in parallel where the context can.
@@ -90,6 +94,10 @@ def rx_exec(
     progress : bool, default False
         Show on stderr how many runs are done: as a bar in terminals and notebooks where tqdm is
         installed, else as a line every few seconds.
+    debug : bool, default False
+        Run the first run that failed once more in this process, with the same arguments, rows,
+        local_state and seed, and raise its exception from here, so that a debugger
+        (`%debug`, `pdb.pm()`) finds its variables.  `NotReproduced` where it does not fail here.
     **kwargs
         The function's arguments, instead of `args`.  A list makes a run of each element, all
         else is the same in each run; a list that is one value is wrapped once more.  Arguments
@@ -112,12 +120,16 @@ def rx_exec(
     ConnectionFailed, ConnectionLost, ServerError
         The server is not reached, went away, or refuses.
     Exception
-        What the function raised, with the server's traceback (`RemoteTraceback`) as its cause.
+        What the function raised, with the traceback that it had in the server, and `remote`
+        (see `sqlexec.errors.SqlExecError`) as an attribute.
 
     Notes
     -----
     An exception that ends the job, KeyboardInterrupt too, has in its attribute
     `partial_results` what the runs had given by then, by index.
+
+    sqlexec's own frames are left out of tracebacks, unless the environment variable
+    SQLEXEC_FULL_TRACEBACK is set.
 
     The documentation of SQL Server 2017 RC1 has `rx_exec(function, args, local_state,
     compute_context, callback)`; calls with these positions are understood too.
@@ -128,36 +140,58 @@ def rx_exec(
     >>> rx_exec(lambda x, y: x * y, x=[1, 2, 3], y=10)
     [10, 20, 30]
     """
-    request = make_request(
-        function,
-        args,
-        times_to_run,
-        task_chunk_size,
-        compute_context,
-        local_state,
-        callback,
-        continue_on_failure,
-        console_output=console_output,
-        progress=progress,
-        packages_to_load=packages_to_load,
-        seed=seed,
-        task_timeout_seconds=task_timeout_seconds,
-        kwargs=kwargs,
-    )
-    remove = getattr(request.context, "auto_cleanup", True)
-    if auto_cleanup is not None:
-        remove = auto_cleanup
-    if isinstance(request.context, RxInSqlServer) and not (request.context.wait and remove):
-        job = submit_request(request, request.context, auto_cleanup=remove)
-        if not request.context.wait:
-            return job
-        wait_for(job, progress=progress)
-        in_order = job.fetch()
-        return (in_order, job.report()) if report else in_order
+    __tracebackhide__ = True  # pytest and IPython leave this frame out
+    try:
+        request = make_request(
+            function,
+            args,
+            times_to_run,
+            task_chunk_size,
+            compute_context,
+            local_state,
+            callback,
+            continue_on_failure,
+            console_output=console_output,
+            progress=progress,
+            packages_to_load=packages_to_load,
+            seed=seed,
+            task_timeout_seconds=task_timeout_seconds,
+            kwargs=kwargs,
+        )
+        remove = getattr(request.context, "auto_cleanup", True)
+        if auto_cleanup is not None:
+            remove = auto_cleanup
+        if isinstance(request.context, RxInSqlServer) and not (request.context.wait and remove):
+            if debug:
+                raise ConfigurationError(
+                    "debug=True is for calls that wait: not with wait=False or auto_cleanup=False"
+                )
+            return _submit(request, request.context, remove, report)
+        return _carry_out(request, report, debug)
+    except BaseException as error:  # noqa: BLE001
+        raise shortened(error)  # noqa: B904 - it is the same one
+
+
+def _submit(request: Request, context: RxInSqlServer, remove: bool, report: bool) -> Any:
+    """Let the server keep the job; gives its results where the context waits for them."""
+    job = submit_request(request, context, auto_cleanup=remove)
+    if not context.wait:
+        return job
+    wait_for(job, progress=request.progress)
+    in_order = job.fetch()
+    return (in_order, job.report()) if report else in_order
+
+
+def _carry_out(request: Request, report: bool, debug: bool) -> Any:
+    """Run it all from here; gives the results, in order."""
     raises = request.plan.stop_on_error or request.plan.count == 1
+    if debug:
+        replay = Replay(request)
+        delivered = replay.watch(deliver(replay.request, raises=False), raises=raises)
+    else:
+        delivered = deliver(request, raises=raises)
     told = Report() if report else None
-    delivered = deliver(request, raises=raises)
     if told is not None:
         delivered = told.watch(delivered)
-    in_order = collect(delivered, stacklevel=2)
+    in_order = collect(delivered, stacklevel=3)
     return in_order if told is None else (in_order, told)

@@ -26,6 +26,7 @@ from sqlexec.public import public
 from sqlexec.runner.calls import call_with
 from sqlexec.rx.console import show_console
 from sqlexec.rx.delivery import Callbacks, warn_again
+from sqlexec.rx.remote import attach_remote
 from sqlexec.scheduler import POLL_SECONDS, Handle
 from sqlexec.tasks import Outcome, Task
 
@@ -247,6 +248,7 @@ class _Work:
 
     def _settle(self, outcome: Outcome) -> None:
         future = self._futures.pop(outcome.index)
+        attach_remote(outcome, self._context)
         show_console(outcome, self._console)
         error = outcome.error
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
 from sqlexec.rx.delivery import Outcomes, deliver
+from sqlexec.rx.remote import shortened
 from sqlexec.rx.request import make_request
 from sqlexec.tasks import Outcome
 
@@ -88,9 +89,12 @@ def rx_exec_iter(
 
 
 def _pairs(outcomes: Outcomes, ordered: bool) -> Generator[tuple[int, Any], None, None]:
-    with contextlib.closing(outcomes):
-        for outcome in _in_order(outcomes) if ordered else outcomes:
-            yield outcome.index, outcome.value if outcome.error is None else outcome.error
+    try:
+        with contextlib.closing(outcomes):
+            for outcome in _in_order(outcomes) if ordered else outcomes:
+                yield outcome.index, outcome.value if outcome.error is None else outcome.error
+    except BaseException as error:  # noqa: BLE001
+        raise shortened(error)  # noqa: B904 - it is the same one
 
 
 def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -33,6 +33,7 @@ from sqlexec.rx.collect import collect
 from sqlexec.rx.delivery import deliver_outcomes
 from sqlexec.rx.job_results import all_outcomes, console_of, done_outcomes
 from sqlexec.rx.progress import bar_of
+from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
 from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
@@ -229,6 +230,7 @@ class RxRemoteJob:
         outcomes = self._report.watch(_noting(every, raised))
         delivered = deliver_outcomes(
             outcomes,
+            self.compute_context,
             self._callback,
             console_output,
             raises=info.stop_on_error or info.task_count == 1,
@@ -257,6 +259,7 @@ class RxRemoteJob:
         """
         self._required_info()
         for outcome in done_outcomes(self._connection, self.job_id, self._original, []):
+            attach_remote(outcome, self.compute_context)
             yield outcome.index, outcome.value if outcome.error is None else outcome.error
 
     def logs(self, follow: bool = False, timeout: float | None = None) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,6 @@ from sqlexec.errors import (
     ConfigurationError,
     ExecutionTimeout,
     PackError,
-    RemoteTraceback,
     TaskCrashed,
     TaskTimeout,
 )
@@ -222,12 +221,6 @@ def test_an_exception_arrives_as_itself(context):
     text = "".join(traceback.format_exception(caught.value))
     assert "in fail_at_two" in text
     assert 'raise ValueError("two", x)' in text
-
-
-def test_the_remote_traceback_is_its_cause(elsewhere):
-    with pytest.raises(ValueError, match="two") as caught:
-        rx_exec(fail_at_two, {"x": 2}, compute_context=elsewhere)
-    assert isinstance(caught.value.__cause__, RemoteTraceback)
 
 
 class OwnError(Exception):

@@ -15,7 +15,7 @@ from sqlexec import (
     rx_exec_by,
     rx_get_partitions,
 )
-from sqlexec.errors import ConfigurationError, RemoteTraceback, ServerError
+from sqlexec.errors import ConfigurationError, ServerError
 
 
 @pytest.fixture(params=["server", "local", "localpar"])
@@ -53,7 +53,7 @@ def test_by_one_key(context, source):
     (error,) = found.failed["status"]
     assert isinstance(error, LookupError)
     if not isinstance(context, RxLocalSeq):
-        assert isinstance(error.__cause__, RemoteTraceback)
+        assert error.remote.process_id
 
 
 def test_by_several_keys_with_nulls(context, source):

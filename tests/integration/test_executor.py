@@ -19,7 +19,7 @@ from concurrent.futures import (
 import pytest
 
 from sqlexec import ExecutorBroken, RxInSqlServer, RxLocalParallel, RxLocalSeq, SqlServerExecutor
-from sqlexec.errors import ConfigurationError, ConnectionFailed, PackError, RemoteTraceback
+from sqlexec.errors import ConfigurationError, ConnectionFailed, PackError
 from tests.integration.conftest import in_database
 
 
@@ -63,7 +63,7 @@ def test_exceptions(executor):
     future = executor.submit(divmod, 1, 0)
     with pytest.raises(ZeroDivisionError) as caught:
         future.result()
-    assert isinstance(caught.value.__cause__, RemoteTraceback)
+    assert caught.value.remote.process_id
     with pytest.raises(PackError, match=r"argument 'args'.*lock"):
         executor.submit(abs, threading.Lock()).result()
     assert isinstance(executor.submit(sys.exit, 3).exception(), SystemExit)

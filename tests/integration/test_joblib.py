@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
 from sqlexec import RxLocalParallel, RxLocalSeq
-from sqlexec.errors import ConfigurationError, RemoteTraceback
+from sqlexec.errors import ConfigurationError
 
 pytestmark = pytest.mark.embedded_only  # a server need not have joblib and scikit-learn
 
@@ -47,7 +47,7 @@ def test_exceptions(context):
     with joblib.parallel_config(backend="sqlexec", compute_context=context, n_jobs=2):
         with pytest.raises(ZeroDivisionError) as caught:
             parallel(lambda x: 1 / x, [2, 1, 0])
-        assert isinstance(caught.value.__cause__, RemoteTraceback)
+        assert caught.value.remote.process_id
         assert parallel(abs, [-1, -2]) == [1, 2]
 
 

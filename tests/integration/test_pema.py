@@ -20,7 +20,7 @@ from sqlexec import (
 )
 from sqlexec.data.literals import literal
 from sqlexec.data.slices import slices_of
-from sqlexec.errors import ConfigurationError, RemoteTraceback, ServerError, SqlExecError
+from sqlexec.errors import ConfigurationError, ServerError, SqlExecError
 from sqlexec.server.connection import Connection
 from sqlexec.server.session import Session
 
@@ -193,7 +193,7 @@ class Failing(Seen):
 def test_the_workers_exception(cc, flights):
     with pytest.raises(LookupError, match="no such thing") as caught:
         pema_compute(Failing(), RxSqlServerData(table=flights), compute_context=cc)
-    assert isinstance(caught.value.__cause__, RemoteTraceback)
+    assert caught.value.remote.process_id
 
 
 class Iterative(Seen):

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_a_run_that_takes_too_long_is_stopped_and_the_others_go_on(cc):
     assert found[::2] == [0, 2]
     assert isinstance(found[1], TaskTimeout)
     assert isinstance(found[1], TimeoutError)
-    assert "time.sleep(60)" in str(found[1].__cause__) or "in waits" in str(found[1].__cause__)
+    assert "in waits" in "".join(traceback.format_exception(found[1]))
 
 
 def test_a_run_that_ignores_its_end_is_stopped_again(cc):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from sqlexec.bundle.runner_source import render
-from sqlexec.errors import PackError, RemoteTraceback
+from sqlexec.errors import PackError
 from sqlexec.payload import Packer, Reply, SendOtherwise, unpack
 from sqlexec.runner.main import run_chunk
 from sqlexec.tasks import Outcome, Task
@@ -98,8 +99,8 @@ def test_all_kinds_of_functions_and_classes(version: str) -> None:
 def test_a_traceback_shows_the_users_file_line_and_text(version: str) -> None:
     (outcome,) = run(version, jobs.fails, {"x": 0})
     assert isinstance(outcome.error, ZeroDivisionError)
-    assert isinstance(outcome.error.__cause__, RemoteTraceback)
-    text = str(outcome.error.__cause__)
+    assert outcome.error.__cause__ is None
+    text = "".join(traceback.format_exception(outcome.error))
     line = jobs.fails.__code__.co_firstlineno + 2
     assert f'File "{jobs.__file__}", line {line}, in fails\n    return before / x\n' in text
 

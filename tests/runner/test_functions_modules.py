@@ -6,6 +6,7 @@ import linecache
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -57,8 +58,9 @@ def test_modules_of_the_users_project_travel(version: str, use: Any) -> None:
     assert value(version, use.by_module, shared={"x": 3}) == (6, True)
     assert value(version, use.inside, shared={"x": 3}) == 6
     (outcome,) = run(version, use.fails, {"x": 1})
-    assert "return double(x) / 0" in str(outcome.error.__cause__)
-    assert "deep/er.py" in str(outcome.error.__cause__)
+    text = "".join(traceback.format_exception(outcome.error))
+    assert "return double(x) / 0" in text
+    assert "deep/er.py" in text
     assert type(value(version, use.model)) is sys.modules["proj_s2.models"].Model
     (outcome,) = run(version, lambda m: m.predict(1), {"m": use.Model()})
     assert outcome.value == 4

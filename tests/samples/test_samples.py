@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sqlexec.errors import RemoteTraceback
 from sqlexec.payload import SendOtherwise, unpack
 from sqlexec.runner.main import run_chunk
 from sqlexec.runner.wire import REQUEST, split_frame
@@ -34,7 +33,7 @@ def check(sample: str, outcomes: list[Outcome]) -> None:
                 assert outcome.console == [("stdout", "out \u00e4\n"), ("stderr", "err\n")]
                 assert [each[:2] for each in outcome.warnings] == [("UserWarning", "careful")]
             elif expression == "error()":
-                check_error(outcome.error)
+                check_error(outcome)
             else:
                 assert outcome.error is None
                 check_value(expression, outcome.value)
@@ -53,13 +52,13 @@ def check_value(expression: str, value: Any) -> None:
         assert_same(value, wanted)
 
 
-def check_error(error: BaseException | None) -> None:
+def check_error(outcome: Outcome) -> None:
+    error = outcome.error
     assert type(error) is ValueError
     assert error.args == ("second", 2)
     assert type(error.__cause__) is KeyError
     assert error.__cause__.args == ("first",)
-    assert isinstance(error.__cause__.__cause__, RemoteTraceback)
-    assert 'File "job.py", line 22, in error' in str(error.__cause__.__cause__)
+    assert 'File "job.py", line 22, in error' in outcome.traceback
 
 
 def key_of(request: bytes) -> bytes:

@@ -1,0 +1,71 @@
+"""What an exception of a run tells besides itself: `error.remote`, where and how it ran."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from types import SimpleNamespace
+
+from sqlexec.contexts.base import RxComputeContext
+from sqlexec.errors import SqlExecError
+from sqlexec.runner.main import runtime
+from sqlexec.tasks import Call, Outcome
+from sqlexec.tracebacks import hide_own_frames
+
+LAST_LINES = 30  # of the console
+
+
+def attach_remote(outcome: Outcome, context: RxComputeContext) -> None:
+    """Give the exception of a run its attribute `remote`, see `sqlexec.errors.SqlExecError`.
+
+    An attribute of that name that the exception has already is left to it.  sqlexec's own frames
+    are taken out of the traceback.
+    """
+    error = outcome.error
+    if error is None:
+        return
+    hide_own_frames(error)
+    if not isinstance(getattr(error, "remote", None), (SimpleNamespace, type(None))):
+        return
+    here = outcome.process_id == os.getpid()
+    server, database = context.place
+    call = outcome.call or Call()
+    remote = SimpleNamespace(
+        index=outcome.index,
+        server=server,
+        database=database,
+        process_id=outcome.process_id,
+        runtime=runtime() if here else dict(outcome.runtime or {}),
+        console=_last_lines(outcome),
+        traceback=outcome.traceback or "".join(traceback.format_exception(error)),
+        chunk=call.number,
+        attempt=call.attempt,
+    )
+    with contextlib.suppress(AttributeError):  # some have no room for attributes
+        error.remote = remote  # type: ignore[attr-defined]
+    if sys.version_info >= (3, 11) and not here:
+        error.add_note(_note(remote))
+
+
+def shortened(error: BaseException) -> BaseException:
+    """The exception of a run, or one of sqlexec's, without sqlexec's own frames; others whole."""
+    of_a_run = isinstance(getattr(error, "remote", None), SimpleNamespace)
+    return hide_own_frames(error) if of_a_run or isinstance(error, SqlExecError) else error
+
+
+def _last_lines(outcome: Outcome) -> str:
+    lines = "".join(text for _, text in outcome.console).splitlines()
+    return "\n".join(lines[-LAST_LINES:])
+
+
+def _note(remote: SimpleNamespace) -> str:
+    words = [f"run {remote.index}"]
+    if remote.server:
+        words.append(f"server {remote.server}")
+    if remote.process_id:
+        words.append(f"process {remote.process_id}")
+    if "python" in remote.runtime:
+        words.append("Python " + ".".join(map(str, remote.runtime["python"])))
+    return f"[sqlexec: {', '.join(words)}]"

@@ -1,0 +1,102 @@
+"""Tracebacks: those of the other side rebuilt as real ones, all without sqlexec's own frames.
+
+A rebuilt frame has file, line and function, and no variables.  It is shown by everything that
+shows tracebacks: Python itself, logging, pytest, IPython, `pdb.post_mortem`.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+from collections.abc import Generator, Mapping, Sequence
+from types import FrameType, FunctionType, TracebackType
+from typing import Any
+
+FULL = "SQLEXEC_FULL_TRACEBACK"  # set to show sqlexec's own frames as well
+MOST_LINES = 2**31 - 1
+LONGEST_FILE = 1_000_000  # lines of files that are shown as they are elsewhere
+
+
+def rebuild(
+    frames: Sequence[Sequence[Any]], lines: Mapping[str, Mapping[str, str]]
+) -> TracebackType | None:
+    """A traceback of frames that ran elsewhere.
+
+    Parameters
+    ----------
+    frames : sequence of (file, line, function, first line to show, module)
+        As `runner/frames.py` collects them; the one that raised comes last.
+    lines : mapping of file to mapping of line to text
+        What the files look like there.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no such frames.
+    """
+    trace: TracebackType | None = None
+    for file, line, function, first, module in reversed(frames):
+        if not (0 < first <= line <= MOST_LINES and isinstance(line, int)):
+            raise ValueError(f"a frame is in line {line!r} from line {first!r} on")
+        shown = _file_to_show(file, line, lines.get(file, {}))
+        trace = TracebackType(trace, _frame(shown, function, first, module), -1, line)
+    return trace
+
+
+def hide_own_frames(error: BaseException) -> BaseException:
+    """Take sqlexec's own frames out of an exception's traceback, and its causes'; gives it back.
+
+    They stay where the environment variable SQLEXEC_FULL_TRACEBACK is set.
+    """
+    if os.environ.get(FULL):
+        return error
+    seen: set[int] = set()
+    ahead: list[BaseException | None] = [error]
+    while ahead:
+        each = ahead.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = _without_own(each.__traceback__)
+            ahead += (each.__cause__, each.__context__)
+    return error
+
+
+def _without_own(trace: TracebackType | None) -> TracebackType | None:
+    kept = []
+    while trace is not None:
+        if not str(trace.tb_frame.f_globals.get("__name__")).startswith("sqlexec."):
+            kept.append(trace)
+        trace = trace.tb_next
+    for each in reversed(kept):
+        trace = TracebackType(trace, each.tb_frame, each.tb_lasti, each.tb_lineno)
+    return trace
+
+
+def _template() -> Generator[None, None, None]:
+    yield
+
+
+def _frame(file: str, function: str, first: int, module: str) -> FrameType:
+    """A frame that never runs: that of a generator that is not started."""
+    code = _template.__code__.replace(co_filename=file, co_name=function, co_firstlineno=first)
+    generator = FunctionType(code, {"__name__": module})()
+    frame: FrameType = generator.gi_frame
+    return frame
+
+
+def _file_to_show(file: str, line: int, lines: Mapping[str, str]) -> str:
+    """The file itself where it is here and says the same, else a name for what it says there."""
+    text = lines.get(str(line), "")
+    linecache.checkcache(file)
+    if not text or linecache.getline(file, line).rstrip("\n") == text:
+        return file
+    name = f"<remote {file}>"
+    if linecache.getline(name, line).rstrip("\n") != text:
+        entry: Any = linecache.cache.get(name, (0, None, [], name))
+        texts = list(entry[2])
+        for number, each in sorted((int(number), each) for number, each in lines.items()):
+            if 0 < number <= LONGEST_FILE:
+                texts += ["\n"] * (number - len(texts))
+                texts[number - 1] = f"{each}\n"
+        linecache.cache[name] = (0, None, texts, name)
+    return name

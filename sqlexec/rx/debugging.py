@@ -44,7 +44,7 @@ class Replay:
             yield task
 
     def watch(self, outcomes: Outcomes, *, raises: bool) -> Outcomes:
-        """Pass outcomes on; raise the first failure at the end, or at once where it ends the job."""
+        """Pass outcomes on; raise the first failure at the end, or at once if it ends the job."""
         first: Outcome | None = None
         with contextlib.closing(outcomes):
             for outcome in outcomes:

@@ -2,7 +2,7 @@
 
 Every message says what happened, on which side, and what to do.  A function's own
 exception is not in the tree: it arrives as the type that the function raised, with the
-server's traceback under it (`RemoteTraceback` as its cause).
+traceback that it had in the server and, as its attribute `remote`, where that was.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class ExecutionTimeout(SqlExecError, TimeoutError):
 class TaskTimeout(SqlExecError, TimeoutError):
     """A run took longer than its `task_timeout_seconds` and was stopped; the others went on.
 
-    Its cause, a `RemoteTraceback`, shows where the run was stuck.
+    Its traceback shows where the run was stuck; of one that only the end of its process could
+    stop, a `RemoteTraceback` does, its cause.
     """
 
 

@@ -8,6 +8,7 @@ import enum
 import json
 import pickle
 import sys
+import traceback
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from sqlexec.errors import ConfigurationError, RemoteTraceback, SqlExecError
+from sqlexec.errors import ConfigurationError, SqlExecError
 from sqlexec.rx.collect import RunFailedWarning
+from sqlexec.tracebacks import hide_own_frames
 
 if TYPE_CHECKING:
     from sqlexec.rx.job import RxRemoteJob
@@ -72,8 +74,9 @@ def show_results(get: Callable[[], list[Any]], output: Path | None, *, as_json: 
     for index, value in enumerate(results):
         if isinstance(value, BaseException):
             typer.echo(f"run {index}: {type(value).__name__}: {value}", err=True)
-            if isinstance(value.__cause__, RemoteTraceback):
-                typer.echo(str(value.__cause__).strip(), err=True)
+            if getattr(value, "remote", None):
+                shown = traceback.format_exception(hide_own_frames(value))
+                typer.echo("".join(shown), err=True, nl=False)
         elif output is None:
             typer.echo(_line(value))
     return FAILED if failed else 0

@@ -426,6 +426,30 @@ def test_ownership_chaining(server: Server, client: Client) -> None:
     ]
 
 
+def test_permissions_of_quoted_names_and_of_other_databases(server: Server, client: Client) -> None:
+    client.create(
+        "CREATE LOGIN joe WITH PASSWORD = 'pw'",
+        "CREATE DATABASE [odd ]]db]",
+        "USE [odd ]]db]",
+        "CREATE SCHEMA [a]]b]",
+        "CREATE USER joe FOR LOGIN joe",
+        "CREATE PROCEDURE dbo.p AS SELECT 1 AS a",
+        "CREATE PROCEDURE dbo.q AS SELECT 1 AS a",
+        "GRANT EXECUTE ON dbo.p TO joe",
+        "GRANT CREATE TABLE TO joe",
+        "GRANT SELECT ON SCHEMA::[a]]b] TO joe",
+    )
+    joe = server.connect("joe", "pw")
+    assert joe.rows(
+        "SELECT HAS_PERMS_BY_NAME(N'[odd ]]db].dbo.p', N'OBJECT', N'EXECUTE'), "
+        "HAS_PERMS_BY_NAME(N'[odd ]]db].dbo.q', N'OBJECT', N'EXECUTE'), "
+        "HAS_PERMS_BY_NAME(N'[odd ]]db]', N'DATABASE', N'CREATE TABLE'), "
+        "HAS_PERMS_BY_NAME(N'[none]', N'DATABASE', N'CREATE TABLE')"
+    ) == [(1, 0, 1, None)]
+    joe.create("USE [odd ]]db]")
+    assert joe.rows("SELECT HAS_PERMS_BY_NAME(N'[a]]b]', N'SCHEMA', N'SELECT')") == [(1,)]
+
+
 def test_execute_as(server: Server, client: Client) -> None:
     client.create(
         "CREATE LOGIN joe WITH PASSWORD = 'pw'",

@@ -18,7 +18,7 @@ def agent(examination: Examination) -> Finding:
     """SQL Server Agent runs, and this login may have it run jobs."""
     ((may_add_jobs, may_look, sessions),) = examination.execute(AGENT)
     if may_look and not sessions:
-        return warned(f"SQL Server Agent does not run. {_LOST}", _start(examination.server_version))
+        return warned(f"SQL Server Agent does not run. {_LOST}", _start(examination))
     if not may_add_jobs:
         name = bracketed(examination.login)
         return warned(
@@ -34,10 +34,11 @@ def agent(examination: Examination) -> Finding:
     return passed("It runs, and you may use it.")
 
 
-def _start(server_version: str) -> str:
-    if " on Linux" in server_version:
+def _start(examination: Examination) -> str:
+    if " on Linux" in examination.server_version:
         return (
             "sudo /opt/mssql/bin/mssql-conf set sqlagent.enabled true && "
             "sudo systemctl restart mssql-server (a container: MSSQL_AGENT_ENABLED=true)"
         )
-    return "Start-Service SQLSERVERAGENT (a named instance: 'SQLAgent$NAME')"
+    name = f"SQLAgent${examination.instance}" if examination.instance else "SQLSERVERAGENT"
+    return f"Start-Service '{name}'"

@@ -6,7 +6,6 @@ import re
 import shlex
 
 from sqlexec import __version__
-from sqlexec.bundle import info
 from sqlexec.bundle.render import bundle_files, placeholders
 from sqlexec.diagnosis.examination import Examination, bracketed
 from sqlexec.diagnosis.findings import Finding, check, failed, passed, skipped, warned
@@ -30,7 +29,7 @@ _HEAD = re.compile(r"\A(?:\s|--[^\n]*\n)*CREATE\s+(?:OR\s+ALTER\s+)?")
 def bundle(examination: Examination) -> Finding:
     """The bundle is installed, of this client's version."""
     try:
-        facts = info(examination.compute_context.connection_string)
+        facts = examination.row("EXECUTE sqlexec.info")
     except BundleNotInstalled:
         return failed(f"There is no bundle in {examination.database}.", _install(examination))
     except PermissionDenied:

@@ -13,6 +13,11 @@ from sqlexec.server.connection import parse_odbc
 from sqlexec.server.reach import address, knock
 
 _STAGES = ("driver", "network", "tls", "login", "database")
+IDENTITY = """\
+SELECT
+  CAST(CONNECTIONPROPERTY(N'auth_scheme') AS nvarchar(40)) AS scheme,
+  SUSER_SNAME() AS [login], USER_NAME() AS [user], DB_NAME() AS [database],
+  @@VERSION AS version, CAST(SERVERPROPERTY(N'InstanceName') AS nvarchar(128)) AS instance;"""
 _OPENJSON = 130  # the lowest compatibility level at which OPENJSON is there
 _DRIVER = re.compile(r"(?:ODBC Driver |msodbcsql-?)(\d+)", re.I)
 _ENCRYPTING = 18  # the first version of the driver whose default is Encrypt=yes
@@ -101,12 +106,11 @@ def login(examination: Examination) -> Finding:
         return failed(str(refusal), _login_fix(examination))
     if examination.refusal:
         return passed("accepted")
-    ((scheme, *facts),) = examination.execute(
-        "SELECT CAST(CONNECTIONPROPERTY(N'auth_scheme') AS nvarchar(40)), SUSER_SNAME(), "
-        "USER_NAME(), DB_NAME(), @@VERSION"
-    )
-    examination.login, examination.user, examination.database, examination.server_version = facts
-    return passed(f"{examination.login} ({scheme} authentication)")
+    facts = examination.row(IDENTITY)
+    examination.login, examination.user = facts["login"], facts["user"]
+    examination.database = facts["database"]
+    examination.server_version, examination.instance = facts["version"], facts["instance"]
+    return passed(f"{examination.login} ({facts['scheme']} authentication)")
 
 
 @check("database", needs=["login"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from sqlexec import __version__
 from sqlexec.diagnosis import agent, bundle, connecting, instance, launches, rendering
 from sqlexec.diagnosis.examination import Examination
 from sqlexec.diagnosis.findings import Check, Finding, failed, skipped
@@ -72,9 +74,14 @@ class Diagnosis:
         return {finding.name: finding for finding in self.findings}[name]
 
     def to_json(self) -> str:
-        """An object of `server`, `ok` and `findings`, a list of objects with a Finding's fields."""
-        findings = [asdict(finding) for finding in self.findings]
-        return json.dumps({"server": self.server, "ok": self.ok, "findings": findings}, indent=2)
+        """An object: `server`, `client` (versions), `ok`, `findings` (objects of their fields)."""
+        told = {
+            "server": self.server,
+            "client": {"sqlexec": __version__, "python": platform.python_version()},
+            "ok": self.ok,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        return json.dumps(told, indent=2)
 
     def __str__(self) -> str:
         return rendering.text(self.server, self.findings)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlexec.errors import ConnectionFailed, ExecutionTimeout, OperationCancelled
 from sqlexec.server.connection import Connection
+from sqlexec.server.reach import address, knock
 from sqlexec.server.session import Session
 
 if TYPE_CHECKING:
     from sqlexec.contexts.sql_server import RxInSqlServer
 
+T = TypeVar("T")
 PATIENCE = 60.0  # seconds for one statement: Launchpad itself gives up after as long
 
 
@@ -34,6 +38,8 @@ class Examination:
         As the server calls them, once the login succeeded.
     server_version : str
         @@VERSION.
+    instance : str or None
+        Name of the instance; None for the default one.
     python : dict
         What the server's Python told of itself.
     launch_seconds : float
@@ -45,9 +51,11 @@ class Examination:
     user: str = ""
     login: str = ""
     server_version: str = ""
+    instance: str | None = None
     python: dict[str, Any] = field(default_factory=dict)
     launch_seconds: float = 0.0
     _session: Session | None = None
+    _lost: ConnectionFailed | None = None
 
     @cached_property
     def connection(self) -> Connection:
@@ -69,22 +77,47 @@ class Examination:
         ------
         ExecutionTimeout
             There was no answer in PATIENCE seconds; the next statement has a new session.
+        ConnectionFailed
+            The server is there no more.
         """
-        if self._session is None or not self._session.usable:
+        return patiently(self._usable_session(), lambda session: session.execute(sql, *parameters))
+
+    def row(self, sql: str) -> dict[str, Any]:
+        """The first row of a query, by column name; errors as for `execute`."""
+
+        def read(session: Session) -> dict[str, Any]:
+            with closing(session.read(sql, 1)) as batches:
+                description, rows = next(batches)
+            return dict(zip([column[0] for column in description], rows[0], strict=True))
+
+        return patiently(self._usable_session(), read)
+
+    def _usable_session(self) -> Session:
+        """The session of all checks, a new one where that broke; only one attempt at a new one."""
+        if self._session is not None and self._session.usable:
+            return self._session
+        if self._lost is not None:
+            raise self._lost
+        try:
+            if address(self.connection.server):
+                knock(self.connection.server)  # the driver would wait longer for nobody
             self._session = Session(self.connection)
-        return patiently(self._session, sql, *parameters)
+        except ConnectionFailed as error:
+            self._lost = error
+            raise
+        return self._session
 
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
 
 
-def patiently(session: Session, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """Run a statement for PATIENCE seconds at most."""
+def patiently(session: Session, call: Callable[[Session], T]) -> T:
+    """Call something with a session, for PATIENCE seconds at most."""
     clock = threading.Timer(PATIENCE, session.cancel)
     clock.start()
     try:
-        return session.execute(sql, *parameters)
+        return call(session)
     except OperationCancelled:
         raise ExecutionTimeout(f"The server gave no answer in {PATIENCE:.0f} s.") from None
     finally:

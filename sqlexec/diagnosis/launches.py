@@ -83,11 +83,11 @@ def launchpad(examination: Examination) -> Finding:
         break
     seconds = examination.launch_seconds
     if not examination.python:
-        return failed(trouble, _restart(examination.server_version))
+        return failed(trouble, _restart(examination))
     if trouble:
         return warned(
             f"A script ran in {seconds:.2f} s, but not at the first attempt: {trouble}",
-            _restart(examination.server_version),
+            _restart(examination),
         )
     if seconds > SLOW_LAUNCH:
         return warned(
@@ -198,18 +198,16 @@ def _nap(session: Session, seconds: float) -> tuple[float, float, float] | SqlEx
     """Begin and end of a script by the server's clock, and how long its launch took."""
     began = time.perf_counter()
     try:
-        ((answer,),) = patiently(session, calling(NAP), seconds)
+        ((answer,),) = patiently(session, lambda each: each.execute(calling(NAP), seconds))
     except SqlExecError as error:
         return error
     whole = time.perf_counter() - began
-    _, begin, end = json.loads(answer)
+    _, begin, end = json.loads(str(answer))
     return begin, end, whole - (end - begin)
 
 
-def _restart(server_version: str) -> str:
-    if " on Linux" in server_version:
+def _restart(examination: Examination) -> str:
+    if " on Linux" in examination.server_version:
         return "sudo systemctl restart mssql-launchpadd; its log: /var/opt/mssql-extensibility/log"
-    return (
-        "Restart-Service MSSQLLaunchpad (a named instance: 'MSSQLLaunchpad$NAME'); its log: "
-        "ExtensibilityLog beside the server's error log"
-    )
+    name = f"MSSQLLaunchpad${examination.instance}" if examination.instance else "MSSQLLaunchpad"
+    return f"Restart-Service '{name}'; its log: ExtensibilityLog beside the server's error log"

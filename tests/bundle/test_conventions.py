@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sqlexec.bundle import render
-from sqlexec.diagnosis import agent, instance, launches
+from sqlexec.diagnosis import agent, connecting, instance, launches
 from sqlexec.diagnosis import bundle as diagnosis_bundle
 from tests.bundle.scriptdom import unavailable
 
@@ -111,6 +111,7 @@ def test_bad_text_is_found(tmp_path: Path) -> None:
 def test_statements_of_the_doctor_parse(tmp_path: Path) -> None:
     statements = {
         "agent": agent.AGENT,
+        "identity": connecting.IDENTITY,
         "objects": diagnosis_bundle.OBJECTS,
         "pool": instance.POOL,
         "script": launches.calling(launches.INTRODUCTION).replace("?", "@seconds"),

@@ -20,7 +20,7 @@ from sqlexec.cli import main
 from sqlexec.diagnosis import connecting, examination, instance, launches
 from sqlexec.diagnosis import doctor as doctors
 from sqlexec.diagnosis.examination import Examination
-from sqlexec.diagnosis.findings import check
+from sqlexec.diagnosis.findings import check, passed
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.server.connection import Connection, build_odbc, parse_odbc
 from sqlexec.server.pool import POOL
@@ -298,6 +298,24 @@ def test_launches_that_are_forbidden_fail_are_slow_or_never_end(monkeypatch):
         assert hung["agent"].status == "pass"
 
 
+@pytest.mark.embedded_only
+def test_a_server_that_goes_away():
+    with EmbeddedServer() as server:
+
+        @check("stop", needs=["database"])
+        def stop(examination: Examination):
+            server.stop()
+            return passed("It was stopped.")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(connecting, "SYSTEM_DATABASES", ())
+            patch.setattr(doctors, "CHECKS", (*SESSION, stop, *doctors.CHECKS[5:]))
+            diagnosis = doctor(RxInSqlServer(server.connection_string))
+    assert diagnosis["database"].status == "pass"
+    assert diagnosis["version"].message.startswith("The server or the network went away")
+    assert diagnosis["agent"].message.startswith("Nothing listens at 127.0.0.1, port ")
+
+
 # --- the doctor itself --------------------------------------------------------------------
 
 
@@ -324,6 +342,16 @@ def test_the_command(connection_string, capsys):
     assert {each["status"] for each in told["findings"]} <= {"pass", "warn", "skipped"}
     password = parse_odbc(connection_string).get("PWD")
     assert not password or password not in shown
+
+
+def test_the_command_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["doctor", "Server=tcp:127.0.0.1,1;UID=ann;PWD=s3cret"]) == 1
+    shown = capsys.readouterr().out
+    assert "what was seen, and its fix" in shown
+    assert "fix: On the server: see that SQL Server runs" in shown
+    assert "s3cret" not in shown
 
 
 def test_exit_codes_of_the_command(capsys):

@@ -195,7 +195,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '5e971d3fcf56ddff2d76002c5ca12680d4fca0775ee87fefba021e0e46845f14';
+    SET @source_sha256 = '6d264dff37f42fccc7926f2ccd33d1fd9c7039b5e48f5e13f2985038ee5532bd';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -4464,10 +4464,10 @@ def sqlexec_runner():
             pieces,
         ):
             """Run one task and report its value or error; `own` are its arguments, or `pieces`."""
-            report.started.append(time.time())
             try:
                 if pieces is not None:
                     own = load(pieces, self._alias, self._sender)
+                report.started.append(time.time())  # what arguments import is a cost of the launch
                 seed_run(self._seed, index)
                 value = self._call(function, dict(shared, **own) if shared else own)
                 report.ended.append(time.time())
@@ -4517,6 +4517,8 @@ def sqlexec_runner():
 
         def fail(self, error, timed_out = False):
             """Take the running task''s exception for its value."""
+            if len(self.started) == len(self._indexes):  # its arguments could not be loaded
+                self.started.append(time.time())
             if len(self.ended) < len(self.started):
                 self.ended.append(time.time())
             told = describe(error, globals())

@@ -210,10 +210,10 @@ class _Chunk:
         pieces: Optional[List[memoryview]],
     ) -> None:
         """Run one task and report its value or error; `own` are its arguments, or `pieces`."""
-        report.started.append(time.time())
         try:
             if pieces is not None:
                 own = load(pieces, self._alias, self._sender)
+            report.started.append(time.time())  # what arguments import is a cost of the launch
             seed_run(self._seed, index)
             value = self._call(function, dict(shared, **own) if shared else own)
             report.ended.append(time.time())
@@ -264,6 +264,8 @@ class _Report:
 
     def fail(self, error: BaseException, timed_out: bool = False) -> None:
         """Take the running task's exception for its value."""
+        if len(self.started) == len(self._indexes):  # its arguments could not be loaded
+            self.started.append(time.time())
         if len(self.ended) < len(self.started):
             self.ended.append(time.time())
         told = describe(error, globals())

@@ -237,8 +237,8 @@ class _Work:
             with self._changed:
                 if not self._inbox and not self._closed:
                     self._changed.wait(POLL_SECONDS)  # the scheduler may want to stop meanwhile
-                share = -(-len(self._inbox) // self._context.workers)
-                tasks = [self._inbox.popleft() for _ in range(share)]
+                share = -(-len(self._futures) // self._context.workers)  # with those at work
+                tasks = [self._inbox.popleft() for _ in range(min(share, len(self._inbox)))]
                 if not tasks and self._closed:
                     return
             for task in tasks:

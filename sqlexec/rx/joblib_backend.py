@@ -42,17 +42,19 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self._workers = 1
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """How many calls run at a time."""
+        """How many calls run at a time; during a joblib.Parallel how many it hands over early."""
         if n_jobs == 0:
             raise ConfigurationError("n_jobs=0 has no meaning; -1 is the context's num_tasks")
-        return self._context.workers if n_jobs is None or n_jobs < 0 else n_jobs
+        workers = self._context.workers if n_jobs is None or n_jobs < 0 else n_jobs
+        return workers if self._executor is None else workers * LOOKAHEAD
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
-        """Get ready for one joblib.Parallel; gives how many calls to hand over at a time."""
+        """Get ready for one joblib.Parallel."""
+        self._end(cancel=False)
         self.parallel = parallel
         self._workers = self.effective_n_jobs(n_jobs)
         self._executor = SqlServerExecutor(self._context.replace(num_tasks=self._workers))
-        return self._workers * LOOKAHEAD
+        return self.effective_n_jobs(n_jobs)
 
     def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
         """Let a batch run."""

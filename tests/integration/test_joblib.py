@@ -51,6 +51,17 @@ def test_exceptions(context):
         assert parallel(abs, [-1, -2]) == [1, 2]
 
 
+def test_calls_share_scripts(cc, execute):
+    (before,) = execute("SELECT COUNT(*) FROM sqlexec.chunk_log")[0]
+    with (
+        joblib.parallel_config(backend="sqlexec", compute_context=cc, n_jobs=2),
+        joblib.Parallel(batch_size=1) as at_work,  # as scikit-learn's searches do it
+    ):
+        assert at_work(joblib.delayed(abs)(-x) for x in range(60)) == list(range(60))
+    (after,) = execute("SELECT COUNT(*) FROM sqlexec.chunk_log")[0]
+    assert after - before < 30
+
+
 def threads_of_blas(_):
     import numpy  # noqa: F401 - brings a BLAS
     import threadpoolctl

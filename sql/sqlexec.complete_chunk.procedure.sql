@@ -41,12 +41,12 @@ BEGIN
             AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
         IF @@ROWCOUNT = 1
         BEGIN
-            INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
-            SELECT @job_id, @sha256, @result
-            WHERE NOT EXISTS (
+            IF NOT EXISTS (
                 SELECT 1
                 FROM sqlexec.blob AS b WITH (UPDLOCK, HOLDLOCK)
-                WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256);
+                WHERE b.job_id = @job_id AND b.blob_sha256 = @sha256)
+                INSERT INTO sqlexec.blob (job_id, blob_sha256, content)
+                VALUES (@job_id, @sha256, @result);
             EXECUTE sqlexec.count_chunks
                 @job_id = @job_id,
                 @done = 1,

@@ -145,6 +145,9 @@ SELECTS: list[tuple[str, list[tuple[Any, ...]]]] = [
         "varbinary(max)) FROM t",
         [(b"aabb",)],
     ),
+    ("SELECT SUBSTRING(b, 2, 2), SUBSTRING(b, 0, 2), SUBSTRING(b, 3, 9), SUBSTRING(b, 4, 1), "
+     "SUBSTRING(b, -5, 2) FROM (SELECT CAST(0x010203 AS varbinary(9)) AS b) AS v",
+     [(b"\x02\x03", b"\x01", b"\x03", b"", b"")]),
     ("SELECT STR(123.456, 7, 2), SPACE(2) + 'x' FROM t WHERE id = 1", [(" 123.46", "  x")]),
     # dates
     ("SELECT DATEDIFF(day, '2023-12-31', day), DATEDIFF(year, '2023-12-31', day) FROM t"

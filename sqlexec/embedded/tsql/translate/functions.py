@@ -203,9 +203,10 @@ def _datalength(values: list[exp.Expression], types: Types) -> Typed:
 
 
 def _substring(values: list[exp.Expression], types: Types) -> Typed:
-    if types[0] is not None and types[0].is_binary:
-        return template("unhex(substr(hex($1), 2 * $2 - 1, 2 * $3))", *values), types[0]
     # a start before 1 takes away from the length
+    if types[0] is not None and types[0].is_binary:
+        sql = "array_slice($1, greatest($2, 1), greatest($2 + $3 - 1, 0))"
+        return template(sql, *values), types[0]
     sql = "substr($1, greatest($2, 1), greatest($3 + least($2, 1) - 1, 0))"
     return template(sql, *values), types[0] or _TEXT
 

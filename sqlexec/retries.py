@@ -9,6 +9,7 @@ anything else                                    the end of the job
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
         kept = lost if reconnecting else error
         return Verdict([chunk.again(kept, failures=failures)], wait=_wait(failures))
     if isinstance(error, TransientServerError):
-        return Verdict(outcomes=[Outcome(task.index, error=error) for task in chunk])
+        return Verdict(outcomes=[Outcome(task.index, error=copy.copy(error)) for task in chunk])
     raise (lost or error) from (error if lost else None)
 
 

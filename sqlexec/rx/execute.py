@@ -169,7 +169,7 @@ def rx_exec(
             return _submit(request, request.context, remove, report)
         return _carry_out(request, report, debug)
     except BaseException as error:  # noqa: BLE001
-        raise shortened(error)  # noqa: B904 - it is the same one
+        raise shortened(error)  # noqa: B904
 
 
 def _submit(request: Request, context: RxInSqlServer, remove: bool, report: bool) -> Any:

@@ -94,7 +94,7 @@ def _pairs(outcomes: Outcomes, ordered: bool) -> Generator[tuple[int, Any], None
             for outcome in _in_order(outcomes) if ordered else outcomes:
                 yield outcome.index, outcome.value if outcome.error is None else outcome.error
     except BaseException as error:  # noqa: BLE001
-        raise shortened(error)  # noqa: B904 - it is the same one
+        raise shortened(error)  # noqa: B904
 
 
 def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

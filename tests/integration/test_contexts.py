@@ -321,6 +321,27 @@ def test_console_output_of_a_run_that_fails(context, capsys):
     assert capsys.readouterr().out == "at 2\n"
 
 
+def test_console_and_results_of_a_job_that_is_interrupted(context, capsys):
+    came = []
+
+    def interrupt(value):
+        came.append(value)
+        if len(came) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        rx_exec(
+            talk,
+            x=[1, 2, 3, 4],
+            task_chunk_size=1,
+            compute_context=context,
+            console_output=True,
+            callback=interrupt,
+        )
+    assert list(caught.value.partial_results.values()) == came[:1]
+    assert capsys.readouterr().out == f"out {came[0]}\nout {came[1]}\n"
+
+
 def test_what_child_processes_write(elsewhere, capsys):
     def echo(x):
         os.system(f"echo from a child {x}")

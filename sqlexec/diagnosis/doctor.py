@@ -95,7 +95,7 @@ class Diagnosis:
 def doctor(compute_context: RxInSqlServer) -> Diagnosis:
     """Find out what works and what does not, from this machine's driver to parallel functions.
 
-    It changes nothing on the server; it runs num_tasks + 2 short scripts there.
+    It changes nothing on the server; it runs a few short scripts there, num_tasks at once.
 
     Parameters
     ----------

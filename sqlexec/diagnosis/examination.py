@@ -42,8 +42,6 @@ class Examination:
         Name of the instance; None for the default one.
     python : dict
         What the server's Python told of itself.
-    launch_seconds : float
-        How long one call with an empty script took.
     """
 
     compute_context: RxInSqlServer
@@ -53,7 +51,6 @@ class Examination:
     server_version: str = ""
     instance: str | None = None
     python: dict[str, Any] = field(default_factory=dict)
-    launch_seconds: float = 0.0
     _session: Session | None = None
     _lost: ConnectionFailed | None = None
 

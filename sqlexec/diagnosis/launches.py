@@ -19,6 +19,7 @@ from sqlexec.bundle.render import string_literal
 from sqlexec.diagnosis.examination import PATIENCE, Examination, bracketed, patiently
 from sqlexec.diagnosis.findings import Finding, check, failed, passed, skipped, warned
 from sqlexec.errors import LimitReached, PermissionDenied, SqlExecError, TransientServerError
+from sqlexec.retries import FIRST_WAIT_SECONDS
 from sqlexec.server.session import Session
 
 SLOW_LAUNCH = 2.0  # seconds
@@ -29,16 +30,17 @@ _OLDEST = (3, 5)
 INTRODUCTION = """\
 answer = ""
 import json, os, platform, sys
-packages = {}
+packages, troubles = {}, []
 for name in ("numpy", "pandas"):
     try:
         packages[name] = __import__(name).__version__
     except Exception as error:
         packages[name] = None
+        troubles.append("%s: %s" % (type(error).__name__, error))
 answer = json.dumps({
     "python": list(sys.version_info[:3]), "executable": sys.executable or "",
     "implementation": platform.python_implementation(), "platform": sys.platform,
-    "cores": os.cpu_count(), "packages": packages,
+    "cores": os.cpu_count(), "packages": packages, "troubles": troubles,
 })
 """
 NAP = """\
@@ -66,36 +68,34 @@ SELECT @answer AS answer;"""
 
 @check("launchpad", needs=["external scripts"])
 def launchpad(examination: Examination) -> Finding:
-    """A script runs, at the first attempt."""
-    trouble = ""
-    for _ in range(examination.compute_context.max_attempts):
+    """A script runs, at the first attempt and soon; it tells what the server's Python is."""
+    troubles: list[str] = []
+    while not examination.python:
         began = time.perf_counter()
         try:
             ((answer,),) = examination.execute(calling(INTRODUCTION), 0.0)
+            examination.python = json.loads(answer)
         except PermissionDenied as error:
             user = bracketed(examination.user)
             return failed(str(error), f"GRANT EXECUTE ANY EXTERNAL SCRIPT TO {user};")
-        except TransientServerError as error:
-            trouble = str(error)
-            continue
-        examination.launch_seconds = time.perf_counter() - began
-        examination.python = json.loads(answer)
-        break
-    seconds = examination.launch_seconds
-    if not examination.python:
-        return failed(trouble, _restart(examination))
-    if trouble:
+        except SqlExecError as error:
+            troubles.append(str(error))
+            attempts = examination.compute_context.max_attempts
+            if len(troubles) == attempts or not isinstance(error, TransientServerError):
+                return failed(str(error), _restart(examination))
+            time.sleep(FIRST_WAIT_SECONDS * 2 ** (len(troubles) - 1))
+    told = f"A script ran in {time.perf_counter() - began:.2f} s"
+    if troubles:
         return warned(
-            f"A script ran in {seconds:.2f} s, but not at the first attempt: {trouble}",
-            _restart(examination),
+            f"{told}, but not at the first attempt: {troubles[-1]}", _restart(examination)
         )
-    if seconds > SLOW_LAUNCH:
+    if time.perf_counter() - began > SLOW_LAUNCH:
         return warned(
-            f"A script that does next to nothing took {seconds:.2f} s.",
+            f"{told}, though it does next to nothing.",
             "Give rx_exec more runs a call (task_chunk_size); on the server: exclude its Python "
             "from virus scans, and see that memory is free.",
         )
-    return passed(f"A script ran in {seconds:.2f} s.")
+    return passed(f"{told}.")
 
 
 @check("Python", needs=["launchpad"])
@@ -114,7 +114,7 @@ def judge_python(facts: dict[str, Any]) -> Finding:
     if lacking:
         return warned(
             f"{what} has no {' and no '.join(lacking)}: functions run, but get no rows of data "
-            "sources and no DataFrames.",
+            f"sources and no DataFrames. {'; '.join(facts['troubles'])}",
             f'"{facts["executable"] or "python"}" -m pip install {" ".join(lacking)}',
         )
     here = platform.python_version_tuple()[:2]

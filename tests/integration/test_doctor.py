@@ -281,6 +281,7 @@ def test_launches_that_are_forbidden_fail_are_slow_or_never_end(monkeypatch):
         assert disabled["launchpad"].message == "Needs 'external scripts', which failed."
         run(server.connection_string, disabled["external scripts"].fix)
 
+        monkeypatch.setattr(launches, "FIRST_WAIT_SECONDS", 0.0)
         dead = looked(context, *names)
         assert dead["launchpad"].status == "fail"
         assert "mssql-launchpadd" in dead["launchpad"].fix
@@ -296,6 +297,19 @@ def test_launches_that_are_forbidden_fail_are_slow_or_never_end(monkeypatch):
         hung = looked(context.replace(connection_string=server.odbc(Database="msdb")), *names)
         assert "no answer in 2 s" in hung["launchpad"].message
         assert hung["agent"].status == "pass"
+
+
+@pytest.mark.embedded_only
+def test_a_python_that_does_not_start(tmp_path, monkeypatch):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(connecting, "SYSTEM_DATABASES", ())
+    with EmbeddedServer(python=broken) as server:
+        diagnosis = looked(RxInSqlServer(server.connection_string), "launchpad", "Python")
+    assert "Unable to launch runtime for 'Python'" in diagnosis["launchpad"].message
+    assert "mssql-launchpadd" in diagnosis["launchpad"].fix
+    assert diagnosis["Python"].status == "skipped"
 
 
 @pytest.mark.embedded_only

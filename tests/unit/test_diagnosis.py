@@ -25,6 +25,7 @@ PACKAGES = {"numpy": "1.22.4", "pandas": "1.4.2"}
 SERVER_PYTHON = {
     "python": [3, 10, 2], "executable": "/opt/p y/python", "implementation": "CPython",
     "platform": "linux", "cores": 4, "packages": PACKAGES,
+    "troubles": [],
 }  # fmt: skip
 
 
@@ -110,8 +111,11 @@ def test_python_and_its_packages():
     assert "numpy 1.22.4, pandas 1.4.2" in judge_python(SERVER_PYTHON).message
     old = judge_python({**SERVER_PYTHON, "python": [3, 4, 9]})
     assert old.status == "fail"
-    bare = judge_python({**SERVER_PYTHON, "packages": {**PACKAGES, "pandas": None}})
+    bare = judge_python(
+        {**SERVER_PYTHON, "packages": {**PACKAGES, "pandas": None}, "troubles": ["no DLL"]}
+    )
     assert bare.status == "warn"
+    assert bare.message.endswith("no DLL")
     assert bare.fix == '"/opt/p y/python" -m pip install pandas'
 
 

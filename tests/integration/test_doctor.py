@@ -87,6 +87,7 @@ def test_a_healthy_server(cc):
     assert [finding.name for finding in diagnosis.findings] == [c.name for c in doctors.CHECKS]
     for name in ("database", "external scripts", "bundle objects", "permissions", "function"):
         assert diagnosis[name].status == "pass", str(diagnosis)
+    assert diagnosis["function"].message.startswith("It ran in process ")
     assert "2 scripts ran at once" in diagnosis["parallel"].message
     assert f"version {__version__}" in diagnosis["bundle"].message
 

@@ -195,7 +195,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '6d264dff37f42fccc7926f2ccd33d1fd9c7039b5e48f5e13f2985038ee5532bd';
+    SET @source_sha256 = '6b70dffb5e18f49478daa325163797b97fecf2b78b3b08316aa85b92e74958df';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -2580,8 +2580,8 @@ def sqlexec_runner():
     MOST_WRITTEN = 1 << 20  # characters that are kept of one task, half of them from the start
     MOST_WRITTEN_TOGETHER = 1 << 26  # of all tasks of a chunk: what is left of it bounds the later ones
     LEAST_WRITTEN = 1 << 11  # of one task, whatever those before it wrote
-    _BYTES_AT_A_TIME = 1 << 20  # bytes that are read at a time of what came through a descriptor
-    _SMALL_PIECE = 1 << 12  # pieces are joined up to this
+    _BYTES_AT_A_TIME = 1 << 20  # that are held or read before they are recorded
+    _PIECES_AT_A_TIME = 1000  # that are joined
 
     class Recorder:
         """Stands in for both streams and both descriptors while it is entered as a context.
@@ -2591,9 +2591,11 @@ def sqlexec_runner():
         """
 
         def __init__(self):
-            self.lock = threading.RLock()  # a task may have threads
+            self._lock = threading.RLock()  # a task may have threads
             self._left = MOST_WRITTEN_TOGETHER
             self._record = _Record(MOST_WRITTEN)
+            self._new = []  # type: Lines
+            self._room = _BYTES_AT_A_TIME  # for more of them
             self._descriptors = []  # type: List[_Descriptor]
             self._saved = (sys.stdout, sys.stderr)
 
@@ -2612,24 +2614,35 @@ def sqlexec_runner():
 
         def add(self, descriptor, text = ""):
             """Record a text, after what came through the stream''s descriptor before it."""
-            with self.lock:
+            with self._lock:
                 if descriptor.has_more():
+                    self._record_new()
                     for part in descriptor.read():
                         self._record.add(descriptor.name, part)
                 if text:
-                    self._record.add(descriptor.name, text)
+                    self._new.append((descriptor.name, text))
+                    self._room -= len(text)
+                    if self._room < 0 or len(self._new) > _PIECES_AT_A_TIME:
+                        self._record_new()
 
         def take(self):
             """What was written since the last call; neighbours of one stream are one piece."""
             _flush_c()
-            with self.lock:
+            with self._lock:
                 for descriptor in self._descriptors:
                     self.add(descriptor)
+                self._record_new()
                 lines = self._record.lines()
                 if lines:
                     self._left -= sum(len(text) for _, text in lines)
                     self._record = _Record(min(MOST_WRITTEN, max(LEAST_WRITTEN, self._left // 8)))
             return lines
+
+        def _record_new(self):
+            """Many small texts in few: print makes two of each line."""
+            new, self._new, self._room = self._new, [], _BYTES_AT_A_TIME
+            for name, text in _joined_pieces(new):
+                self._record.add(name, text)
 
     class _Record:
         """What one task wrote: all of it, or the first and the last `most` / 2 characters."""
@@ -2637,7 +2650,7 @@ def sqlexec_runner():
         def __init__(self, most):
             self._half = most // 2
             self._room = self._half  # left in the start
-            self._start = deque()  # type: Deque[Tuple[str, str]]
+            self._start = []  # type: Lines
             self._end = deque()  # type: Deque[Tuple[str, str]]
             self._length = 0  # of the end
             self._cut = 0
@@ -2648,9 +2661,9 @@ def sqlexec_runner():
             if self._room:
                 first, text = text[: self._room], text[self._room :]
                 self._room -= len(first)
-                _add_piece(self._start, name, first)
+                self._start.append((name, first))
             if text:
-                _add_piece(self._end, name, text)
+                self._end.append((name, text))
                 self._length += len(text)
                 if self._length > 2 * self._half:
                     self._shorten()
@@ -2658,20 +2671,14 @@ def sqlexec_runner():
         def lines(self):
             """All that is kept, with a note of what is not."""
             self._shorten()
-            pieces = list(self._start)
+            pieces = self._start[:]
             if self._cut:
                 note = "\n[sqlexec: %s characters (%s lines) that the run wrote here were cut]\n"
                 pieces.append(
                     ("stderr", note % tuple(map("{:,}".format, (self._cut, self._cut_lines))))
                 )
             pieces += self._end
-            merged = []  # type: Lines
-            start = 0
-            for end in range(1, len(pieces) + 1):
-                if end == len(pieces) or pieces[end][0] != pieces[start][0]:
-                    merged.append((pieces[start][0], "".join(text for _, text in pieces[start:end])))
-                    start = end
-            return merged
+            return _joined_pieces(pieces)
 
         def _shorten(self):
             """Cut the front of the end."""
@@ -2684,11 +2691,15 @@ def sqlexec_runner():
                 if excess < len(text):
                     self._end.appendleft((name, text[excess:]))
 
-    def _add_piece(pieces, name, text):
-        """Add a piece, to the last one where that is small and of the same stream."""
-        if pieces and pieces[-1][0] == name and len(pieces[-1][1]) < _SMALL_PIECE:
-            text = pieces.pop()[1] + text
-        pieces.append((name, text))
+    def _joined_pieces(pieces):
+        """Neighbours of one stream as one piece."""
+        joined = []  # type: Lines
+        start = 0
+        for end in range(1, len(pieces) + 1):
+            if end == len(pieces) or pieces[end][0] != pieces[start][0]:
+                joined.append((pieces[start][0], "".join(text for _, text in pieces[start:end])))
+                start = end
+        return joined
 
     class Stream(io.TextIOBase):
         """sys.stdout or sys.stderr of a task: records text, and has `buffer` and `fileno()` too."""

@@ -22,8 +22,8 @@ from sqlexec.runner.types import Lines
 MOST_WRITTEN = 1 << 20  # characters that are kept of one task, half of them from the start
 MOST_WRITTEN_TOGETHER = 1 << 26  # of all tasks of a chunk: what is left of it bounds the later ones
 LEAST_WRITTEN = 1 << 11  # of one task, whatever those before it wrote
-_BYTES_AT_A_TIME = 1 << 20  # bytes that are read at a time of what came through a descriptor
-_SMALL_PIECE = 1 << 12  # pieces are joined up to this
+_BYTES_AT_A_TIME = 1 << 20  # that are held or read before they are recorded
+_PIECES_AT_A_TIME = 1000  # that are joined
 
 
 class Recorder:
@@ -34,9 +34,11 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()  # a task may have threads
+        self._lock = threading.RLock()  # a task may have threads
         self._left = MOST_WRITTEN_TOGETHER
         self._record = _Record(MOST_WRITTEN)
+        self._new = []  # type: Lines
+        self._room = _BYTES_AT_A_TIME  # for more of them
         self._descriptors = []  # type: List[_Descriptor]
         self._saved = (sys.stdout, sys.stderr)
 
@@ -55,24 +57,35 @@ class Recorder:
 
     def add(self, descriptor: "_Descriptor", text: str = "") -> None:
         """Record a text, after what came through the stream's descriptor before it."""
-        with self.lock:
+        with self._lock:
             if descriptor.has_more():
+                self._record_new()
                 for part in descriptor.read():
                     self._record.add(descriptor.name, part)
             if text:
-                self._record.add(descriptor.name, text)
+                self._new.append((descriptor.name, text))
+                self._room -= len(text)
+                if self._room < 0 or len(self._new) > _PIECES_AT_A_TIME:
+                    self._record_new()
 
     def take(self) -> Lines:
         """What was written since the last call; neighbours of one stream are one piece."""
         _flush_c()
-        with self.lock:
+        with self._lock:
             for descriptor in self._descriptors:
                 self.add(descriptor)
+            self._record_new()
             lines = self._record.lines()
             if lines:
                 self._left -= sum(len(text) for _, text in lines)
                 self._record = _Record(min(MOST_WRITTEN, max(LEAST_WRITTEN, self._left // 8)))
         return lines
+
+    def _record_new(self) -> None:
+        """Many small texts in few: print makes two of each line."""
+        new, self._new, self._room = self._new, [], _BYTES_AT_A_TIME
+        for name, text in _joined_pieces(new):
+            self._record.add(name, text)
 
 
 class _Record:
@@ -81,7 +94,7 @@ class _Record:
     def __init__(self, most: int) -> None:
         self._half = most // 2
         self._room = self._half  # left in the start
-        self._start = deque()  # type: Deque[Tuple[str, str]]
+        self._start = []  # type: Lines
         self._end = deque()  # type: Deque[Tuple[str, str]]
         self._length = 0  # of the end
         self._cut = 0
@@ -92,9 +105,9 @@ class _Record:
         if self._room:
             first, text = text[: self._room], text[self._room :]
             self._room -= len(first)
-            _add_piece(self._start, name, first)
+            self._start.append((name, first))
         if text:
-            _add_piece(self._end, name, text)
+            self._end.append((name, text))
             self._length += len(text)
             if self._length > 2 * self._half:
                 self._shorten()
@@ -102,20 +115,14 @@ class _Record:
     def lines(self) -> Lines:
         """All that is kept, with a note of what is not."""
         self._shorten()
-        pieces = list(self._start)
+        pieces = self._start[:]
         if self._cut:
             note = "\n[sqlexec: %s characters (%s lines) that the run wrote here were cut]\n"
             pieces.append(
                 ("stderr", note % tuple(map("{:,}".format, (self._cut, self._cut_lines))))
             )
         pieces += self._end
-        merged = []  # type: Lines
-        start = 0
-        for end in range(1, len(pieces) + 1):
-            if end == len(pieces) or pieces[end][0] != pieces[start][0]:
-                merged.append((pieces[start][0], "".join(text for _, text in pieces[start:end])))
-                start = end
-        return merged
+        return _joined_pieces(pieces)
 
     def _shorten(self) -> None:
         """Cut the front of the end."""
@@ -129,11 +136,15 @@ class _Record:
                 self._end.appendleft((name, text[excess:]))
 
 
-def _add_piece(pieces: Deque[Tuple[str, str]], name: str, text: str) -> None:
-    """Add a piece, to the last one where that is small and of the same stream."""
-    if pieces and pieces[-1][0] == name and len(pieces[-1][1]) < _SMALL_PIECE:
-        text = pieces.pop()[1] + text
-    pieces.append((name, text))
+def _joined_pieces(pieces: Lines) -> Lines:
+    """Neighbours of one stream as one piece."""
+    joined = []  # type: Lines
+    start = 0
+    for end in range(1, len(pieces) + 1):
+        if end == len(pieces) or pieces[end][0] != pieces[start][0]:
+            joined.append((pieces[start][0], "".join(text for _, text in pieces[start:end])))
+            start = end
+    return joined
 
 
 class Stream(io.TextIOBase):

@@ -6178,6 +6178,355 @@ BEGIN
 END;
 GO
 
+-- sqlexec.script.table.sql
+/*
+Purpose: scripts that are run by their name. A version is never changed; the owner of a name is
+         who stored it first. Nobody has rights on the table.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.script', N'U') IS NULL
+    CREATE TABLE sqlexec.script
+    (
+        name nvarchar(128) NOT NULL,
+        version int NOT NULL,
+        language nvarchar(128) NOT NULL,
+        source nvarchar(max) NOT NULL,
+        parameters nvarchar(max) NOT NULL,
+        description nvarchar(400) NOT NULL,
+        owner_sid varbinary(85) NOT NULL,
+        owner_name nvarchar(128) NOT NULL,
+        created_at datetime2(3) NOT NULL,
+        CONSTRAINT pk_script PRIMARY KEY (name, version)
+    );
+GO
+
+-- sqlexec.script_grant.table.sql
+/*
+Purpose: the users and roles of this database that may run a script, besides its owner, by name.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.script_grant', N'U') IS NULL
+    CREATE TABLE sqlexec.script_grant
+    (
+        name nvarchar(128) NOT NULL,
+        grantee nvarchar(128) NOT NULL,
+        granted_by nvarchar(128) NOT NULL,
+        granted_at datetime2(3) NOT NULL,
+        CONSTRAINT pk_script_grant PRIMARY KEY (name, grantee)
+    );
+GO
+
+-- sqlexec.find_script.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.find_script
+    @name nvarchar(128),
+    @version int = NULL OUTPUT,
+    @as_owner bit = 0,
+    @source nvarchar(max) = NULL OUTPUT
+AS
+/*
+Purpose: find a version of a script, the newest by default, that the caller may use: its owner, who
+         was granted it, members of sqlexec_admin; 51741 where there is none. Of the other
+         procedures.
+Version: 0.1.0
+
+@as_owner  1: for the owner and members of sqlexec_admin alone.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @found int;
+    DECLARE @message nvarchar(2048);
+
+    SELECT TOP (1) @found = s.version, @source = s.source
+    FROM sqlexec.script AS s
+    WHERE s.name = @name AND (@version IS NULL OR s.version = @version)
+        AND (
+            s.owner_sid = SUSER_SID()
+            OR IS_ROLEMEMBER(N'sqlexec_admin') = 1
+            OR (
+                @as_owner = 0
+                AND EXISTS (
+                    SELECT 1
+                    FROM sqlexec.script_grant AS g
+                    INNER JOIN sys.user_token AS t ON t.name = g.grantee AND t.usage = N'GRANT OR DENY'
+                    WHERE g.name = s.name
+                )
+            )
+        )
+    ORDER BY s.version DESC;
+    IF @found IS NULL
+    BEGIN
+        SET @message = CONCAT(
+            N'There is no script ', @name, N' (version ' + CAST(@version AS nvarchar(11)) + N')',
+            CASE WHEN @as_owner = 1 THEN N' of yours' ELSE N' that you may run' END,
+            N' in database ', DB_NAME(), N'.');
+        THROW 51741, @message, 1;
+    END;
+    SET @version = @found;
+END;
+GO
+
+-- sqlexec.store_script.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.store_script
+    @name nvarchar(128),
+    @source nvarchar(max),
+    @parameters nvarchar(max) = N'[]',
+    @description nvarchar(400) = N'',
+    @version int = NULL OUTPUT
+AS
+/*
+Purpose: keep a Python script to be run by its name. One row: version.
+Version: 0.1.0
+
+@source       takes args_json, a JSON object as text, and InputDataSet; gives result_json, which
+              is {"result": ...}.
+@parameters   JSON, what the script takes: [{"name": ..., "type": ..., "required": ...}, ...].
+@version      1 or more; by default the next one. One that exists is not changed.
+
+The name belongs to the login that stores it first; it and members of sqlexec_admin may add
+versions. The caller needs the role sqlexec_user.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @owner_sid varbinary(85) = SUSER_SID();
+    DECLARE @owner_name nvarchar(128) = SUSER_SNAME();
+    DECLARE @last int;
+    DECLARE @message nvarchar(2048) = CONCAT(
+        CASE WHEN @name IS NULL OR LTRIM(@name) = N'' THEN N' @name must have a value.' END,
+        CASE WHEN @source IS NULL THEN N' @source must have a value.' END,
+        CASE WHEN ISNULL(ISJSON(@parameters), 0) = 0 THEN N' @parameters must be JSON.' END,
+        CASE WHEN @description IS NULL THEN N' @description must have a value.' END,
+        CASE WHEN @version < 1 THEN N' @version must be 1 or more.' END);
+
+    IF @message <> N''
+    BEGIN
+        SET @message = CONCAT(N'sqlexec.store_script:', @message);
+        THROW 51742, @message, 1;
+    END;
+
+    BEGIN TRANSACTION;
+    SELECT TOP (1) @last = s.version, @owner_sid = s.owner_sid, @owner_name = s.owner_name
+    FROM sqlexec.script AS s WITH (UPDLOCK, HOLDLOCK)
+    WHERE s.name = @name
+    ORDER BY s.version DESC;
+    IF @owner_sid <> SUSER_SID() AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+        THROW 51743, N'sqlexec.store_script: another login has a script of that name; choose another.', 1;
+    SET @version = ISNULL(@version, ISNULL(@last, 0) + 1);
+    IF EXISTS (SELECT 1 FROM sqlexec.script AS s WHERE s.name = @name AND s.version = @version)
+        THROW 51744, N'sqlexec.store_script: there is that version already; leave @version out for the next one.', 1;
+    INSERT INTO sqlexec.script
+        (name, version, language, source, parameters, description, owner_sid, owner_name, created_at)
+    VALUES
+        (@name, @version, N'Python', @source, @parameters, @description, @owner_sid, @owner_name,
+         SYSUTCDATETIME());
+    COMMIT TRANSACTION;
+    SELECT @version AS version;
+END;
+GO
+
+-- sqlexec.scripts.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.scripts
+    @name nvarchar(128) = NULL
+AS
+/*
+Purpose: list the versions of the scripts that the caller may run, those of @name alone if given.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    SELECT
+        s.name,
+        s.version,
+        s.language,
+        s.parameters,
+        s.description,
+        s.owner_name,
+        s.created_at
+    FROM sqlexec.script AS s
+    WHERE (@name IS NULL OR s.name = @name)
+        AND (
+            s.owner_sid = SUSER_SID()
+            OR IS_ROLEMEMBER(N'sqlexec_admin') = 1
+            OR EXISTS (
+                SELECT 1
+                FROM sqlexec.script_grant AS g
+                INNER JOIN sys.user_token AS t ON t.name = g.grantee AND t.usage = N'GRANT OR DENY'
+                WHERE g.name = s.name
+            )
+        )
+    ORDER BY s.name, s.version;
+END;
+GO
+
+-- sqlexec.load_script.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.load_script
+    @name nvarchar(128),
+    @version int = NULL
+AS
+/*
+Purpose: one row: a script with its source, the newest version by default. For those who may run it.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    EXECUTE sqlexec.find_script @name = @name, @version = @version OUTPUT;
+    SELECT
+        s.name,
+        s.version,
+        s.language,
+        s.parameters,
+        s.description,
+        s.owner_name,
+        s.created_at,
+        s.source
+    FROM sqlexec.script AS s
+    WHERE s.name = @name AND s.version = @version;
+END;
+GO
+
+-- sqlexec.grant_script.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.grant_script
+    @name nvarchar(128),
+    @grantee nvarchar(128),
+    @revoke bit = 0
+AS
+/*
+Purpose: let a user or role of this database run all versions of a script, or no more.
+         For its owner and members of sqlexec_admin.
+Version: 0.1.0
+
+@grantee  by name: a user, a role, or public. It also needs the role sqlexec_user.
+@revoke   1: take the right back.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    IF @grantee IS NULL OR LTRIM(@grantee) = N''
+        THROW 51742, N'sqlexec.grant_script: @grantee must name a user or a role of this database.', 1;
+    EXECUTE sqlexec.find_script @name = @name, @as_owner = 1;
+
+    BEGIN TRANSACTION;
+    DELETE FROM sqlexec.script_grant WHERE name = @name AND grantee = @grantee;
+    IF ISNULL(@revoke, 0) = 0
+        INSERT INTO sqlexec.script_grant (name, grantee, granted_by, granted_at)
+        VALUES (@name, @grantee, SUSER_SNAME(), SYSUTCDATETIME());
+    COMMIT TRANSACTION;
+END;
+GO
+
+-- sqlexec.drop_script.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.drop_script
+    @name nvarchar(128),
+    @version int = NULL
+AS
+/*
+Purpose: remove a version of a script, by default all of them; with the last one go its grants.
+         For its owner and members of sqlexec_admin. One row: removed_versions.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @found int = @version;
+    DECLARE @removed int;
+
+    EXECUTE sqlexec.find_script @name = @name, @version = @found OUTPUT, @as_owner = 1;
+    BEGIN TRANSACTION;
+    DELETE FROM sqlexec.script WHERE name = @name AND (@version IS NULL OR version = @version);
+    SET @removed = @@ROWCOUNT;
+    IF NOT EXISTS (SELECT 1 FROM sqlexec.script AS s WHERE s.name = @name)
+        DELETE FROM sqlexec.script_grant WHERE name = @name;
+    COMMIT TRANSACTION;
+    SELECT @removed AS removed_versions;
+END;
+GO
+
+-- sqlexec.run_script.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.run_script
+    @name nvarchar(128),
+    @version int = NULL,
+    @args_json nvarchar(max) = N'{}',
+    @input_query nvarchar(max) = N'',
+    @result_json nvarchar(max) = NULL OUTPUT
+AS
+/*
+Purpose: run a stored script by its name. One row: result_json.
+Version: 0.1.0
+
+@version      by default the newest.
+@args_json    the function's arguments, as N'{"carrier": "UA", "year": 2013}'.
+@input_query  one SELECT, run with the caller's own rights, where the function takes a DataFrame.
+@result_json  {"result": ...}: read it by JSON_VALUE(@result_json, N'$.result') or OPENJSON; a
+              DataFrame is an array of rows.
+
+The caller needs the role sqlexec_user, and the script must be its own or be granted to it.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @source nvarchar(max);
+    DECLARE @log_id bigint;
+    DECLARE @run_id uniqueidentifier = NEWID();
+    DECLARE @argument_bytes bigint = DATALENGTH(@args_json);
+    DECLARE @result_bytes bigint;
+    DECLARE @error_number int;
+
+    IF ISNULL(ISJSON(@args_json), 0) = 0
+        THROW 51742, N'sqlexec.run_script: @args_json must be a JSON object, as N''{"name": value}''.', 1;
+    EXECUTE sqlexec.find_script
+        @name = @name,
+        @version = @version OUTPUT,
+        @source = @source OUTPUT;
+    EXECUTE sqlexec.start_log
+        @job_id = @run_id,
+        @chunk_number = 1,
+        @task_count = 1,
+        @payload_bytes = @argument_bytes,
+        @log_id = @log_id OUTPUT;
+
+    BEGIN TRY
+        EXECUTE sys.sp_execute_external_script
+            @language = N'Python',
+            @script = @source,
+            @input_data_1 = @input_query,
+            @params = N'@args_json nvarchar(max), @result_json nvarchar(max) OUTPUT',
+            @args_json = @args_json,
+            @result_json = @result_json OUTPUT;
+        IF ISNULL(ISJSON(@result_json), 0) = 0
+            THROW 51745, N'sqlexec.run_script: the script left no JSON in result_json, or the server''s runtime cut it short.', 1;
+        SET @result_bytes = DATALENGTH(@result_json);
+        EXECUTE sqlexec.end_log
+            @log_id = @log_id,
+            @result_bytes = @result_bytes,
+            @failed_count = 0;
+    END TRY
+    BEGIN CATCH
+        SET @error_number = ERROR_NUMBER();
+        IF XACT_STATE() <> -1
+            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+        THROW;
+    END CATCH;
+    SELECT @result_json AS result_json;
+END;
+GO
+
 -- sqlexec.sqlexec_user.role.sql
 /*
 Purpose: the role of those who run functions: EXECUTE on the procedures, and the database
@@ -6198,6 +6547,12 @@ GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.resume_job TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.store_script TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.scripts TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.load_script TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.grant_script TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.drop_script TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.run_script TO sqlexec_user;
 GRANT EXECUTE ANY EXTERNAL SCRIPT TO sqlexec_user;
 GO
 
@@ -6214,4 +6569,8 @@ GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.scripts TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.load_script TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.grant_script TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.drop_script TO sqlexec_admin;
 GO

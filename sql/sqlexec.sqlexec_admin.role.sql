@@ -10,3 +10,7 @@ GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cleanup_job TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.purge_jobs TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.scripts TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.load_script TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.grant_script TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.drop_script TO sqlexec_admin;

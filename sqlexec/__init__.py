@@ -35,12 +35,18 @@ _NAMES = {
     "RxRemoteJobStatus": "sqlexec.rx.job",
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
+    "StoredScript": "sqlexec.procedures.scripts",
     "call_procedure": "sqlexec.procedures.procedures",
     "create_procedure": "sqlexec.procedures.procedures",
     "doctor": "sqlexec.diagnosis.doctor",
     "drop_procedure": "sqlexec.procedures.procedures",
+    "drop_script": "sqlexec.procedures.scripts",
+    "grant_script": "sqlexec.procedures.scripts",
+    "list_scripts": "sqlexec.procedures.scripts",
+    "load_script": "sqlexec.procedures.scripts",
     "pema_compute": "sqlexec.rx.pema",
     "register_joblib": "sqlexec.rx.joblib",
+    "run_script": "sqlexec.procedures.scripts",
     "runtime": "sqlexec.server.runtime",
     "rx_cancel_job": "sqlexec.rx.jobs",
     "rx_cleanup_jobs": "sqlexec.rx.jobs",
@@ -64,6 +70,7 @@ _NAMES = {
     "rx_match_call": "sqlexec.rx.distribute",
     "rx_set_compute_context": "sqlexec.contexts.active",
     "rx_wait_for_job": "sqlexec.rx.jobs",
+    "store_script": "sqlexec.procedures.scripts",
 }
 
 if TYPE_CHECKING:
@@ -85,6 +92,15 @@ if TYPE_CHECKING:
     from sqlexec.diagnosis.doctor import Diagnosis, doctor
     from sqlexec.plan import RxElemArg
     from sqlexec.procedures.procedures import call_procedure, create_procedure, drop_procedure
+    from sqlexec.procedures.scripts import (
+        StoredScript,
+        drop_script,
+        grant_script,
+        list_scripts,
+        load_script,
+        run_script,
+        store_script,
+    )
     from sqlexec.report import Report
     from sqlexec.runner.pema import PemaBase
     from sqlexec.rx.collect import RunFailedWarning
@@ -138,12 +154,18 @@ __all__ = [
     "RxRemoteJobStatus",
     "RxSqlServerData",
     "SqlServerExecutor",
+    "StoredScript",
     "call_procedure",
     "create_procedure",
     "doctor",
     "drop_procedure",
+    "drop_script",
+    "grant_script",
+    "list_scripts",
+    "load_script",
     "pema_compute",
     "register_joblib",
+    "run_script",
     "runtime",
     "rx_cancel_job",
     "rx_cleanup_jobs",
@@ -167,6 +189,7 @@ __all__ = [
     "rx_match_call",
     "rx_set_compute_context",
     "rx_wait_for_job",
+    "store_script",
 ]
 
 

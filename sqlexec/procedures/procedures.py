@@ -47,7 +47,9 @@ ORDER BY p.parameter_id"""
 _ERROR_NUMBER = "sqlexec_error_number"
 # Of the two errors of a script that raises, T-SQL catches the one that tells why.
 _ERROR = f"""\
-SELECT ERROR_NUMBER() AS {_ERROR_NUMBER}, ERROR_MESSAGE() AS message, ERROR_SEVERITY() AS severity,
+IF @@TRANCOUNT > 0
+    ROLLBACK TRANSACTION;
+  SELECT ERROR_NUMBER() AS {_ERROR_NUMBER}, ERROR_MESSAGE() AS message, ERROR_SEVERITY() AS severity,
     ERROR_STATE() AS state, ISNULL(ERROR_PROCEDURE(), N'') AS [procedure], ERROR_LINE() AS line;"""
 
 
@@ -115,7 +117,6 @@ def create_procedure(
     >>> call_procedure(cc, "dbo.double", x=21.0)        # doctest: +SKIP
     42.0
     """
-    known = runtimes.known(Connection.of(compute_context.connection_string))
     query = input_query.query if isinstance(input_query, RxSqlServerData) else input_query
     text = render_procedure(
         name,
@@ -124,7 +125,7 @@ def create_procedure(
         columns=columns,
         decimal_scale=decimal_scale,
         version=version,
-        target=tuple(known["python"][:2]) if known else None,
+        target=server_python(compute_context),
     )
     with session_of(compute_context) as session:
         if not replace:
@@ -223,6 +224,12 @@ def session_of(compute_context: RxInSqlServer) -> Iterator[Session]:
         yield session
     finally:
         POOL.give_back(session)
+
+
+def server_python(compute_context: RxInSqlServer) -> tuple[int, int] | None:
+    """Version of the server's Python, None where no call has told it yet."""
+    known = runtimes.known(Connection.of(compute_context.connection_string))
+    return tuple(known["python"][:2]) if known else None
 
 
 def _check_ours(session: Session, name: str, action: str, advice: str) -> bool:

@@ -142,13 +142,17 @@ def _default(parameter: Parameter) -> str:
     return text
 
 
-def _header(function: Callable[..., object], signature: Signature, version: str) -> str:
+def purpose_of(function: Callable[..., object]) -> str:
+    """The first paragraph of a function's docstring, in one line."""
     documented = (function.__doc__ or "").strip().split("\n\n")[0]
-    purpose = " ".join(documented.split()) or f"run the Python function {function.__name__}."
+    return " ".join(documented.split()) or f"run the Python function {function.__name__}."
+
+
+def _header(function: Callable[..., object], signature: Signature, version: str) -> str:
     rows = "\nand the rights on what the input query reads" if signature.frame else ""
     return (
         "/*\n"
-        f"Purpose: {_comment(purpose)}\n"
+        f"Purpose: {_comment(purpose_of(function))}\n"
         f"Version: {_comment(version)}\n"
         f"{MADE_BY} {__version__} of {_comment(function.__module__)}."
         f"{_comment(function.__qualname__)}.\n\n"

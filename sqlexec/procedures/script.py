@@ -74,7 +74,7 @@ def stored_script(
     rows = f"    {signature.frame.name}={INPUT},\n" if signature.frame is not None else ""
     lines = [
         _call(function, f"{rows}    {arguments}\n"),
-        f"{RESULT} = {glue.to_sql_json.__name__}({glue.as_json.__name__}(result))",
+        f"{RESULT} = {glue.to_sql_json.__name__}({{'result': {glue.as_json.__name__}(result)}})",
     ]
     used: list[Callable[..., Any]] = [
         kind(each.type).read for each in signature.values if each.type is not None

@@ -24,7 +24,8 @@ _SYSTEM_VIEWS = (
     " AS object_id, CASE WHEN schema_name = '{name}.sys' THEN 4 ELSE 3 END AS schema_id"
     " FROM duckdb_views() WHERE schema_name IN ('{name}.sys', '{name}.INFORMATION_SCHEMA')"
     " UNION ALL SELECT d.name, d.object_id, 4 FROM (VALUES ('dm_exec_sessions', -10001),"
-    " ('dm_exec_requests', -10002), ('dm_exec_connections', -10003), ('configurations', -10004))"
+    " ('dm_exec_requests', -10002), ('dm_exec_connections', -10003), ('configurations', -10004),"
+    " ('user_token', -10005))"
     " AS d(name, object_id)) AS w"
 )
 _TYPED = (

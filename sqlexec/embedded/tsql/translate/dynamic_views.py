@@ -68,6 +68,21 @@ def _configurations(session: Session) -> Rows:
     ]
 
 
+def _user_token(session: Session) -> Rows:
+    """The user and all roles that it is in, through any number of levels."""
+    image = session.instance.catalog.image(session)
+    kinds = {number: kind for number, _, kind in image.principals.values()}
+    return [
+        (
+            number,
+            image.names[number],
+            "ROLE" if kinds[number] == "R" else "SQL USER",
+            "GRANT OR DENY",
+        )
+        for number in sorted(image.roles_of(session.principal.user_id))
+    ]
+
+
 VIEWS: dict[str, tuple[list[Output], Callable[[Session], Rows]]] = {
     "dm_exec_sessions": (_SESSION_COLUMNS, _sessions),
     "dm_exec_requests": (
@@ -97,6 +112,13 @@ VIEWS: dict[str, tuple[list[Output], Callable[[Session], Rows]]] = {
             Output("is_advanced", SqlType("bit"), False),
         ],
         _configurations,
+    ),
+    "user_token": (
+        [
+            Output("principal_id", INT), Output("name", SYSNAME),
+            Output("type", SYSNAME), Output("usage", SYSNAME),
+        ],
+        _user_token,
     ),
 }  # fmt: skip
 

@@ -1,0 +1,29 @@
+CREATE OR ALTER PROCEDURE sqlexec.grant_script
+    @name nvarchar(128),
+    @grantee nvarchar(128),
+    @revoke bit = 0
+AS
+/*
+Purpose: let a user or role of this database run all versions of a script, or no more.
+         For its owner and members of sqlexec_admin.
+Version: {{version}}
+
+@grantee  by name: a user, a role, or public. It also needs the role sqlexec_user.
+@revoke   1: take the right back.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    IF @grantee IS NULL OR LTRIM(@grantee) = N''
+        THROW 51742, N'sqlexec.grant_script: @grantee must name a user or a role of this database.', 1;
+    EXECUTE sqlexec.find_script @name = @name, @as_owner = 1;
+
+    BEGIN TRANSACTION;
+    DELETE FROM sqlexec.script_grant WHERE name = @name AND grantee = @grantee;
+    IF ISNULL(@revoke, 0) = 0
+        INSERT INTO sqlexec.script_grant (name, grantee, granted_by, granted_at)
+        VALUES (@name, @grantee, SUSER_SNAME(), SYSUTCDATETIME());
+    COMMIT TRANSACTION;
+END;

@@ -1,0 +1,68 @@
+CREATE OR ALTER PROCEDURE sqlexec.run_script
+    @name nvarchar(128),
+    @version int = NULL,
+    @args_json nvarchar(max) = N'{}',
+    @input_query nvarchar(max) = N'',
+    @result_json nvarchar(max) = NULL OUTPUT
+AS
+/*
+Purpose: run a stored script by its name. One row: result_json.
+Version: {{version}}
+
+@version      by default the newest.
+@args_json    the function's arguments, as N'{"carrier": "UA", "year": 2013}'.
+@input_query  one SELECT, run with the caller's own rights, where the function takes a DataFrame.
+@result_json  {"result": ...}: read it by JSON_VALUE(@result_json, N'$.result') or OPENJSON; a
+              DataFrame is an array of rows.
+
+The caller needs the role sqlexec_user, and the script must be its own or be granted to it.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @source nvarchar(max);
+    DECLARE @log_id bigint;
+    DECLARE @run_id uniqueidentifier = NEWID();
+    DECLARE @argument_bytes bigint = DATALENGTH(@args_json);
+    DECLARE @result_bytes bigint;
+    DECLARE @error_number int;
+
+    IF ISNULL(ISJSON(@args_json), 0) = 0
+        THROW 51742, N'sqlexec.run_script: @args_json must be a JSON object, as N''{"name": value}''.', 1;
+    EXECUTE sqlexec.find_script
+        @name = @name,
+        @version = @version OUTPUT,
+        @source = @source OUTPUT;
+    EXECUTE sqlexec.start_log
+        @job_id = @run_id,
+        @chunk_number = 1,
+        @task_count = 1,
+        @payload_bytes = @argument_bytes,
+        @log_id = @log_id OUTPUT;
+
+    BEGIN TRY
+        EXECUTE sys.sp_execute_external_script
+            @language = N'Python',
+            @script = @source,
+            @input_data_1 = @input_query,
+            @params = N'@args_json nvarchar(max), @result_json nvarchar(max) OUTPUT',
+            @args_json = @args_json,
+            @result_json = @result_json OUTPUT;
+        IF ISNULL(ISJSON(@result_json), 0) = 0
+            THROW 51745, N'sqlexec.run_script: the script left no JSON in result_json, or the server''s runtime cut it short.', 1;
+        SET @result_bytes = DATALENGTH(@result_json);
+        EXECUTE sqlexec.end_log
+            @log_id = @log_id,
+            @result_bytes = @result_bytes,
+            @failed_count = 0;
+    END TRY
+    BEGIN CATCH
+        SET @error_number = ERROR_NUMBER();
+        IF XACT_STATE() <> -1
+            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+        THROW;
+    END CATCH;
+    SELECT @result_json AS result_json;
+END;

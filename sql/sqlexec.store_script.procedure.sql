@@ -1,0 +1,58 @@
+CREATE OR ALTER PROCEDURE sqlexec.store_script
+    @name nvarchar(128),
+    @source nvarchar(max),
+    @parameters nvarchar(max) = N'[]',
+    @description nvarchar(400) = N'',
+    @version int = NULL OUTPUT
+AS
+/*
+Purpose: keep a Python script to be run by its name. One row: version.
+Version: {{version}}
+
+@source       takes args_json, a JSON object as text, and InputDataSet; gives result_json, which
+              is {"result": ...}.
+@parameters   JSON, what the script takes: [{"name": ..., "type": ..., "required": ...}, ...].
+@version      1 or more; by default the next one. One that exists is not changed.
+
+The name belongs to the login that stores it first; it and members of sqlexec_admin may add
+versions. The caller needs the role sqlexec_user.
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @owner_sid varbinary(85) = SUSER_SID();
+    DECLARE @owner_name nvarchar(128) = SUSER_SNAME();
+    DECLARE @last int;
+    DECLARE @message nvarchar(2048) = CONCAT(
+        CASE WHEN @name IS NULL OR LTRIM(@name) = N'' THEN N' @name must have a value.' END,
+        CASE WHEN @source IS NULL THEN N' @source must have a value.' END,
+        CASE WHEN ISNULL(ISJSON(@parameters), 0) = 0 THEN N' @parameters must be JSON.' END,
+        CASE WHEN @description IS NULL THEN N' @description must have a value.' END,
+        CASE WHEN @version < 1 THEN N' @version must be 1 or more.' END);
+
+    IF @message <> N''
+    BEGIN
+        SET @message = CONCAT(N'sqlexec.store_script:', @message);
+        THROW 51742, @message, 1;
+    END;
+
+    BEGIN TRANSACTION;
+    SELECT TOP (1) @last = s.version, @owner_sid = s.owner_sid, @owner_name = s.owner_name
+    FROM sqlexec.script AS s WITH (UPDLOCK, HOLDLOCK)
+    WHERE s.name = @name
+    ORDER BY s.version DESC;
+    IF @owner_sid <> SUSER_SID() AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+        THROW 51743, N'sqlexec.store_script: another login has a script of that name; choose another.', 1;
+    SET @version = ISNULL(@version, ISNULL(@last, 0) + 1);
+    IF EXISTS (SELECT 1 FROM sqlexec.script AS s WHERE s.name = @name AND s.version = @version)
+        THROW 51744, N'sqlexec.store_script: there is that version already; leave @version out for the next one.', 1;
+    INSERT INTO sqlexec.script
+        (name, version, language, source, parameters, description, owner_sid, owner_name, created_at)
+    VALUES
+        (@name, @version, N'Python', @source, @parameters, @description, @owner_sid, @owner_name,
+         SYSUTCDATETIME());
+    COMMIT TRANSACTION;
+    SELECT @version AS version;
+END;

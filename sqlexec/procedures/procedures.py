@@ -49,8 +49,8 @@ _ERROR_NUMBER = "sqlexec_error_number"
 _ERROR = f"""\
 IF @@TRANCOUNT > 0
     ROLLBACK TRANSACTION;
-  SELECT ERROR_NUMBER() AS {_ERROR_NUMBER}, ERROR_MESSAGE() AS message, ERROR_SEVERITY() AS severity,
-    ERROR_STATE() AS state, ISNULL(ERROR_PROCEDURE(), N'') AS [procedure], ERROR_LINE() AS line;"""
+  SELECT ERROR_NUMBER() AS {_ERROR_NUMBER}, ERROR_MESSAGE() AS message,
+    ERROR_SEVERITY() AS severity, ERROR_STATE() AS state, ISNULL(ERROR_PROCEDURE(), N'') AS [procedure], ERROR_LINE() AS line;"""
 
 
 @public

@@ -36,7 +36,7 @@ _NAMES = {
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
     "StoredScript": "sqlexec.procedures.scripts",
-    "call_procedure": "sqlexec.procedures.procedures",
+    "call_procedure": "sqlexec.procedures.call",
     "create_procedure": "sqlexec.procedures.procedures",
     "doctor": "sqlexec.diagnosis.doctor",
     "drop_procedure": "sqlexec.procedures.procedures",
@@ -91,7 +91,8 @@ if TYPE_CHECKING:
     )
     from sqlexec.diagnosis.doctor import Diagnosis, doctor
     from sqlexec.plan import RxElemArg
-    from sqlexec.procedures.procedures import call_procedure, create_procedure, drop_procedure
+    from sqlexec.procedures.call import call_procedure
+    from sqlexec.procedures.procedures import create_procedure, drop_procedure
     from sqlexec.procedures.scripts import (
         StoredScript,
         drop_script,

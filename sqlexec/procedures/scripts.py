@@ -15,7 +15,8 @@ from typing import Any
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError
-from sqlexec.procedures.procedures import call_procedure, server_python, session_of
+from sqlexec.procedures.call import call_procedure, session_of
+from sqlexec.procedures.procedures import server_python
 from sqlexec.procedures.render import purpose_of
 from sqlexec.procedures.script import stored_script
 from sqlexec.procedures.signature import FRAME, REQUIRED, Parameter, signature_of

@@ -22,6 +22,7 @@ from sqlexec import (
     store_script,
 )
 from sqlexec.errors import ConfigurationError, ServerError
+from sqlexec.procedures.call import session_of
 from sqlexec.server.pool import POOL
 from tests.integration.conftest import in_database
 
@@ -212,7 +213,5 @@ def test_only_owner_grantees_and_admins(cc, script, others, execute):
 
 
 def with_session(context, statement):
-    from sqlexec.procedures.procedures import session_of
-
     with session_of(context) as session:
         return session.execute(statement)

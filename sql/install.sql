@@ -5022,8 +5022,11 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
+    DECLARE @chunks_left int;
+
     UPDATE j
-    SET @chunks_done = chunks_done = j.chunks_done + @done,
+    SET @chunks_left = j.chunk_count - j.chunks_done - j.chunks_failed - @done - @failed,
+        @chunks_done = chunks_done = j.chunks_done + @done,
         chunks_failed = j.chunks_failed + @failed,
         tasks_done = j.tasks_done + @tasks,
         tasks_failed = j.tasks_failed + @tasks_failed,
@@ -5031,19 +5034,18 @@ BEGIN
     FROM sqlexec.job AS j
     WHERE j.job_id = @job_id;
 
-    UPDATE j
-    SET state = CASE WHEN j.chunks_failed > 0 THEN 'FAILED' ELSE 'FINISHED' END,
-        ended_at = SYSUTCDATETIME(),
-        error_number = CASE WHEN j.chunks_failed > 0 THEN 51734 END,
-        error_message = CASE
-            WHEN j.chunks_failed > 0
-            THEN CONCAT(j.chunks_failed, N' of ', j.chunk_count, N' chunks could not be run')
-        END
-    FROM sqlexec.job AS j
-    WHERE j.job_id = @job_id AND j.state = 'RUNNING'
-        AND j.chunks_done + j.chunks_failed = j.chunk_count;
-
-    IF @@ROWCOUNT = 0 AND (@failed > 0 OR @tasks_failed > 0)
+    IF @chunks_left = 0
+        UPDATE j
+        SET state = CASE WHEN j.chunks_failed > 0 THEN 'FAILED' ELSE 'FINISHED' END,
+            ended_at = SYSUTCDATETIME(),
+            error_number = CASE WHEN j.chunks_failed > 0 THEN 51734 END,
+            error_message = CASE
+                WHEN j.chunks_failed > 0
+                THEN CONCAT(j.chunks_failed, N' of ', j.chunk_count, N' chunks could not be run')
+            END
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state = 'RUNNING';
+    ELSE IF @failed > 0 OR @tasks_failed > 0
         UPDATE j
         SET state = 'FAILED',
             ended_at = SYSUTCDATETIME(),
@@ -5239,30 +5241,26 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
+    DECLARE @job_state varchar(10);
+
     SET @chunk_number = NULL;
     SET @busy_worker = NULL;
     IF NOT EXISTS (SELECT 1 FROM sqlexec.chunk AS c WHERE c.job_id = @job_id AND c.state = 'waiting')
         EXECUTE sqlexec.reap_workers @job_id = @job_id, @own_worker = @worker_id;
-
-    UPDATE j
-    SET state = 'FAILED',
-        ended_at = SYSUTCDATETIME(),
-        error_number = 51732,
-        error_message = CONCAT(
-            N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
-    FROM sqlexec.job AS j
-    WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
-        AND j.started_at <= DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME());
 
     BEGIN TRANSACTION;
     SELECT TOP (1)
         @chunk_number = c.chunk_number,
         @attempt = c.attempt_count + 1,
         @task_count = c.task_count,
-        @input_query = c.input_query
+        @input_query = c.input_query,
+        @job_state = j.state
     FROM sqlexec.chunk AS c WITH (UPDLOCK, READPAST, ROWLOCK)
     INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
     WHERE c.job_id = @job_id AND c.state = 'waiting' AND j.state IN ('QUEUED', 'RUNNING')
+        AND (
+            ISNULL(j.timeout_seconds, 0) = 0 OR j.started_at IS NULL
+            OR j.started_at > DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME()))
     ORDER BY c.chunk_number;
     IF @chunk_number IS NOT NULL
     BEGIN
@@ -5273,12 +5271,13 @@ BEGIN
             started_at = SYSUTCDATETIME()
         FROM sqlexec.chunk AS c
         WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
-        UPDATE j
-        SET state = 'RUNNING',
-            started_at = COALESCE(j.started_at, SYSUTCDATETIME()),
-            active_at = SYSUTCDATETIME()
-        FROM sqlexec.job AS j
-        WHERE j.job_id = @job_id AND j.state = 'QUEUED';
+        IF @job_state = 'QUEUED'
+            UPDATE j
+            SET state = 'RUNNING',
+                started_at = SYSUTCDATETIME(),
+                active_at = SYSUTCDATETIME()
+            FROM sqlexec.job AS j
+            WHERE j.job_id = @job_id AND j.state = 'QUEUED';
     END;
     COMMIT TRANSACTION;
 
@@ -5289,10 +5288,21 @@ BEGIN
         INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.payloads_sha256
         WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
     ELSE
+    BEGIN
+        UPDATE j
+        SET state = 'FAILED',
+            ended_at = SYSUTCDATETIME(),
+            error_number = 51732,
+            error_message = CONCAT(
+                N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
+            AND j.started_at <= DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME());
         SELECT TOP (1) @busy_worker = CONCAT(N'sqlexec worker ', c.worker_id)
         FROM sqlexec.chunk AS c
         INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
         WHERE c.job_id = @job_id AND c.state = 'running' AND j.state = 'RUNNING';
+    END;
 END;
 GO
 

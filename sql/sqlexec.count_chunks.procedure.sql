@@ -16,8 +16,11 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
+    DECLARE @chunks_left int;
+
     UPDATE j
-    SET @chunks_done = chunks_done = j.chunks_done + @done,
+    SET @chunks_left = j.chunk_count - j.chunks_done - j.chunks_failed - @done - @failed,
+        @chunks_done = chunks_done = j.chunks_done + @done,
         chunks_failed = j.chunks_failed + @failed,
         tasks_done = j.tasks_done + @tasks,
         tasks_failed = j.tasks_failed + @tasks_failed,
@@ -25,19 +28,18 @@ BEGIN
     FROM sqlexec.job AS j
     WHERE j.job_id = @job_id;
 
-    UPDATE j
-    SET state = CASE WHEN j.chunks_failed > 0 THEN 'FAILED' ELSE 'FINISHED' END,
-        ended_at = SYSUTCDATETIME(),
-        error_number = CASE WHEN j.chunks_failed > 0 THEN 51734 END,
-        error_message = CASE
-            WHEN j.chunks_failed > 0
-            THEN CONCAT(j.chunks_failed, N' of ', j.chunk_count, N' chunks could not be run')
-        END
-    FROM sqlexec.job AS j
-    WHERE j.job_id = @job_id AND j.state = 'RUNNING'
-        AND j.chunks_done + j.chunks_failed = j.chunk_count;
-
-    IF @@ROWCOUNT = 0 AND (@failed > 0 OR @tasks_failed > 0)
+    IF @chunks_left = 0
+        UPDATE j
+        SET state = CASE WHEN j.chunks_failed > 0 THEN 'FAILED' ELSE 'FINISHED' END,
+            ended_at = SYSUTCDATETIME(),
+            error_number = CASE WHEN j.chunks_failed > 0 THEN 51734 END,
+            error_message = CASE
+                WHEN j.chunks_failed > 0
+                THEN CONCAT(j.chunks_failed, N' of ', j.chunk_count, N' chunks could not be run')
+            END
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id AND j.state = 'RUNNING';
+    ELSE IF @failed > 0 OR @tasks_failed > 0
         UPDATE j
         SET state = 'FAILED',
             ended_at = SYSUTCDATETIME(),

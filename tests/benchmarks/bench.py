@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.bench [ROW ...]
 
-    rows: noop tasks launch many first cores rows result frame source packing
+    rows: noop tasks launch many first cores rows result frame source packing jobs
 
 Each row runs ours and the other side in turns (A B A B ...) and compares medians.  A row is
 one small function; what it needs in the server it makes itself.
@@ -41,6 +41,8 @@ from sqlexec.payload import Packer, unpack
 from sqlexec.runner.main import run_chunk, runtime
 from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection
+from sqlexec.server.jobs import find
+from sqlexec.server.pool import POOL
 from sqlexec.tasks import Task
 from tests.benchmarks.memory import PeakOfTree, own_peak
 from tests.benchmarks.typical import simulate
@@ -295,11 +297,72 @@ def packing(place: Place) -> list[Row]:
     return [row(what, ours, theirs, "pickle.dumps of their arguments", limit=2.0)]
 
 
+def jobs(place: Place) -> list[Row]:
+    """Jobs that outlive their call: how soon one is submitted, what durability costs, lists."""
+    cc = place.context(num_tasks=2)
+    numbers = list(range(1_000))
+    kept = cc.replace(wait=False)
+    submits, calls = [], []
+    for _ in range(5):
+        calls.append(time_of(lambda: rx_exec(nothing, compute_context=cc)))
+        begin = perf_counter()
+        job = rx_exec(same, number=numbers, compute_context=kept)
+        submits.append(perf_counter() - begin)
+        assert job.result() == numbers
+    submitted, called = statistics.median(submits), statistics.median(calls)
+
+    durable, waiting = in_turns(
+        lambda: rx_exec(nap, number=numbers, compute_context=kept).result(),
+        lambda: rx_exec(nap, number=numbers, compute_context=cc),
+        rounds=3,
+    )
+
+    def newest() -> None:
+        with POOL.lend(Connection.of(place.connection_string)) as session:
+            find(session, most=100)
+
+    listed = []
+    for more in (100, 9_900):
+        place.run(_FINISHED_JOBS.format(more))
+        newest()
+        listed.append(statistics.median(time_of(newest) for _ in range(7)))
+    few, many_jobs = listed
+    nap_what = f"durable job of {len(numbers):,} tasks of 10 ms, num_tasks=2"
+    return [
+        row("submit of a job of 1,000 tasks", submitted, called, "a no-op call", limit=10.0),
+        row(nap_what, durable, waiting, "a waiting rx_exec", limit=1.25),
+        row("list of the 100 newest of 10,000 jobs", many_jobs, few, "of 100 jobs", limit=5.0),
+    ]
+
+
 ROWS = {
     each.__name__: each
-    for each in (noop, tasks, launch, many, first, cores, rows, result, frame, source, packing)
+    for each in (
+        noop,
+        tasks,
+        launch,
+        many,
+        first,
+        cores,
+        rows,
+        result,
+        frame,
+        source,
+        packing,
+        jobs,
+    )
 }
 OWN_RUNTIME = runtime()
+_FINISHED_JOBS = """\
+INSERT INTO sqlexec.job (job_id, owner_sid, login_name, description, state, detached, worker_count,
+    task_count, chunk_count, most_attempts, stop_on_error, grace_seconds, auto_cleanup,
+    console_output, protocol, result_key, client, payloads_sha256, shared_sha256, submitted_at,
+    active_at, ended_at)
+SELECT TOP ({}) NEWID(), SUSER_SID(), SUSER_SNAME(), N'done', 'FINISHED', 0, 1, 1, 1, 3, 0, 15, 1,
+    0, 1, 0x00, N'{{}}', CAST(0x00 AS binary(32)), CAST(0x00 AS binary(32)), SYSUTCDATETIME(),
+    SYSUTCDATETIME(), SYSUTCDATETIME()
+FROM OPENJSON(CONCAT(N'[0', REPLICATE(CAST(N',0' AS nvarchar(max)), 9999), N']'));
+"""
 _NUMBER = " + ".join(f"{name}.d * {10**power}" for power, name in enumerate("abcdefg"))
 
 

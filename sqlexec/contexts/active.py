@@ -76,6 +76,17 @@ def resolve(compute_context: RxComputeContext | str | None) -> RxComputeContext:
     )
 
 
+def resolve_sql_server(compute_context: RxComputeContext | str | None) -> RxInSqlServer:
+    """As `resolve`, for what only a server has."""
+    found = resolve(compute_context)
+    if not isinstance(found, RxInSqlServer):
+        raise ConfigurationError(
+            f"Jobs that outlive their call live in a SQL Server; the compute context is "
+            f"{type(found).__name__}. Pass an RxInSqlServer, or make one the active context."
+        )
+    return found
+
+
 def located(source: RxSqlServerData, context: RxComputeContext) -> RxSqlServerData:
     """The data source with a connection string: its own, else the context's or the active one's.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import reprlib
+import sys
 import warnings
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -17,11 +18,11 @@ class RunFailedWarning(UserWarning):
     """Some runs of rx_exec raised; their places in the list hold the exceptions."""
 
 
-def collect(delivered: Generator[Outcome, None, None], *, stacklevel: int) -> list[Any]:
+def collect(delivered: Generator[Outcome, None, None]) -> list[Any]:
     """What the runs gave, in the order of the arguments.
 
     An exception that ends it has in its attribute `partial_results` what the runs had given by
-    then, by index.  `stacklevel` is that of the `RunFailedWarning`, counted from the caller.
+    then, by index.
     """
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
@@ -31,7 +32,7 @@ def collect(delivered: Generator[Outcome, None, None], *, stacklevel: int) -> li
                 failed.append(outcome)
             results[outcome.index] = outcome.value if outcome.error is None else outcome.error
     if failed:
-        _warn_of_failures(failed, len(results), stacklevel + 2)
+        _warn_of_failures(failed, len(results))
     return [results[index] for index in sorted(results)]
 
 
@@ -46,12 +47,20 @@ def partial_results(results: dict[int, Any]) -> Iterator[None]:
         raise
 
 
-def _warn_of_failures(failed: list[Outcome], count: int, stacklevel: int) -> None:
+def _warn_of_failures(failed: list[Outcome], count: int) -> None:
     first = min(failed, key=lambda outcome: outcome.index)
     warnings.warn(
         f"{len(failed)} of {count} runs raised; their places in the list hold the exceptions. "
         f"The first is run {first.index}: {type(first.error).__name__}: "
         f"{reprlib.repr(str(first.error))}",
         RunFailedWarning,
-        stacklevel=stacklevel,
+        stacklevel=_level_of_user(),
     )
+
+
+def _level_of_user() -> int:
+    """The `stacklevel` at which the function that calls this blames the user's own line."""
+    level, frame = 0, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("sqlexec."):
+        level, frame = level + 1, frame.f_back
+    return level + 1

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
+from sqlexec.contexts.durable import submit
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
@@ -18,7 +19,7 @@ from sqlexec.report import Report
 from sqlexec.rx.collect import collect
 from sqlexec.rx.debugging import Replay
 from sqlexec.rx.delivery import deliver
-from sqlexec.rx.job import submit_request, wait_for
+from sqlexec.rx.job import RxRemoteJob
 from sqlexec.rx.remote import shortened
 from sqlexec.rx.request import Request, make_request
 
@@ -174,10 +175,16 @@ def rx_exec(
 
 def _submit(request: Request, context: RxInSqlServer, remove: bool, report: bool) -> Any:
     """Let the server keep the job; gives its results where the context waits for them."""
-    job = submit_request(request, context, auto_cleanup=remove)
+    console = request.console_output
+    submitted = submit(request.plan, context, auto_cleanup=remove, console_output=console)
+    job = RxRemoteJob.of_request(request, context, submitted)
     if not context.wait:
         return job
-    wait_for(job, progress=request.progress)
+    try:
+        job.wait(progress=request.progress)
+    except KeyboardInterrupt:
+        job.cancel()
+        raise
     in_order = job.fetch()
     return (in_order, job.report()) if report else in_order
 
@@ -193,5 +200,5 @@ def _carry_out(request: Request, report: bool, debug: bool) -> Any:
     told = Report() if report else None
     if told is not None:
         delivered = told.watch(delivered)
-    in_order = collect(delivered, stacklevel=3)
+    in_order = collect(delivered)
     return in_order if told is None else (in_order, told)

@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
-from sqlexec.contexts.active import resolve
+from sqlexec.contexts.active import resolve_sql_server
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.contexts.client_workers import RECONNECT_SECONDS, ClientWorkers
-from sqlexec.contexts.durable import Submitted, context_of, submit
+from sqlexec.contexts.durable import Submitted, context_of
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import (
     ConfigurationError,
@@ -29,9 +29,7 @@ from sqlexec.errors import (
 )
 from sqlexec.public import public
 from sqlexec.report import Report
-from sqlexec.rx.collect import collect
-from sqlexec.rx.delivery import deliver_outcomes
-from sqlexec.rx.job_results import all_outcomes, console_of, done_outcomes
+from sqlexec.rx.job_results import all_outcomes, console_of, done_outcomes, take
 from sqlexec.rx.progress import bar_of
 from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
@@ -39,7 +37,6 @@ from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
 from sqlexec.server.jobs import JobInfo
 from sqlexec.server.pool import POOL
-from sqlexec.tasks import Outcome
 
 LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.02, 1.0
 POLL_PART = 0.03  # of the time that a job has run so far: so late may its end be noticed
@@ -93,12 +90,10 @@ class RxRemoteJob:
         self._was_cancelled = False
 
     @classmethod
-    def _submitted(
-        cls,
-        context: RxInSqlServer,
-        submitted: Submitted,
-        request: Request,
+    def of_request(
+        cls, request: Request, context: RxInSqlServer, submitted: Submitted
     ) -> RxRemoteJob:
+        """The handle of rx_exec on the job that it has submitted."""
         job = cls(context, submitted.job_id)
         job._original = submitted.original
         job._callback, job._console_output = request.callback, request.console_output
@@ -224,26 +219,20 @@ class RxRemoteJob:
         remove = info.auto_cleanup if auto_cleanup is None else auto_cleanup
         if console_output is None:
             console_output = self._console_output or self._kept_console(info)
-        raised: list[BaseException] = []
         self._report = Report(info.span)
-        every = all_outcomes(self._connection, info, self._original)
-        outcomes = self._report.watch(_noting(every, raised))
-        delivered = deliver_outcomes(
-            outcomes,
-            self.compute_context,
-            self._callback,
-            console_output,
-            raises=info.stop_on_error or info.task_count == 1,
-        )
-        gave: list[Any] | BaseException
+        outcomes = all_outcomes(self._connection, info, self._original)
         try:
-            gave = collect(delivered, stacklevel=3)
-        except BaseException as error:
-            if not any(error is each for each in raised):
-                if self._workers is not None and isinstance(error, JobFailed):
-                    error.__cause__ = self._workers.error  # why they are gone
-                raise
-            gave = error
+            gave = take(
+                self._report.watch(outcomes),
+                info,
+                self.compute_context,
+                self._callback,
+                console_output,
+            )
+        except JobFailed as error:
+            if self._workers is not None:
+                error.__cause__ = self._workers.error  # why they are gone
+            raise
         if remove and info.state == "FINISHED":
             self._remove()
             self._ended = gave
@@ -369,7 +358,7 @@ class RxRemoteJob:
         JobNotFound
             The server knows no such job of this login.
         """
-        job = RxRemoteJob(server_context(compute_context), job_id)
+        job = RxRemoteJob(resolve_sql_server(compute_context), job_id)
         job._required_info()
         return job
 
@@ -378,7 +367,7 @@ class RxRemoteJob:
         compute_context: RxComputeContext | str | None = None,
     ) -> list[RxRemoteJob]:
         """Handles on all jobs of this login that the server has, the newest first."""
-        context = server_context(compute_context)
+        context = resolve_sql_server(compute_context)
         with POOL.lend(Connection.of(context.connection_string)) as session:
             return [RxRemoteJob(context, info.job_id) for info in jobs.find(session)]
 
@@ -447,37 +436,6 @@ class RxRemoteJob:
             pass  # another client was quicker
 
 
-def submit_request(request: Request, context: RxInSqlServer, *, auto_cleanup: bool) -> RxRemoteJob:
-    """Let the server keep what rx_exec is to do, and gives the handle on it."""
-    submitted = submit(
-        request.plan,
-        context,
-        auto_cleanup=auto_cleanup,
-        console_output=request.console_output,
-    )
-    return RxRemoteJob._submitted(context, submitted, request)
-
-
-def wait_for(job: RxRemoteJob, *, progress: bool) -> None:
-    """Wait for a job's end; an interrupt cancels it."""
-    try:
-        job.wait(progress=progress)
-    except KeyboardInterrupt:
-        job.cancel()
-        raise
-
-
-def server_context(context: RxComputeContext | str | None) -> RxInSqlServer:
-    """The context, alias or active context, which must be one with jobs."""
-    found = resolve(context)
-    if not isinstance(found, RxInSqlServer):
-        raise ConfigurationError(
-            f"Jobs that outlive their call live in a SQL Server; the compute context is "
-            f"{type(found).__name__}. Pass an RxInSqlServer, or make one the active context."
-        )
-    return found
-
-
 def _pause(passed: float) -> float:
     """Seconds until the next look at a job that has been waited for so long."""
     return min(MOST_POLL_SECONDS, max(LEAST_POLL_SECONDS, POLL_PART * passed))
@@ -490,11 +448,3 @@ def _uuid(job_id: uuid.UUID | str | None) -> uuid.UUID:
         return job_id if isinstance(job_id, uuid.UUID) else uuid.UUID(job_id)
     except (ValueError, AttributeError, TypeError):
         raise ConfigurationError(f"{job_id!r} is no id of a job") from None
-
-
-def _noting(outcomes: Iterator[Outcome], raised: list[BaseException]) -> Iterator[Outcome]:
-    """Pass outcomes on, and keep the exceptions of runs."""
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raised.append(outcome.error)
-        yield outcome

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.errors import (
     ExecutionTimeout,
     IntegrityError,
@@ -14,11 +16,13 @@ from sqlexec.errors import (
 )
 from sqlexec.payload import SendOtherwise, unpack
 from sqlexec.runner.wire import RESULT, FrameError, read_header
+from sqlexec.rx.collect import collect
+from sqlexec.rx.delivery import deliver_outcomes
 from sqlexec.server import jobs, runtimes
 from sqlexec.server.connection import Connection
 from sqlexec.server.jobs import JobInfo
 from sqlexec.server.pool import POOL
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Call, Outcome
 
 Original = Callable[[int], object]  # see `payload.unpack`
 _TIMED_OUT = 51732
@@ -59,6 +63,7 @@ def done_outcomes(
     """Outcomes of the runs that are done by now; `errors` gets those of calls that failed."""
     with POOL.lend(connection) as session:
         key, _, _ = jobs.secret(session, job_id)
+        workers: dict[str, int] = {}
         for chunk in jobs.results(session, job_id):
             if chunk.state == "failed":
                 errors.append(chunk.error)
@@ -72,7 +77,54 @@ def done_outcomes(
                         f"{answer} It had another Python when the job was submitted: submit it "
                         "again."
                     ) from None
+                worker = workers.setdefault(chunk.worker_id, len(workers) + 1)
+                call = Call(
+                    worker=worker,
+                    number=chunk.number,
+                    attempt=chunk.attempt,
+                    sent=chunk.started,
+                    received=chunk.ended,
+                    payload_bytes=chunk.payload_bytes,
+                    result_bytes=len(chunk.result),
+                )
+                for outcome in reply.outcomes:
+                    outcome.call = call
                 yield from reply.outcomes
+
+
+def take(
+    outcomes: Iterator[Outcome],
+    info: JobInfo,
+    context: RxComputeContext,
+    callback: Callable[[Any], object] | None,
+    console_output: ConsoleOutput,
+) -> list[Any] | BaseException:
+    """What rx_exec would have returned for these outcomes, or what it would have raised.
+
+    Raises what kept a run from running, or its outcome from being read.
+    """
+    raised: list[BaseException] = []
+    delivered = deliver_outcomes(
+        _noting(outcomes, raised),
+        context,
+        callback,
+        console_output,
+        raises=info.stop_on_error or info.task_count == 1,
+    )
+    try:
+        return collect(delivered)
+    except BaseException as error:
+        if any(error is each for each in raised):
+            return error
+        raise
+
+
+def _noting(outcomes: Iterator[Outcome], raised: list[BaseException]) -> Iterator[Outcome]:
+    """Pass outcomes on, and keep the exceptions of runs."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raised.append(outcome.error)
+        yield outcome
 
 
 def console_of(header: bytes, key: bytes) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlexec.contexts.active import resolve_sql_server
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
-from sqlexec.rx.job import RxRemoteJob, RxRemoteJobStatus, server_context
+from sqlexec.rx.job import RxRemoteJob, RxRemoteJobStatus
 from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
 from sqlexec.server.jobs import JobInfo
@@ -91,7 +92,7 @@ def rx_get_jobs(
     verbose : bool, default True
         Print a line a job.
     """
-    context = server_context(compute_context)
+    context = resolve_sql_server(compute_context)
     if isinstance(states, RxRemoteJobStatus):
         states = [states]
     with POOL.lend(Connection.of(context.connection_string)) as session:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import time
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -111,15 +111,23 @@ class ChunkPlace:
 
 @dataclasses.dataclass(frozen=True)
 class ChunkResult:
-    """What a job's chunk has come to; `result` is empty where it has none (yet)."""
+    """What a job's chunk has come to; `result` is empty where it has none (yet).
+
+    `started` and `ended` are seconds since the epoch by the server's clock, 0 where it has not.
+    """
 
     number: int
     first_task: int
     task_count: int
     state: str
-    result: bytes
+    worker_id: str
+    attempt: int
+    started: float
+    ended: float
+    payload_bytes: int
     error_number: int
     error_message: str
+    result: bytes
 
     @property
     def error(self) -> Exception:
@@ -199,8 +207,7 @@ def find(
     )
     found = []
     for description, rows in session.read(sql, 1000, parameters=parameters):
-        names = [column[0] for column in description]
-        found += [_job_info(dict(zip(names, row, strict=True))) for row in rows]
+        found += [_job_info(row) for row in _named(description, rows)]
     return found
 
 
@@ -215,17 +222,8 @@ def results(
 ) -> Generator[ChunkResult, None, None]:
     """A job's chunks in the order of their tasks, one in memory at a time."""
     sql, parameters = _statement("fetch_results", job_id=job_id, after_chunk=after_chunk)
-    for _, rows in session.read(sql, 1, parameters=parameters):
-        for number, first, count, state, encoding, length, error, message, result in rows:
-            yield ChunkResult(
-                number,
-                first,
-                count,
-                state,
-                _whole(result, encoding, length),
-                error or 0,
-                message or "",
-            )
+    for description, rows in session.read(sql, 1, parameters=parameters):
+        yield from (_chunk_result(row) for row in _named(description, rows))
 
 
 def console_headers(session: Session, job_id: uuid.UUID, after: int = 0) -> list[tuple[int, bytes]]:
@@ -283,6 +281,34 @@ def _job_info(row: dict[str, Any]) -> JobInfo:
         if row[name] is not None:
             values[name] = row[name].replace(tzinfo=timezone.utc)
     return JobInfo(**values)
+
+
+def _chunk_result(row: dict[str, Any]) -> ChunkResult:
+    return ChunkResult(
+        number=row["chunk_number"],
+        first_task=row["first_task"],
+        task_count=row["task_count"],
+        state=row["state"],
+        worker_id=str(row["worker_id"]),
+        attempt=row["attempt_count"],
+        started=_seconds(row["started_at"]),
+        ended=_seconds(row["ended_at"]),
+        payload_bytes=row["payload_bytes"],
+        error_number=row["error_number"] or 0,
+        error_message=row["error_message"] or "",
+        result=_whole(row["result"], row["result_encoding"], row["result_length"]),
+    )
+
+
+def _named(description: Sequence[Any], rows: list[Any]) -> Iterator[dict[str, Any]]:
+    """Rows by the names of their columns."""
+    names = [column[0] for column in description]
+    for row in rows:
+        yield dict(zip(names, row, strict=True))
+
+
+def _seconds(moment: datetime | None) -> float:
+    return 0.0 if moment is None else moment.replace(tzinfo=timezone.utc).timestamp()
 
 
 def _server_time(moment: datetime | None) -> datetime | None:

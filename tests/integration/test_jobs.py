@@ -29,6 +29,7 @@ from sqlexec import (
 )
 from sqlexec.errors import (
     ConfigurationError,
+    IntegrityError,
     JobNotFinished,
     JobNotFound,
     OperationCancelled,
@@ -70,8 +71,9 @@ def test_results_are_those_of_a_waiting_call(nowait, capsys):
     came = []
     job = rx_exec(talk, x=list(range(8)), compute_context=nowait, callback=came.append)
     assert isinstance(job, RxRemoteJob)
-    with pytest.warns(RunFailedWarning, match="1 of 8 runs raised"):
+    with pytest.warns(RunFailedWarning, match="1 of 8 runs raised") as warned:
         found = job.result(timeout=60)
+    assert warned[0].filename == __file__
     assert found[:3] == [0, 1, 4]
     assert isinstance(found[3], ValueError)
     assert "in talk" in found[3].remote.traceback
@@ -79,7 +81,10 @@ def test_results_are_those_of_a_waiting_call(nowait, capsys):
     assert capsys.readouterr().out == ""  # console_output was not asked for
     assert job.status is Status.UNDETERMINED  # auto_cleanup: the server has it no more
     assert job.result() == found
-    assert len(job.report().to_frame()) == 8
+    report = job.report()
+    assert len(report.to_frame()) == 8
+    assert 1 <= report.workers <= 2
+    assert 0 < report.shares["launch"] < 1
 
 
 def test_a_job_by_its_id(nowait, connection_string):
@@ -262,6 +267,32 @@ def test_what_is_no_job(here):
     with pytest.raises(ConfigurationError, match="live in a SQL Server"):
         rx_get_jobs("local")
     assert rx_get_job_info("x") is None
+
+
+@pytest.fixture
+def change_results(execute):
+    """Lets an administrator change what the server keeps of a job."""
+
+    def change(job):
+        execute(
+            "UPDATE b SET content = CAST(b.content + 0x00 AS varbinary(max)) FROM sqlexec.blob AS b"
+            " INNER JOIN sqlexec.chunk AS c ON c.job_id = b.job_id"
+            " AND c.result_sha256 = b.blob_sha256 WHERE b.job_id = ?",
+            job.job_id,
+        )
+        execute("UPDATE sqlexec.chunk SET result_length = NULL WHERE job_id = ?", job.job_id)
+
+    return change
+
+
+def test_results_that_were_changed_are_not_used(here, change_results):
+    job = rx_exec(talk, x=[1, 2], compute_context=here)
+    job.wait()
+    change_results(job)
+    with pytest.raises(IntegrityError, match="not to be trusted"):
+        job.result()
+    assert job.status is Status.FINISHED  # nothing was removed
+    job.close()
 
 
 # --- what cannot be submitted ---------------------------------------------------------------

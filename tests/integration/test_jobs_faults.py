@@ -16,7 +16,7 @@ import pytest
 
 from sqlexec import RxInSqlServer, RxRemoteJob, RxRemoteJobStatus, rx_exec, rx_get_jobs
 from sqlexec.embedded import EmbeddedServer
-from sqlexec.errors import JobFailed, JobNotFound, OperationCancelled
+from sqlexec.errors import AgentUnavailable, JobFailed, JobNotFound, OperationCancelled
 from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
 from sqlexec.server.pool import POOL
@@ -293,3 +293,19 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path):
             lost.resume(detached=False)
             assert lost.result(timeout=60) == [1, 2, 3, 4]
             POOL.close()
+
+
+@pytest.mark.embedded_only
+def test_a_server_without_agent_that_cuts_results():
+    with EmbeddedServer(agent=False, cut_output=65_535) as server:
+        cc = RxInSqlServer(prepared(server), num_tasks=2, wait=False)
+
+        def count_to(stop):
+            return np.arange(stop)
+
+        with pytest.raises(AgentUnavailable, match=r"detached=False.*wait=True"):
+            rx_exec(count_to, stop=3, compute_context=cc)
+        assert rx_get_jobs(cc) == []
+        job = rx_exec(count_to, stop=100_000, compute_context=cc.replace(detached=False))
+        assert (job.result(timeout=60)[0] == np.arange(100_000)).all()
+        POOL.close()

@@ -220,6 +220,30 @@ def test_a_result_that_lies_is_refused(lie: Callable[[dict[str, Any]], object]) 
         unpack(resealed(ANSWER, RESULT, change, PACKER.key), PACKER.key)
 
 
+@pytest.mark.parametrize(
+    ("frames", "lines"),
+    [
+        (5, {}),
+        ([5], {}),
+        ([[["f.py", 1]]], {}),
+        ([[["f.py", -1, "f", -1, "m"]]], {}),
+        ([[["f.py", 1, None, 1, "m"]]], {}),
+        ([[["f.py", 1, "f", 1, "m"]]], 5),
+        ([[["f.py", 1, "f", 1, "m"]]], {"f.py": 5}),
+        ([[["f.py", 1, "f", 1, "m"]]], {"f.py": {"1": "x", "y": "z"}}),
+    ],
+)
+def test_a_traceback_that_is_none_is_refused(frames: object, lines: object) -> None:
+    packer = Packer(lambda: 1 / 0)
+    answer, _ = run_chunk(packer.chunk([Task(0)]))
+
+    def change(header: dict[str, Any], pieces: list[bytes]) -> None:
+        header["errors"]["0"]["frames"], header["lines"] = frames, lines
+
+    with pytest.raises(UnpackError, match="not what this client expects"):
+        unpack(resealed(answer, RESULT, change, packer.key), packer.key)
+
+
 @pytest.mark.parametrize("lie", [*LIES, *LIES_OF_PAYLOADS])
 def test_a_payload_that_lies_is_answered(lie: Callable[[dict[str, Any]], object]) -> None:
     def change(header: dict[str, Any], pieces: list[bytes]) -> None:

@@ -179,7 +179,9 @@ def split_name(name: str) -> list[str]:
             break
         position += 1
     if position != len(name) or name.endswith(".") or not all(parts) or not 1 <= len(parts) <= 3:
-        raise ConfigurationError(f"{name!r} is no name of a table (schema.table, [my schema].[t])")
+        raise ConfigurationError(
+            f"{name!r} is no name of a table or procedure (schema.name, [my schema].[t])"
+        )
     return parts
 
 

@@ -115,11 +115,8 @@ def session_of(compute_context: RxInSqlServer) -> Iterator[Session]:
             f"procedures and scripts are in a database: give an RxInSqlServer, not "
             f"{compute_context!r}"
         )
-    session = POOL.take(Connection.of(compute_context.connection_string))
-    try:
+    with POOL.lend(Connection.of(compute_context.connection_string)) as session:
         yield session
-    finally:
-        POOL.give_back(session)
 
 
 def _call(

@@ -175,6 +175,70 @@ BEGIN
 END;
 GO
 
+-- sqlexec.help.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.help
+    @procedure sysname
+AS
+/*
+Purpose: tell what a procedure of this schema is for: its header, a line a row, and a row for each
+         of its parameters. Every public procedure calls it for @help = 1.
+Version: 0.1.0
+
+@procedure  its name, without the schema.
+
+Example: EXECUTE sqlexec.help @procedure = N'execute_chunk';
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @object_id int = OBJECT_ID(N'sqlexec.' + QUOTENAME(@procedure), N'P');
+    DECLARE @text nvarchar(max) = REPLACE(OBJECT_DEFINITION(@object_id), NCHAR(13), N'');
+    DECLARE @start int = CHARINDEX(N'/*', @text) + 3;
+    DECLARE @lines TABLE (line_number int NOT NULL PRIMARY KEY, line nvarchar(400) NOT NULL);
+    DECLARE @message nvarchar(2048);
+
+    IF @text IS NULL
+    BEGIN
+        SET @message = CONCAT(N'There is no procedure sqlexec.', QUOTENAME(@procedure), N' that you may read.');
+        THROW 51702, @message, 1;
+    END;
+
+    -- A JSON list has an order, which STRING_SPLIT has not.
+    SET @text = SUBSTRING(@text, @start, CHARINDEX(N'*/', @text) - @start - 1);
+    SET @text = REPLACE(REPLACE(@text, N'\', N'\\'), N'"', N'\"');
+    SET @text = N'["' + REPLACE(@text, NCHAR(10), N'","') + N'"]';
+    INSERT INTO @lines (line_number, line)
+    SELECT CAST(l.[key] AS int) + 1, l.value
+    FROM OPENJSON(@text) AS l;
+
+    SELECT l.line AS help
+    FROM @lines AS l
+    ORDER BY l.line_number;
+
+    SELECT
+        p.name AS parameter,
+        CONCAT(
+            TYPE_NAME(p.user_type_id),
+            CASE
+                WHEN p.max_length = -1 THEN N'(max)'
+                WHEN TYPE_NAME(p.user_type_id) = N'nvarchar' THEN CONCAT(N'(', p.max_length / 2, N')')
+                WHEN TYPE_NAME(p.user_type_id) IN (N'varchar', N'char', N'varbinary')
+                THEN CONCAT(N'(', p.max_length, N')')
+            END) AS type,
+        p.is_output,
+        (
+            SELECT MIN(LTRIM(SUBSTRING(l.line, LEN(p.name) + 1, 400)))
+            FROM @lines AS l
+            WHERE l.line LIKE p.name + N' %'
+        ) AS description
+    FROM sys.parameters AS p
+    WHERE p.object_id = @object_id
+    ORDER BY p.parameter_id;
+END;
+GO
+
 -- sqlexec.runner.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.runner
     @source nvarchar(max) = NULL OUTPUT,
@@ -4857,39 +4921,53 @@ GO
 
 -- sqlexec.execute_chunk.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
-    @protocol int,
-    @job_id uniqueidentifier,
-    @chunk_number int,
-    @task_count int,
-    @payload varbinary(max),
+    @protocol int = NULL,
+    @job_id uniqueidentifier = NULL,
+    @chunk_number int = NULL,
+    @task_count int = NULL,
+    @payload varbinary(max) = NULL,
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
     @result_length int = NULL OUTPUT,
-    @probe_length int = NULL OUTPUT
+    @probe_length int = NULL OUTPUT,
+    @help bit = 0
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
 Version: 0.1.0
 
 @protocol       of the client; it must be the runner's.
-@job_id, @chunk_number, @task_count   for the log alone.
+@job_id         for the log alone.
+@chunk_number   for the log alone.
+@task_count     for the log alone.
 @payload        made by the client, read by the runner; T-SQL never looks inside.
 @input_query    one SELECT, run with the caller's own rights; its rows go to the function.
 @result         made by the runner, signed for the client.
 @result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
 @probe_length   bytes that came of a value of 65,600, where the payload asks how long an OUTPUT
                 value may be here; else 0.
+@help           1: tell this, and do nothing else.
 
 Where the payload says so, a long result comes in rows instead, as base64 text in a result set of
 two columns (number, piece), and @result is empty.
 
 The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
 the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
+
+Example: the package sqlexec calls it, once for some tasks:
+    EXECUTE sqlexec.execute_chunk @protocol = 1, @job_id = ?, @chunk_number = 1,
+        @task_count = 4, @payload = ?, @result = @result OUTPUT;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'execute_chunk';
+        RETURN;
+    END;
 
     DECLARE @log_id bigint;
     DECLARE @script nvarchar(max);
@@ -4915,8 +4993,16 @@ BEGIN
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;
-    IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
-        THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
+    IF @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL OR @payload IS NULL
+    BEGIN
+        SET @message = CONCAT_WS(
+            NCHAR(10),
+            CASE WHEN @job_id IS NULL THEN N'sqlexec.execute_chunk: @job_id must have a value.' END,
+            CASE WHEN @chunk_number IS NULL THEN N'sqlexec.execute_chunk: @chunk_number must have a value.' END,
+            CASE WHEN @task_count IS NULL THEN N'sqlexec.execute_chunk: @task_count must have a value.' END,
+            CASE WHEN @payload IS NULL THEN N'sqlexec.execute_chunk: @payload must have a value.' END);
+        THROW 51702, @message, 1;
+    END;
 
     SET @payload_bytes = DATALENGTH(@payload);
     EXECUTE sqlexec.start_log
@@ -4958,15 +5044,26 @@ GO
 
 -- sqlexec.info.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.info
+    @help bit = 0
 AS
 /*
 Purpose: what is installed here, and what the caller may do: one row.
 Version: 0.1.0
+
+@help  1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.info;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'info';
+        RETURN;
+    END;
 
     DECLARE @version nvarchar(32);
     DECLARE @protocol int;
@@ -5175,6 +5272,9 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @message nvarchar(2048);
+
+    IF @job_id IS NULL
+        THROW 51702, N'@job_id must have a value; sqlexec.jobs lists your jobs.', 1;
 
     SET @state = NULL;
     SELECT @state = j.state, @detached = j.detached, @worker_count = j.worker_count
@@ -5431,8 +5531,9 @@ GO
 
 -- sqlexec.run_worker.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.run_worker
-    @job_id uniqueidentifier,
-    @kind varchar(6) = 'agent'
+    @job_id uniqueidentifier = NULL,
+    @kind varchar(6) = 'agent',
+    @help bit = 0
 AS
 /*
 Purpose: work for a durable job of the caller's until no chunk of it waits. A step of SQL Server
@@ -5441,6 +5542,7 @@ Version: 0.1.0
 
 @job_id  made by sqlexec.submit_job.
 @kind    'agent' or 'client': for the table of workers alone.
+@help    1: tell this, and do nothing else.
 
 It holds the application lock 'sqlexec worker ...' while it lives: when its session ends, however
 that be, the chunk that it had is given to another worker. So whoever cancels this call ends its
@@ -5450,6 +5552,8 @@ Where the job's owner is a sysadmin, another sysadmin may work for it: SQL Serve
 steps of sysadmins as its own account.
 
 The caller needs the role sqlexec_user. Rights on the tables of a chunk's query are the caller's.
+
+Example: EXECUTE sqlexec.run_worker @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF', @kind = 'client';
 Licence: MIT.
 */
 BEGIN
@@ -5457,6 +5561,12 @@ BEGIN
     SET XACT_ABORT ON;
     SET IMPLICIT_TRANSACTIONS OFF;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'run_worker';
+        RETURN;
+    END;
 
     DECLARE @worker_id uniqueidentifier = NEWID();
     DECLARE @resource nvarchar(255) = CONCAT(N'sqlexec worker ', @worker_id);
@@ -5708,30 +5818,33 @@ GO
 
 -- sqlexec.submit_job.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.submit_job
-    @protocol int,
-    @job_id uniqueidentifier,
-    @result_key varbinary(32),
-    @description nvarchar(400),
-    @client nvarchar(max),
-    @worker_count int,
-    @chunks nvarchar(max),
-    @queries nvarchar(max),
-    @payloads varbinary(max),
-    @shared varbinary(max),
+    @protocol int = NULL,
+    @job_id uniqueidentifier = NULL,
+    @result_key varbinary(32) = NULL,
+    @description nvarchar(400) = NULL,
+    @client nvarchar(max) = NULL,
+    @worker_count int = NULL,
+    @chunks nvarchar(max) = NULL,
+    @queries nvarchar(max) = NULL,
+    @payloads varbinary(max) = NULL,
+    @shared varbinary(max) = NULL,
     @detached bit = 1,
     @most_attempts int = 3,
     @stop_on_error bit = 0,
     @timeout_seconds int = NULL,
     @grace_seconds int = 15,
     @auto_cleanup bit = 1,
-    @console_output bit = 0
+    @console_output bit = 0,
+    @help bit = 0
 AS
 /*
 Purpose: keep a job that outlives its call, all or nothing, and let SQL Server Agent work for it.
 Version: 0.1.0
 
 @protocol       of the client; it must be the runner's.
+@job_id         a new one, by the client.
 @result_key     with which the runner signs the results; only the job's owner gets it again.
+@description    for lists of jobs.
 @client         what the client keeps about the job; T-SQL never looks inside.
 @worker_count   the most processes at a time.
 @chunks         JSON: [[first task, tasks, bytes, index of the query], ...].
@@ -5744,14 +5857,26 @@ Version: 0.1.0
 @stop_on_error  1: the first run that fails ends the job.
 @timeout_seconds  no chunk begins after so long; NULL for no limit.
 @grace_seconds  a job has failed when nobody worked for it for so long.
+@auto_cleanup   1: the client removes the job once it has fetched all results.
+@console_output 1: the client shows what the runs print.
+@help           1: tell this, and do nothing else.
 
 The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
+
+Example: the package sqlexec calls it, where wait=False:
+    EXECUTE sqlexec.submit_job @protocol = 1, @job_id = ?, @chunks = N'[[0, 4, 812, 0]]', ...;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
     SET IMPLICIT_TRANSACTIONS OFF;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'submit_job';
+        RETURN;
+    END;
 
     DECLARE @own_protocol int;
     DECLARE @own_version nvarchar(32);
@@ -5773,12 +5898,33 @@ BEGIN
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;
-    IF @job_id IS NULL OR @result_key IS NULL OR @description IS NULL OR @client IS NULL
-        OR @payloads IS NULL OR @shared IS NULL OR @detached IS NULL OR @stop_on_error IS NULL
-        OR @auto_cleanup IS NULL OR @console_output IS NULL OR @grace_seconds IS NULL
-        OR ISNULL(ISJSON(@chunks), 0) = 0 OR ISNULL(ISJSON(@queries), 0) = 0
-        OR ISNULL(@worker_count, 0) < 1 OR ISNULL(@most_attempts, 0) < 1
-        THROW 51702, N'sqlexec.submit_job: all parameters but @timeout_seconds must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+    SET @message = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @job_id IS NULL THEN N'sqlexec.submit_job: @job_id must have a value.' END,
+        CASE WHEN @result_key IS NULL THEN N'sqlexec.submit_job: @result_key must have a value.' END,
+        CASE WHEN @description IS NULL THEN N'sqlexec.submit_job: @description must have a value.' END,
+        CASE WHEN @client IS NULL THEN N'sqlexec.submit_job: @client must have a value.' END,
+        CASE WHEN @payloads IS NULL THEN N'sqlexec.submit_job: @payloads must have a value.' END,
+        CASE WHEN @shared IS NULL THEN N'sqlexec.submit_job: @shared must have a value.' END,
+        CASE WHEN ISNULL(ISJSON(@chunks), 0) = 0 THEN N'sqlexec.submit_job: @chunks must be JSON.' END,
+        CASE WHEN ISNULL(ISJSON(@queries), 0) = 0 THEN N'sqlexec.submit_job: @queries must be JSON.' END,
+        CASE
+            WHEN ISNULL(@worker_count, 0) < 1
+            THEN N'sqlexec.submit_job: @worker_count must be 1 or more.'
+        END,
+        CASE
+            WHEN ISNULL(@most_attempts, 0) < 1
+            THEN N'sqlexec.submit_job: @most_attempts must be 1 or more.'
+        END,
+        CASE
+            WHEN @detached IS NULL OR @stop_on_error IS NULL OR @auto_cleanup IS NULL OR @console_output IS NULL
+            THEN N'sqlexec.submit_job: @detached, @stop_on_error, @auto_cleanup and @console_output must be 0 or 1.'
+        END,
+        CASE
+            WHEN @grace_seconds IS NULL THEN N'sqlexec.submit_job: @grace_seconds must have a value.'
+        END);
+    IF @message <> N''
+        THROW 51702, @message, 1;
     IF @@TRANCOUNT > 0
         THROW 51704, N'sqlexec.submit_job: workers do not see a job before its transaction ends: call it outside of one.', 1;
 
@@ -5844,7 +5990,8 @@ CREATE OR ALTER PROCEDURE sqlexec.jobs
     @since datetime2(3) = NULL,
     @until datetime2(3) = NULL,
     @everybodys bit = 0,
-    @most int = 2147483647
+    @most int = 2147483647,
+    @help bit = 0
 AS
 /*
 Purpose: list the caller's durable jobs, the newest first.
@@ -5852,14 +5999,24 @@ Version: 0.1.0
 
 @job_id        that one alone.
 @states        only those, as N'RUNNING,FINISHED'.
-@since, @until when they were submitted, UTC, both inclusive.
+@since         when they were submitted at the earliest, UTC.
+@until         when they were submitted at the latest, UTC.
 @everybodys    1: of all logins; for members of sqlexec_admin and db_owner.
 @most          so many at most.
+@help          1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.jobs @states = N'RUNNING,FAILED', @most = 10;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'jobs';
+        RETURN;
+    END;
 
     DECLARE @next uniqueidentifier;
     DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
@@ -5917,16 +6074,28 @@ GO
 
 -- sqlexec.job_secret.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.job_secret
-    @job_id uniqueidentifier
+    @job_id uniqueidentifier = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: what the owner's client needs to verify and read the results of a job: one row.
 Version: 0.1.0
+
+@job_id  of a job of the caller's.
+@help    1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.job_secret @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'job_secret';
+        RETURN;
+    END;
 
     EXECUTE sqlexec.find_job @job_id = @job_id;
     SELECT j.result_key, j.client, j.protocol
@@ -5937,22 +6106,33 @@ GO
 
 -- sqlexec.fetch_results.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.fetch_results
-    @job_id uniqueidentifier,
-    @after_chunk int = 0
+    @job_id uniqueidentifier = NULL,
+    @after_chunk int = 0,
+    @help bit = 0
 AS
 /*
 Purpose: the results of a job's chunks, in the order of the tasks; for its owner alone.
 Version: 0.1.0
 
+@job_id       of a job of the caller's.
 @after_chunk  only chunks with a higher number.
+@help         1: tell this, and do nothing else.
 
 result_encoding tells whether result holds bytes, or base64 text of them in ASCII. A chunk that
 could not be run has an error and no result.
+
+Example: EXECUTE sqlexec.fetch_results @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'fetch_results';
+        RETURN;
+    END;
 
     EXECUTE sqlexec.find_job @job_id = @job_id;
     SELECT
@@ -5979,20 +6159,31 @@ GO
 
 -- sqlexec.fetch_console.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.fetch_console
-    @job_id uniqueidentifier,
-    @after int = 0
+    @job_id uniqueidentifier = NULL,
+    @after int = 0,
+    @help bit = 0
 AS
 /*
 Purpose: the headers of the results that chunks left since the last look, in the order in which
          they ended: the client reads the console's lines in them. For the job's owner alone.
 Version: 0.1.0
 
-@after  the highest completed_number that the caller has.
+@job_id  of a job of the caller's.
+@after   the highest completed_number that the caller has.
+@help    1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.fetch_console @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF', @after = 12;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'fetch_console';
+        RETURN;
+    END;
 
     EXECUTE sqlexec.find_job @job_id = @job_id;
     SELECT
@@ -6015,7 +6206,8 @@ GO
 
 -- sqlexec.cancel_job.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.cancel_job
-    @job_id uniqueidentifier
+    @job_id uniqueidentifier = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: stop a job: no further chunk begins, and what SQL Server Agent runs for it is stopped.
@@ -6023,11 +6215,22 @@ Purpose: stop a job: no further chunk begins, and what SQL Server Agent runs for
          For the job's owner and members of sqlexec_admin. One row: was_open, 1 if it had not
          ended yet.
 Version: 0.1.0
+
+@job_id  made by sqlexec.submit_job; sqlexec.jobs lists them.
+@help    1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.cancel_job @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'cancel_job';
+        RETURN;
+    END;
 
     DECLARE @detached bit;
     DECLARE @worker_count int;
@@ -6051,17 +6254,29 @@ GO
 
 -- sqlexec.cleanup_job.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.cleanup_job
-    @job_id uniqueidentifier
+    @job_id uniqueidentifier = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: stop a job, if it has not ended, and remove its payloads, results and rows; the log of
          runs stays. For the job's owner and members of sqlexec_admin.
 Version: 0.1.0
+
+@job_id  made by sqlexec.submit_job; sqlexec.jobs lists them.
+@help    1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.cleanup_job @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'cleanup_job';
+        RETURN;
+    END;
 
     DECLARE @state varchar(10);
     DECLARE @detached bit;
@@ -6082,7 +6297,8 @@ GO
 -- sqlexec.purge_jobs.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.purge_jobs
     @older_than_days int = 30,
-    @everybodys bit = 0
+    @everybodys bit = 0,
+    @help bit = 0
 AS
 /*
 Purpose: remove jobs that ended so long ago, with their payloads and results. One row:
@@ -6092,11 +6308,20 @@ Version: 0.1.0
 @older_than_days  counted from their end.
 @everybodys       1: of all logins; for members of sqlexec_admin and db_owner, and for a
                   schedule of SQL Server Agent that a DBA may make.
+@help             1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.purge_jobs @older_than_days = 7;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'purge_jobs';
+        RETURN;
+    END;
 
     DECLARE @next uniqueidentifier;
     DECLARE @removed int = 0;
@@ -6126,21 +6351,32 @@ GO
 
 -- sqlexec.resume_job.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.resume_job
-    @job_id uniqueidentifier,
-    @detached bit = NULL
+    @job_id uniqueidentifier = NULL,
+    @detached bit = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: let a job that failed or was cancelled go on with the chunks that have no result yet; for
          its owner alone.
 Version: 0.1.0
 
+@job_id    of a job of the caller's.
 @detached  as in sqlexec.submit_job; NULL leaves it as it was.
+@help      1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.resume_job @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
     SET IMPLICIT_TRANSACTIONS OFF;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'resume_job';
+        RETURN;
+    END;
 
     DECLARE @state varchar(10);
     DECLARE @was_detached bit;
@@ -6551,6 +6787,8 @@ Version: 0.1.0
 IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
     CREATE ROLE sqlexec_user AUTHORIZATION dbo;
 GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
+GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO sqlexec_user;
+GRANT EXECUTE ON OBJECT::sqlexec.help TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.submit_job TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.run_worker TO sqlexec_user;
@@ -6579,6 +6817,8 @@ Version: 0.1.0
 */
 IF DATABASE_PRINCIPAL_ID(N'sqlexec_admin') IS NULL
     CREATE ROLE sqlexec_admin AUTHORIZATION dbo;
+GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.help TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;

@@ -1,5 +1,6 @@
 CREATE OR ALTER PROCEDURE sqlexec.cancel_job
-    @job_id uniqueidentifier
+    @job_id uniqueidentifier = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: stop a job: no further chunk begins, and what SQL Server Agent runs for it is stopped.
@@ -7,11 +8,22 @@ Purpose: stop a job: no further chunk begins, and what SQL Server Agent runs for
          For the job's owner and members of sqlexec_admin. One row: was_open, 1 if it had not
          ended yet.
 Version: {{version}}
+
+@job_id  made by sqlexec.submit_job; sqlexec.jobs lists them.
+@help    1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.cancel_job @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'cancel_job';
+        RETURN;
+    END;
 
     DECLARE @detached bit;
     DECLARE @worker_count int;

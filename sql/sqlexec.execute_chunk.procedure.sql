@@ -1,37 +1,51 @@
 CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
-    @protocol int,
-    @job_id uniqueidentifier,
-    @chunk_number int,
-    @task_count int,
-    @payload varbinary(max),
+    @protocol int = NULL,
+    @job_id uniqueidentifier = NULL,
+    @chunk_number int = NULL,
+    @task_count int = NULL,
+    @payload varbinary(max) = NULL,
     @input_query nvarchar(max) = N'',
     @result varbinary(max) = NULL OUTPUT,
     @result_length int = NULL OUTPUT,
-    @probe_length int = NULL OUTPUT
+    @probe_length int = NULL OUTPUT,
+    @help bit = 0
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
 Version: {{version}}
 
 @protocol       of the client; it must be the runner's.
-@job_id, @chunk_number, @task_count   for the log alone.
+@job_id         for the log alone.
+@chunk_number   for the log alone.
+@task_count     for the log alone.
 @payload        made by the client, read by the runner; T-SQL never looks inside.
 @input_query    one SELECT, run with the caller's own rights; its rows go to the function.
 @result         made by the runner, signed for the client.
 @result_length  bytes that the runner gave: where @result has fewer, the runtime cut it.
 @probe_length   bytes that came of a value of 65,600, where the payload asks how long an OUTPUT
                 value may be here; else 0.
+@help           1: tell this, and do nothing else.
 
 Where the payload says so, a long result comes in rows instead, as base64 text in a result set of
 two columns (number, piece), and @result is empty.
 
 The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in the database:
 the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
+
+Example: the package sqlexec calls it, once for some tasks:
+    EXECUTE sqlexec.execute_chunk @protocol = {{protocol}}, @job_id = ?, @chunk_number = 1,
+        @task_count = 4, @payload = ?, @result = @result OUTPUT;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'execute_chunk';
+        RETURN;
+    END;
 
     DECLARE @log_id bigint;
     DECLARE @script nvarchar(max);
@@ -57,8 +71,16 @@ BEGIN
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;
-    IF @payload IS NULL OR @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL
-        THROW 51702, N'sqlexec.execute_chunk: @payload, @job_id, @chunk_number and @task_count must have values.', 1;
+    IF @job_id IS NULL OR @chunk_number IS NULL OR @task_count IS NULL OR @payload IS NULL
+    BEGIN
+        SET @message = CONCAT_WS(
+            NCHAR(10),
+            CASE WHEN @job_id IS NULL THEN N'sqlexec.execute_chunk: @job_id must have a value.' END,
+            CASE WHEN @chunk_number IS NULL THEN N'sqlexec.execute_chunk: @chunk_number must have a value.' END,
+            CASE WHEN @task_count IS NULL THEN N'sqlexec.execute_chunk: @task_count must have a value.' END,
+            CASE WHEN @payload IS NULL THEN N'sqlexec.execute_chunk: @payload must have a value.' END);
+        THROW 51702, @message, 1;
+    END;
 
     SET @payload_bytes = DATALENGTH(@payload);
     EXECUTE sqlexec.start_log

@@ -1,18 +1,29 @@
 CREATE OR ALTER PROCEDURE sqlexec.fetch_console
-    @job_id uniqueidentifier,
-    @after int = 0
+    @job_id uniqueidentifier = NULL,
+    @after int = 0,
+    @help bit = 0
 AS
 /*
 Purpose: the headers of the results that chunks left since the last look, in the order in which
          they ended: the client reads the console's lines in them. For the job's owner alone.
 Version: {{version}}
 
-@after  the highest completed_number that the caller has.
+@job_id  of a job of the caller's.
+@after   the highest completed_number that the caller has.
+@help    1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.fetch_console @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF', @after = 12;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'fetch_console';
+        RETURN;
+    END;
 
     EXECUTE sqlexec.find_job @job_id = @job_id;
     SELECT

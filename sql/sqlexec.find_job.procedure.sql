@@ -18,6 +18,9 @@ BEGIN
 
     DECLARE @message nvarchar(2048);
 
+    IF @job_id IS NULL
+        THROW 51702, N'@job_id must have a value; sqlexec.jobs lists your jobs.', 1;
+
     SET @state = NULL;
     SELECT @state = j.state, @detached = j.detached, @worker_count = j.worker_count
     FROM sqlexec.job AS j

@@ -1,13 +1,24 @@
 CREATE OR ALTER PROCEDURE sqlexec.info
+    @help bit = 0
 AS
 /*
 Purpose: what is installed here, and what the caller may do: one row.
 Version: {{version}}
+
+@help  1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.info;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'info';
+        RETURN;
+    END;
 
     DECLARE @version nvarchar(32);
     DECLARE @protocol int;

@@ -4,7 +4,8 @@ CREATE OR ALTER PROCEDURE sqlexec.jobs
     @since datetime2(3) = NULL,
     @until datetime2(3) = NULL,
     @everybodys bit = 0,
-    @most int = 2147483647
+    @most int = 2147483647,
+    @help bit = 0
 AS
 /*
 Purpose: list the caller's durable jobs, the newest first.
@@ -12,14 +13,24 @@ Version: {{version}}
 
 @job_id        that one alone.
 @states        only those, as N'RUNNING,FINISHED'.
-@since, @until when they were submitted, UTC, both inclusive.
+@since         when they were submitted at the earliest, UTC.
+@until         when they were submitted at the latest, UTC.
 @everybodys    1: of all logins; for members of sqlexec_admin and db_owner.
 @most          so many at most.
+@help          1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.jobs @states = N'RUNNING,FAILED', @most = 10;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'jobs';
+        RETURN;
+    END;
 
     DECLARE @next uniqueidentifier;
     DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);

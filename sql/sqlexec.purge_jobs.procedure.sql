@@ -1,6 +1,7 @@
 CREATE OR ALTER PROCEDURE sqlexec.purge_jobs
     @older_than_days int = 30,
-    @everybodys bit = 0
+    @everybodys bit = 0,
+    @help bit = 0
 AS
 /*
 Purpose: remove jobs that ended so long ago, with their payloads and results. One row:
@@ -10,11 +11,20 @@ Version: {{version}}
 @older_than_days  counted from their end.
 @everybodys       1: of all logins; for members of sqlexec_admin and db_owner, and for a
                   schedule of SQL Server Agent that a DBA may make.
+@help             1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.purge_jobs @older_than_days = 7;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'purge_jobs';
+        RETURN;
+    END;
 
     DECLARE @next uniqueidentifier;
     DECLARE @removed int = 0;

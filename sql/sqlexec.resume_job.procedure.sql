@@ -1,19 +1,30 @@
 CREATE OR ALTER PROCEDURE sqlexec.resume_job
-    @job_id uniqueidentifier,
-    @detached bit = NULL
+    @job_id uniqueidentifier = NULL,
+    @detached bit = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: let a job that failed or was cancelled go on with the chunks that have no result yet; for
          its owner alone.
 Version: {{version}}
 
+@job_id    of a job of the caller's.
 @detached  as in sqlexec.submit_job; NULL leaves it as it was.
+@help      1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.resume_job @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
     SET IMPLICIT_TRANSACTIONS OFF;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'resume_job';
+        RETURN;
+    END;
 
     DECLARE @state varchar(10);
     DECLARE @was_detached bit;

@@ -1,6 +1,7 @@
 CREATE OR ALTER PROCEDURE sqlexec.run_worker
-    @job_id uniqueidentifier,
-    @kind varchar(6) = 'agent'
+    @job_id uniqueidentifier = NULL,
+    @kind varchar(6) = 'agent',
+    @help bit = 0
 AS
 /*
 Purpose: work for a durable job of the caller's until no chunk of it waits. A step of SQL Server
@@ -9,6 +10,7 @@ Version: {{version}}
 
 @job_id  made by sqlexec.submit_job.
 @kind    'agent' or 'client': for the table of workers alone.
+@help    1: tell this, and do nothing else.
 
 It holds the application lock 'sqlexec worker ...' while it lives: when its session ends, however
 that be, the chunk that it had is given to another worker. So whoever cancels this call ends its
@@ -18,6 +20,8 @@ Where the job's owner is a sysadmin, another sysadmin may work for it: SQL Serve
 steps of sysadmins as its own account.
 
 The caller needs the role sqlexec_user. Rights on the tables of a chunk's query are the caller's.
+
+Example: EXECUTE sqlexec.run_worker @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF', @kind = 'client';
 Licence: MIT.
 */
 BEGIN
@@ -25,6 +29,12 @@ BEGIN
     SET XACT_ABORT ON;
     SET IMPLICIT_TRANSACTIONS OFF;
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'run_worker';
+        RETURN;
+    END;
 
     DECLARE @worker_id uniqueidentifier = NEWID();
     DECLARE @resource nvarchar(255) = CONCAT(N'sqlexec worker ', @worker_id);

@@ -5,6 +5,8 @@ Version: {{version}}
 */
 IF DATABASE_PRINCIPAL_ID(N'sqlexec_admin') IS NULL
     CREATE ROLE sqlexec_admin AUTHORIZATION dbo;
+GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.help TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;

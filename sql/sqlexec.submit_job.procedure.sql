@@ -1,28 +1,31 @@
 CREATE OR ALTER PROCEDURE sqlexec.submit_job
-    @protocol int,
-    @job_id uniqueidentifier,
-    @result_key varbinary(32),
-    @description nvarchar(400),
-    @client nvarchar(max),
-    @worker_count int,
-    @chunks nvarchar(max),
-    @queries nvarchar(max),
-    @payloads varbinary(max),
-    @shared varbinary(max),
+    @protocol int = NULL,
+    @job_id uniqueidentifier = NULL,
+    @result_key varbinary(32) = NULL,
+    @description nvarchar(400) = NULL,
+    @client nvarchar(max) = NULL,
+    @worker_count int = NULL,
+    @chunks nvarchar(max) = NULL,
+    @queries nvarchar(max) = NULL,
+    @payloads varbinary(max) = NULL,
+    @shared varbinary(max) = NULL,
     @detached bit = 1,
     @most_attempts int = 3,
     @stop_on_error bit = 0,
     @timeout_seconds int = NULL,
     @grace_seconds int = 15,
     @auto_cleanup bit = 1,
-    @console_output bit = 0
+    @console_output bit = 0,
+    @help bit = 0
 AS
 /*
 Purpose: keep a job that outlives its call, all or nothing, and let SQL Server Agent work for it.
 Version: {{version}}
 
 @protocol       of the client; it must be the runner's.
+@job_id         a new one, by the client.
 @result_key     with which the runner signs the results; only the job's owner gets it again.
+@description    for lists of jobs.
 @client         what the client keeps about the job; T-SQL never looks inside.
 @worker_count   the most processes at a time.
 @chunks         JSON: [[first task, tasks, bytes, index of the query], ...].
@@ -35,14 +38,26 @@ Version: {{version}}
 @stop_on_error  1: the first run that fails ends the job.
 @timeout_seconds  no chunk begins after so long; NULL for no limit.
 @grace_seconds  a job has failed when nobody worked for it for so long.
+@auto_cleanup   1: the client removes the job once it has fetched all results.
+@console_output 1: the client shows what the runs print.
+@help           1: tell this, and do nothing else.
 
 The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
+
+Example: the package sqlexec calls it, where wait=False:
+    EXECUTE sqlexec.submit_job @protocol = {{protocol}}, @job_id = ?, @chunks = N'[[0, 4, 812, 0]]', ...;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
     SET IMPLICIT_TRANSACTIONS OFF;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'submit_job';
+        RETURN;
+    END;
 
     DECLARE @own_protocol int;
     DECLARE @own_version nvarchar(32);
@@ -64,12 +79,33 @@ BEGIN
             N': bring both to the same version.');
         THROW 51701, @message, 1;
     END;
-    IF @job_id IS NULL OR @result_key IS NULL OR @description IS NULL OR @client IS NULL
-        OR @payloads IS NULL OR @shared IS NULL OR @detached IS NULL OR @stop_on_error IS NULL
-        OR @auto_cleanup IS NULL OR @console_output IS NULL OR @grace_seconds IS NULL
-        OR ISNULL(ISJSON(@chunks), 0) = 0 OR ISNULL(ISJSON(@queries), 0) = 0
-        OR ISNULL(@worker_count, 0) < 1 OR ISNULL(@most_attempts, 0) < 1
-        THROW 51702, N'sqlexec.submit_job: all parameters but @timeout_seconds must have values, @chunks and @queries be JSON, @worker_count and @most_attempts be 1 or more.', 1;
+    SET @message = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @job_id IS NULL THEN N'sqlexec.submit_job: @job_id must have a value.' END,
+        CASE WHEN @result_key IS NULL THEN N'sqlexec.submit_job: @result_key must have a value.' END,
+        CASE WHEN @description IS NULL THEN N'sqlexec.submit_job: @description must have a value.' END,
+        CASE WHEN @client IS NULL THEN N'sqlexec.submit_job: @client must have a value.' END,
+        CASE WHEN @payloads IS NULL THEN N'sqlexec.submit_job: @payloads must have a value.' END,
+        CASE WHEN @shared IS NULL THEN N'sqlexec.submit_job: @shared must have a value.' END,
+        CASE WHEN ISNULL(ISJSON(@chunks), 0) = 0 THEN N'sqlexec.submit_job: @chunks must be JSON.' END,
+        CASE WHEN ISNULL(ISJSON(@queries), 0) = 0 THEN N'sqlexec.submit_job: @queries must be JSON.' END,
+        CASE
+            WHEN ISNULL(@worker_count, 0) < 1
+            THEN N'sqlexec.submit_job: @worker_count must be 1 or more.'
+        END,
+        CASE
+            WHEN ISNULL(@most_attempts, 0) < 1
+            THEN N'sqlexec.submit_job: @most_attempts must be 1 or more.'
+        END,
+        CASE
+            WHEN @detached IS NULL OR @stop_on_error IS NULL OR @auto_cleanup IS NULL OR @console_output IS NULL
+            THEN N'sqlexec.submit_job: @detached, @stop_on_error, @auto_cleanup and @console_output must be 0 or 1.'
+        END,
+        CASE
+            WHEN @grace_seconds IS NULL THEN N'sqlexec.submit_job: @grace_seconds must have a value.'
+        END);
+    IF @message <> N''
+        THROW 51702, @message, 1;
     IF @@TRANCOUNT > 0
         THROW 51704, N'sqlexec.submit_job: workers do not see a job before its transaction ends: call it outside of one.', 1;
 

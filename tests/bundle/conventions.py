@@ -145,7 +145,66 @@ def created_with_schema(parsed: Parsed) -> Iterator[Finding]:
                     yield name.line, f"{_value(name)}: name its schema"
 
 
+# --- headers -----------------------------------------------------------------------------
+
+
+@rule
+def header_in_the_body(parsed: Parsed) -> Iterator[Finding]:
+    """A comment after AS stays in sys.sql_modules; one before CREATE may not."""
+    for node in _created(parsed, "CreateOrAlterProcedureStatement", "CreateOrAlterViewStatement"):
+        header = _header(parsed, node)
+        for word in ("Purpose:", "Version:", "Licence:"):
+            if f"\n{word} " not in header:
+                yield node.line, f"{_name_of(node)}: its header has no line {word}"
+
+
+@rule
+def public_procedures_tell_of_themselves(parsed: Parsed) -> Iterator[Finding]:
+    """Those that somebody is granted in the same text: @help last, a line for each parameter."""
+    public = {
+        _value_of_object(node["SecurityTargetObject"])
+        for node in parsed.tree.walk()
+        if node.kind == "GrantStatement" and node["SecurityTargetObject"]
+    }
+    for node in _created(parsed, "CreateOrAlterProcedureStatement"):
+        name = _name_of(node)
+        if name not in public or name == "help":
+            continue
+        names = [each["VariableName"]["Value"] for each in node["Parameters"] or []]
+        header = _header(parsed, node)
+        if names[-1:] != ["@help"]:
+            yield node.line, f"{name}: its last parameter is not @help bit = 0"
+        for missing in [each for each in names if f"\n{each} " not in header]:
+            yield node.line, f"{name}: its header has no line for {missing}"
+        if "\nExample: " not in header:
+            yield node.line, f"{name}: its header has no example"
+
+
 # --- helpers -----------------------------------------------------------------------------
+
+
+def _created(parsed: Parsed, *kinds: str) -> Iterator[Node]:
+    return (node for node in parsed.tree.walk() if node.kind in kinds)
+
+
+def _name_of(node: Node) -> str:
+    reference = node["ProcedureReference"]
+    return _value(reference["Name"] if reference else node["SchemaObjectName"])
+
+
+def _value_of_object(target: Node) -> str:
+    return str(target["ObjectName"]["MultiPartIdentifier"]["Identifiers"][-1]["Value"])
+
+
+def _header(parsed: Parsed, node: Node) -> str:
+    """The first block comment after the AS of a procedure or view."""
+    seen_as = False
+    for token in parsed.tokens:
+        if token.line >= node.line:
+            seen_as = seen_as or token.kind == "As"
+            if seen_as and token.kind == "MultilineComment":
+                return token.text
+    return ""
 
 
 def _value(name: Node) -> str:

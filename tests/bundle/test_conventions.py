@@ -21,6 +21,11 @@ Report = dict[str, dict[str, object]]
 GOOD = {
     "procedure": """
         CREATE OR ALTER PROCEDURE s.p @a varbinary(max), @n int = NULL OUTPUT AS
+        /*
+Purpose: to be checked.
+Version: 1
+Licence: MIT.
+        */
         BEGIN
           SET NOCOUNT, XACT_ABORT ON;
           DECLARE @rows TABLE (n int);
@@ -55,6 +60,13 @@ BAD = {
     "DECLARE @a varbinary(max) = 0x01; SET @a = (@a) + 0x02;": "'+' between varbinary",
     "SELECT CAST('a' AS varbinary(9)) + CONVERT(varbinary(9), 'b');": "'+' between varbinary",
     "DECLARE @t TABLE (b varbinary(9)); SELECT t.b + t.b FROM @t AS t;": "'+' between varbinary",
+    "CREATE OR ALTER PROCEDURE s.p AS SET NOCOUNT, XACT_ABORT ON;": "p: its header has no line Pur",
+    "CREATE OR ALTER VIEW s.v AS SELECT 1 AS a;": "v: its header has no line Licence:",
+    "GRANT EXECUTE ON OBJECT::s.p TO r;\nGO\nCREATE OR ALTER PROCEDURE s.p AS\nSET NOCOUNT ON;": (
+        "p: its last parameter is not @help bit = 0"
+    ),
+    "GRANT EXECUTE ON OBJECT::s.p TO r;\nGO\nCREATE OR ALTER PROCEDURE s.p @a int, @help bit = 0 "
+    "AS /*\n@help  tells.\n*/ SELECT 1;": "p: its header has no line for @a",
     "-- nothing": "no statement",
 }
 

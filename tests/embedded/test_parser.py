@@ -216,3 +216,8 @@ def test_the_bundle_parses() -> None:
 )
 def test_what_drivers_send_parses(text: str) -> None:
     assert parse_batch(text)
+
+
+def test_a_right_to_view_is_no_view() -> None:
+    text = "DECLARE @a int; GRANT VIEW DEFINITION ON SCHEMA::s TO r; SELECT 1"
+    assert len(parse_batch(text)) == 3

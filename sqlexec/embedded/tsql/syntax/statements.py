@@ -230,7 +230,7 @@ class StatementReader(SimpleReader):
             )
         start = self.position
         kind = self.peek(3 if self.at("CREATE", "OR", "ALTER") else 1).upper
-        if kind in ("VIEW", "FUNCTION", "TRIGGER") and token.upper != "DROP":
+        if kind in ("VIEW", "FUNCTION", "TRIGGER") and token.upper in ("CREATE", "ALTER"):
             if start:
                 raise SqlError(
                     111,

@@ -6521,28 +6521,40 @@ GO
 
 -- sqlexec.store_script.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.store_script
-    @name nvarchar(128),
-    @source nvarchar(max),
+    @name nvarchar(128) = NULL,
+    @source nvarchar(max) = NULL,
     @parameters nvarchar(max) = N'[]',
     @description nvarchar(400) = N'',
-    @version int = NULL OUTPUT
+    @version int = NULL OUTPUT,
+    @help bit = 0
 AS
 /*
 Purpose: keep a Python script to be run by its name. One row: version.
 Version: 0.1.0
 
+@name         of the script.
 @source       takes args_json, a JSON object as text, and InputDataSet; gives result_json, which
               is {"result": ...}.
 @parameters   JSON, what the script takes: [{"name": ..., "type": ..., "required": ...}, ...].
+@description  a line for lists.
 @version      1 or more; by default the next one. One that exists is not changed.
+@help         1: tell this, and do nothing else.
 
 The name belongs to the login that stores it first; it and members of sqlexec_admin may add
 versions. The caller needs the role sqlexec_user.
+
+Example: EXECUTE sqlexec.store_script @name = N'answer', @source = N'result_json = "{}"';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'store_script';
+        RETURN;
+    END;
 
     DECLARE @owner_sid varbinary(85) = SUSER_SID();
     DECLARE @owner_name nvarchar(128) = SUSER_SNAME();
@@ -6582,16 +6594,28 @@ GO
 
 -- sqlexec.scripts.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.scripts
-    @name nvarchar(128) = NULL
+    @name nvarchar(128) = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: list the versions of the scripts that the caller may run, those of @name alone if given.
 Version: 0.1.0
+
+@name  that one alone.
+@help  1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.scripts;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'scripts';
+        RETURN;
+    END;
 
     SELECT
         s.name,
@@ -6619,17 +6643,30 @@ GO
 
 -- sqlexec.load_script.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.load_script
-    @name nvarchar(128),
-    @version int = NULL
+    @name nvarchar(128) = NULL,
+    @version int = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: one row: a script with its source, the newest version by default. For those who may run it.
 Version: 0.1.0
+
+@name     of the script.
+@version  by default the newest.
+@help     1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.load_script @name = N'answer';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'load_script';
+        RETURN;
+    END;
 
     EXECUTE sqlexec.find_script @name = @name, @version = @version OUTPUT;
     SELECT
@@ -6648,22 +6685,33 @@ GO
 
 -- sqlexec.grant_script.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.grant_script
-    @name nvarchar(128),
-    @grantee nvarchar(128),
-    @revoke bit = 0
+    @name nvarchar(128) = NULL,
+    @grantee nvarchar(128) = NULL,
+    @revoke bit = 0,
+    @help bit = 0
 AS
 /*
 Purpose: let a user or role of this database run all versions of a script, or no more.
          For its owner and members of sqlexec_admin.
 Version: 0.1.0
 
+@name     of the script.
 @grantee  by name: a user, a role, or public. It also needs the role sqlexec_user.
 @revoke   1: take the right back.
+@help     1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.grant_script @name = N'answer', @grantee = N'ann';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'grant_script';
+        RETURN;
+    END;
 
     IF @grantee IS NULL OR LTRIM(@grantee) = N''
         THROW 51742, N'sqlexec.grant_script: @grantee must name a user or a role of this database.', 1;
@@ -6680,18 +6728,31 @@ GO
 
 -- sqlexec.drop_script.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.drop_script
-    @name nvarchar(128),
-    @version int = NULL
+    @name nvarchar(128) = NULL,
+    @version int = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: remove a version of a script, by default all of them; with the last one go its grants.
          For its owner and members of sqlexec_admin. One row: removed_versions.
 Version: 0.1.0
+
+@name     of the script.
+@version  that one alone.
+@help     1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.drop_script @name = N'answer', @version = 1;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'drop_script';
+        RETURN;
+    END;
 
     DECLARE @found int = @version;
     DECLARE @removed int;
@@ -6709,28 +6770,39 @@ GO
 
 -- sqlexec.run_script.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.run_script
-    @name nvarchar(128),
+    @name nvarchar(128) = NULL,
     @version int = NULL,
     @args_json nvarchar(max) = N'{}',
     @input_query nvarchar(max) = N'',
-    @result_json nvarchar(max) = NULL OUTPUT
+    @result_json nvarchar(max) = NULL OUTPUT,
+    @help bit = 0
 AS
 /*
 Purpose: run a stored script by its name. One row: result_json.
 Version: 0.1.0
 
+@name         of the script.
 @version      by default the newest.
 @args_json    the function's arguments, as N'{"carrier": "UA", "year": 2013}'.
 @input_query  one SELECT, run with the caller's own rights, where the function takes a DataFrame.
 @result_json  {"result": ...}: read it by JSON_VALUE(@result_json, N'$.result') or OPENJSON; a
               DataFrame is an array of rows.
+@help         1: tell this, and do nothing else.
 
 The caller needs the role sqlexec_user, and the script must be its own or be granted to it.
+
+Example: EXECUTE sqlexec.run_script @name = N'answer', @args_json = N'{"x": 1}';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'run_script';
+        RETURN;
+    END;
 
     DECLARE @source nvarchar(max);
     DECLARE @log_id bigint;

@@ -1,16 +1,29 @@
 CREATE OR ALTER PROCEDURE sqlexec.drop_script
-    @name nvarchar(128),
-    @version int = NULL
+    @name nvarchar(128) = NULL,
+    @version int = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: remove a version of a script, by default all of them; with the last one go its grants.
          For its owner and members of sqlexec_admin. One row: removed_versions.
 Version: {{version}}
+
+@name     of the script.
+@version  that one alone.
+@help     1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.drop_script @name = N'answer', @version = 1;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'drop_script';
+        RETURN;
+    END;
 
     DECLARE @found int = @version;
     DECLARE @removed int;

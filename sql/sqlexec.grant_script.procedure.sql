@@ -1,20 +1,31 @@
 CREATE OR ALTER PROCEDURE sqlexec.grant_script
-    @name nvarchar(128),
-    @grantee nvarchar(128),
-    @revoke bit = 0
+    @name nvarchar(128) = NULL,
+    @grantee nvarchar(128) = NULL,
+    @revoke bit = 0,
+    @help bit = 0
 AS
 /*
 Purpose: let a user or role of this database run all versions of a script, or no more.
          For its owner and members of sqlexec_admin.
 Version: {{version}}
 
+@name     of the script.
 @grantee  by name: a user, a role, or public. It also needs the role sqlexec_user.
 @revoke   1: take the right back.
+@help     1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.grant_script @name = N'answer', @grantee = N'ann';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'grant_script';
+        RETURN;
+    END;
 
     IF @grantee IS NULL OR LTRIM(@grantee) = N''
         THROW 51742, N'sqlexec.grant_script: @grantee must name a user or a role of this database.', 1;

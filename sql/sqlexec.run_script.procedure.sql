@@ -1,26 +1,37 @@
 CREATE OR ALTER PROCEDURE sqlexec.run_script
-    @name nvarchar(128),
+    @name nvarchar(128) = NULL,
     @version int = NULL,
     @args_json nvarchar(max) = N'{}',
     @input_query nvarchar(max) = N'',
-    @result_json nvarchar(max) = NULL OUTPUT
+    @result_json nvarchar(max) = NULL OUTPUT,
+    @help bit = 0
 AS
 /*
 Purpose: run a stored script by its name. One row: result_json.
 Version: {{version}}
 
+@name         of the script.
 @version      by default the newest.
 @args_json    the function's arguments, as N'{"carrier": "UA", "year": 2013}'.
 @input_query  one SELECT, run with the caller's own rights, where the function takes a DataFrame.
 @result_json  {"result": ...}: read it by JSON_VALUE(@result_json, N'$.result') or OPENJSON; a
               DataFrame is an array of rows.
+@help         1: tell this, and do nothing else.
 
 The caller needs the role sqlexec_user, and the script must be its own or be granted to it.
+
+Example: EXECUTE sqlexec.run_script @name = N'answer', @args_json = N'{"x": 1}';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'run_script';
+        RETURN;
+    END;
 
     DECLARE @source nvarchar(max);
     DECLARE @log_id bigint;

@@ -1,14 +1,26 @@
 CREATE OR ALTER PROCEDURE sqlexec.scripts
-    @name nvarchar(128) = NULL
+    @name nvarchar(128) = NULL,
+    @help bit = 0
 AS
 /*
 Purpose: list the versions of the scripts that the caller may run, those of @name alone if given.
 Version: {{version}}
+
+@name  that one alone.
+@help  1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.scripts;
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'scripts';
+        RETURN;
+    END;
 
     SELECT
         s.name,

@@ -1,26 +1,38 @@
 CREATE OR ALTER PROCEDURE sqlexec.store_script
-    @name nvarchar(128),
-    @source nvarchar(max),
+    @name nvarchar(128) = NULL,
+    @source nvarchar(max) = NULL,
     @parameters nvarchar(max) = N'[]',
     @description nvarchar(400) = N'',
-    @version int = NULL OUTPUT
+    @version int = NULL OUTPUT,
+    @help bit = 0
 AS
 /*
 Purpose: keep a Python script to be run by its name. One row: version.
 Version: {{version}}
 
+@name         of the script.
 @source       takes args_json, a JSON object as text, and InputDataSet; gives result_json, which
               is {"result": ...}.
 @parameters   JSON, what the script takes: [{"name": ..., "type": ..., "required": ...}, ...].
+@description  a line for lists.
 @version      1 or more; by default the next one. One that exists is not changed.
+@help         1: tell this, and do nothing else.
 
 The name belongs to the login that stores it first; it and members of sqlexec_admin may add
 versions. The caller needs the role sqlexec_user.
+
+Example: EXECUTE sqlexec.store_script @name = N'answer', @source = N'result_json = "{}"';
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'store_script';
+        RETURN;
+    END;
 
     DECLARE @owner_sid varbinary(85) = SUSER_SID();
     DECLARE @owner_name nvarchar(128) = SUSER_SNAME();

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import reprlib
-import sys
 import warnings
 from collections.abc import Generator, Iterator
 from typing import Any
 
+from sqlexec.callers import users_stacklevel
 from sqlexec.public import public
 from sqlexec.tasks import Outcome
 
@@ -54,13 +54,5 @@ def _warn_of_failures(failed: list[Outcome], count: int) -> None:
         f"The first is run {first.index}: {type(first.error).__name__}: "
         f"{reprlib.repr(str(first.error))}",
         RunFailedWarning,
-        stacklevel=_level_of_user(),
+        stacklevel=users_stacklevel(),
     )
-
-
-def _level_of_user() -> int:
-    """The `stacklevel` at which the function that calls this blames the user's own line."""
-    level, frame = 0, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("sqlexec."):
-        level, frame = level + 1, frame.f_back
-    return level + 1

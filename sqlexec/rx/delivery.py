@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+from sqlexec.callers import users_stacklevel
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
 from sqlexec.rx.console import show_console
@@ -72,7 +73,7 @@ def deliver_outcomes(
             if callback is not None:
                 callback(outcome.value if outcome.error is None else outcome.error)
             yield outcome
-    callbacks.warn(stacklevel=4)
+    callbacks.warn()
 
 
 class Callbacks:
@@ -94,14 +95,14 @@ class Callbacks:
 
         return call
 
-    def warn(self, stacklevel: int) -> None:
+    def warn(self) -> None:
         """Tell of the first exception, if there was one."""
         if self._error is not None:
             trace = "".join(traceback.format_exception(self._error))
             warnings.warn(
                 f"The callback raised; the job went on without it mattering. First error:\n{trace}",
                 CallbackFailedWarning,
-                stacklevel=stacklevel + 1,
+                stacklevel=users_stacklevel(),
             )
 
 

@@ -229,7 +229,7 @@ class _Work:
                 self._settle(outcome)
         except BaseException as error:  # noqa: BLE001 - the futures tell it
             self._break(error)
-        self._callbacks.warn(stacklevel=1)
+        self._callbacks.warn()
 
     def _deal(self) -> Iterator[Task | None]:
         """What is in the inbox, in shares: None where a worker should take no more for now."""

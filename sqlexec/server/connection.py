@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlexec.callers import users_stacklevel
 from sqlexec.drivers import find_driver
 from sqlexec.errors import ConfigurationError
 
@@ -51,7 +52,6 @@ _SYNONYMS = {
 _YES_OR_NO = {"Encrypt", "Trusted_Connection", "TrustServerCertificate"}
 _SPOKEN = {"true": "yes", "false": "no", "sspi": "yes"}
 _LOOPBACK = (".", "(local)", "127.0.0.1", "localhost")
-_OURS = ("sqlexec", "dataclasses")  # modules whose lines are not the user's
 _SECRET = "***"  # noqa: S105 - what stands in a password's place
 
 _PAIR = re.compile(
@@ -285,17 +285,9 @@ def _driver(wanted: str | None) -> str:
     found = find_driver()
     warnings.warn(
         f"The ODBC driver {wanted!r} is not on this machine; {Path(found).name} takes its place.",
-        stacklevel=_outside(),
+        stacklevel=users_stacklevel(),
     )
     return found
-
-
-def _outside() -> int:
-    """The stacklevel, for its caller, of the user's own line."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OURS:
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _server_name(server: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pyodbc
 import pytest
@@ -185,3 +186,58 @@ def test_cleanup_leaves_no_row(admin, patience):
     worker.join()
     assert worker.error is None
     assert admin.counts(job) == [0, 0, 0, 0]
+
+
+def test_a_cancelled_worker_takes_its_chunk_again(admin, patience):
+    query, set_seconds = patience
+    job = admin.submit(nap, [{}], query=query)
+    statement = "EXECUTE sqlexec.run_worker ?, 'client'"
+    cursor = admin.connect().cursor()
+    errors = []
+
+    def work():
+        try:
+            cursor.execute(statement, job.job_id)
+        except pyodbc.Error as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    wait_until(lambda: admin.states(job) == ["running"], "the chunk")
+    cursor.cancel()
+    thread.join()
+    assert len(errors) == 1
+    set_seconds(0)
+    cursor.execute(statement, job.job_id)
+    cursor.connection.close()
+    assert admin.values(job) == ["awake"]
+    assert [row.attempt_count for row in admin.chunks(job)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong"),
+    [
+        (51701, {"protocol": 0}),
+        (51702, {"chunks": None}),
+        (51702, {"worker_count": 0}),
+        (51702, {"shared": None}),
+        (51703, {"chunks": "[]"}),
+        (51703, {"chunks": "[[0, 1, 1, 0]]"}),
+        (51703, {"queries": "[]"}),
+    ],
+)
+def test_bad_submissions_leave_nothing(admin, number, wrong):
+    with pytest.raises(pyodbc.Error) as caught:
+        admin.submit(double, [{"x": 1}], description=f"bad {wrong}", **wrong)
+    assert number_of(caught.value) == number
+    assert admin.rows("SELECT 1 FROM sqlexec.job WHERE description = ?", f"bad {wrong}") == []
+
+
+def test_no_worker_within_a_transaction(admin):
+    job = admin.submit(double, [{"x": 1}])
+    for statement in ("run_worker", "resume_job"):
+        session = admin.connect()
+        with pytest.raises(pyodbc.Error) as caught:
+            session.execute(f"BEGIN TRANSACTION; EXECUTE sqlexec.{statement} ?", job.job_id)
+        assert number_of(caught.value) == 51704
+        session.close()

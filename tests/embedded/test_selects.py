@@ -42,6 +42,8 @@ SELECTS: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("SELECT n % 4 FROM t WHERE id < 3 ORDER BY id", [(3,), (-3,)]),
     ("SELECT n / 2.0 FROM t WHERE id = 1", [(D("3.500000"),)]),
     ("SELECT d / 3, d / id FROM t WHERE id = 3", [(D("3.333333"), D("3.3333333333333"))]),
+    ("SELECT N'a' UNION ALL SELECT NULL", [("a",), (None,)]),
+    ("SELECT NULL UNION ALL (SELECT NULL UNION ALL SELECT 0x12)", [(None,), (None,), (b"\x12",)]),
     ("SELECT AVG(d) FROM (SELECT 1 AS d UNION ALL SELECT 2 UNION ALL SELECT 2) AS q", [(1,)]),
     ("SELECT AVG(d) FROM (VALUES (1.0), (2.0), (2.0)) AS q (d)", [(D("1.666666"),)]),
     ("SELECT d * d FROM t WHERE id = 1", [(D("2.2500"),)]),

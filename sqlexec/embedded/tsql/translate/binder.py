@@ -159,7 +159,7 @@ class Binder:
                 continue
             name = item.alias or (item.name if isinstance(item, exp.Column) else "")
             type, nullable = self._typed(item, scope, ctes)
-            outputs.append(Output(name, type, nullable))
+            outputs.append(Output(name, type, nullable, isinstance(item.unalias(), exp.Null)))
         return outputs if known else None
 
     def _typed(
@@ -415,10 +415,14 @@ def _union(left: list[Output] | None, right: list[Output] | None) -> list[Output
             205, "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an "
             "equal number of expressions in their target lists.",
         )  # fmt: skip
-    return [
-        Output(a.name, typing_rules.common_type(a.type, b.type), a.nullable or b.nullable)
-        for a, b in zip(left, right, strict=True)
-    ]
+    return [_either(a, b) for a, b in zip(left, right, strict=True)]
+
+
+def _either(left: Output, right: Output) -> Output:
+    if left.is_null or right.is_null:
+        return Output(left.name, right.type if left.is_null else left.type, True, right.is_null)
+    type = typing_rules.common_type(left.type, right.type)
+    return Output(left.name, type, left.nullable or right.nullable)
 
 
 def _mentions(tree: exp.Expression, name: str) -> bool:

@@ -16,6 +16,7 @@ class Output:
     name: str
     type: SqlType | None
     nullable: bool = True
+    is_null: bool = False  # the word NULL: int, but in a UNION of the other branch's type
 
 
 @dataclass(slots=True)

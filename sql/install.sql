@@ -259,7 +259,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '6b70dffb5e18f49478daa325163797b97fecf2b78b3b08316aa85b92e74958df';
+    SET @source_sha256 = '18c1d814864a7e1d888492dcf53b5504ba42a0b11b2812a7e3fa826e47f5f9a2';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
 # leaves in rows; out: result, result_length, header_length, failed_count, probe
@@ -4808,7 +4808,7 @@ def sqlexec_runner():
         try:
             result, failed = run_chunk(payload, input_data, shared or b"")
         except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
-            result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
+            result, failed = failed_chunk(_key_of(header)), 1
         before.restore()
         sys.modules.pop(WIRE, None)
         if header.get("seed") is not None:
@@ -4827,6 +4827,13 @@ def sqlexec_runner():
         except Exception:  # noqa: BLE001 - run_chunk meets it too, and answers it
             return {}
         return header if isinstance(header, dict) else {}
+
+    def _key_of(header):
+        """The job''s key; an empty one where the header has none that can be read."""
+        try:
+            return bytes.fromhex(header.get("key", ""))
+        except (TypeError, ValueError):
+            return b""
 
     def _rows_of(result):
         """A frame of plain integers and strings; None where there is no pandas."""

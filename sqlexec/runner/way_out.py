@@ -38,7 +38,7 @@ def run_script(
     try:
         result, failed = run_chunk(payload, input_data, shared or b"")
     except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
-        result, failed = failed_chunk(bytes.fromhex(header.get("key", ""))), 1
+        result, failed = failed_chunk(_key_of(header)), 1
     before.restore()
     sys.modules.pop(WIRE, None)
     if header.get("seed") is not None:
@@ -58,6 +58,14 @@ def _header_of(payload: bytes) -> Dict[str, Any]:
     except Exception:  # noqa: BLE001 - run_chunk meets it too, and answers it
         return {}
     return header if isinstance(header, dict) else {}
+
+
+def _key_of(header: Dict[str, Any]) -> bytes:
+    """The job's key; an empty one where the header has none that can be read."""
+    try:
+        return bytes.fromhex(header.get("key", ""))
+    except (TypeError, ValueError):
+        return b""
 
 
 def _rows_of(result: bytes) -> Any:

@@ -16,7 +16,8 @@ import pytest
 from sqlexec.bundle.runner_source import MODULES, render
 from sqlexec.errors import RemoteError
 from sqlexec.payload import Packer, unpack
-from sqlexec.runner.way_out import NEVER_CUT, PIECE, PROBE
+from sqlexec.runner.way_out import NEVER_CUT, PIECE, PROBE, run_script
+from sqlexec.runner.wire import REQUEST, join_frame
 from sqlexec.tasks import Task
 from tests.runner.peers import environment
 
@@ -126,6 +127,20 @@ def test_an_interrupt_in_the_runner_itself_is_told(tmp_path: Path) -> None:
     assert answer["left"] == {}
     with pytest.raises(RemoteError, match="KeyboardInterrupt"):
         unpack(answer["result"], packer.key)
+
+
+@pytest.mark.parametrize("header", [{}, {"key": 5}, {"key": "no hexadecimal"}])
+def test_an_interrupt_while_a_broken_header_is_told_of(header: dict[str, Any]) -> None:
+    payload = join_frame(REQUEST, header, [])
+    before = sys.getprofile()
+    interrupt()
+    try:
+        result, length, _, failed, _, _ = run_script(payload, None, None)
+    finally:
+        sys.setprofile(before)
+    assert (length, failed) == (len(result), 1)
+    with pytest.raises(RemoteError, match="KeyboardInterrupt"):
+        unpack(result, b"")
 
 
 def interrupt() -> None:

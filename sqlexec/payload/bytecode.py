@@ -11,7 +11,7 @@ import pickle
 import threading
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from types import FunctionType
@@ -29,8 +29,8 @@ _REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and worke
 
 def dump_by_bytecode(value: object) -> list[Buffer]:
     """Pickle with the functions and classes of the user's own modules by value."""
-    with _by_value():
-        return dump(value, by_value=_Pickler)
+    with bytecode_dumps() as dumps:
+        return dumps(value)
 
 
 def set_class_state(cls: type, state: Any) -> type:
@@ -81,15 +81,18 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 @contextmanager
-def _by_value() -> Iterator[None]:
-    """Let cloudpickle send the functions and classes of the user's modules by value meanwhile."""
+def bytecode_dumps() -> Iterator[Callable[[object], list[Buffer]]]:
+    """Gives `dump_by_bytecode` for many values: the user's modules are looked for once.
+
+    Meanwhile cloudpickle sends the functions and classes of those modules by value.
+    """
     registered = []
     with _REGISTRY:
         try:
             for module in user_modules():
                 cloudpickle.register_pickle_by_value(module)
                 registered.append(module)
-            yield
+            yield functools.partial(dump, by_value=_Pickler)
         finally:
             for module in registered:
                 cloudpickle.unregister_pickle_by_value(module)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from sqlexec.payload.bytecode import cloudpickle_sources, dump_by_bytecode
+from sqlexec.payload.bytecode import bytecode_dumps, cloudpickle_sources, dump_by_bytecode
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
 from sqlexec.payload.source.pickler import dump_by_source
 from sqlexec.payload.syntax import SyntaxTooNew
@@ -364,10 +364,10 @@ def _dump(
 
 def _where(parts: Mapping[str, object]) -> str:
     """Which of the named parts cannot be pickled, and what in it."""
-
-    for name, value in parts.items():
-        if not is_picklable(value, dump_by_bytecode):
-            return culprit(name, value, dump_by_bytecode)
+    with bytecode_dumps() as dumps:
+        for name, value in parts.items():
+            if not is_picklable(value, dumps):
+                return culprit(name, value, dumps)
     return "the call"  # each can by itself
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sqlexec.errors import PackError
+from sqlexec.payload.unevaluated import standing_alone, without_unevaluated
 from sqlexec.runner.types import Segment
 
 Version = tuple[int, int]
@@ -21,46 +22,76 @@ class SyntaxTooNew(PackError):
     """Code uses syntax that the server's Python lacks; the message says where and which."""
 
 
-def check_syntax(segment: Segment, tree: ast.AST, target: Version, what: str) -> None:
-    """Raise SyntaxTooNew for the first construct that is newer than `target`.
+def readable(segment: Segment, target: Version, what: str) -> Segment:
+    """The segment as the server can read it; SyntaxTooNew for what it would have to run.
 
     Parameters
     ----------
     segment : tuple
         Kind, file, first line and text.
-    tree : ast.AST
-        The same, parsed; its line numbers are those of the file.
     target : tuple of two ints
         The server's Python.
     what : str
         The name that the message gives it.
+
+    Returns
+    -------
+    tuple
+        The very segment, mostly; one without annotations and defaults where these are too new.
+
+    Raises
+    ------
+    SyntaxTooNew
+        For the first construct that is newer than `target`; the message says where and which.
     """
-    if target >= sys.version_info[:2] or (segment, target) in _PASSED:
-        return
-    found = [each for each in _features(tree, segment, target) if each[1] > target]
-    if found:
-        line, since, feature = min(found, key=lambda each: each[:2])
-        raise SyntaxTooNew(
-            f"Cannot send {what}: line {line} of {segment[1]} uses {feature}, which Python "
-            f"{_text(since)} brought; the server runs Python {_text(target)}, this client "
-            f"{_text(sys.version_info[:2])}. Write it without"
-        )
-    if len(_PASSED) > _MOST:
-        _PASSED.clear()
-    _PASSED.add((segment, target))
+    if target >= sys.version_info[:2]:
+        return segment
+    if (segment, target) not in _READABLE:
+        found = segment
+        if any(_too_new(found, target)):
+            found = without_unevaluated(segment)
+            first = min(_too_new(found, target), default=None)
+            if first is not None:
+                line, since, feature = first
+                raise SyntaxTooNew(
+                    f"Cannot send {what}: line {line} of {segment[1]} uses {feature}, which Python "
+                    f"{_text(since)} brought; the server runs Python {_text(target)}, this client "
+                    f"{_text(sys.version_info[:2])}. Write it without"
+                )
+        if len(_READABLE) > _MOST:
+            _READABLE.clear()
+        _READABLE[segment, target] = found
+    return _READABLE[segment, target]
 
 
 _MOST = 10_000
-_PASSED: set[tuple[Segment, Version]] = set()  # texts that a version is known to read
+_READABLE: dict[tuple[Segment, Version], Segment] = {}  # what became of texts, by version
 
 
-def _features(
-    tree: ast.AST, segment: Segment, target: Version
-) -> Iterator[tuple[int, Version, str]]:
+def _too_new(segment: Segment, target: Version) -> Iterator[tuple[int, Version, str]]:
+    """(line, version that brought it, name) of each construct that the target lacks."""
+    before, text, after = standing_alone(segment)
+    shift = segment[2] - 1 - before.count("\n")
+    for line, since, feature in _features(before + text + after, target):
+        if since > target:
+            yield line + shift, since, feature
+
+
+def _features(text: str, target: Version) -> Iterator[tuple[int, Version, str]]:
+    tree = ast.parse(text)
     for node in ast.walk(tree):
-        for since, feature in _of_node(node):
+        for since, feature in (*_of_node(node), *_of_text(node, text)):
             yield _line_of(node), since, feature
-    yield from _of_text(segment, target)
+    if sys.version_info >= (3, 12):
+        for line in _nested_quotes(text):
+            yield line, (3, 12), "an f-string with quotes, comments or lines inside of {}"
+    try:
+        ast.parse(text, feature_version=max(target, (3, 4)))
+    except SyntaxError as error:
+        told = re.search(r"Python (\d)\.(\d+)", error.msg)
+        version = (int(told[1]), int(told[2])) if told else (target[0], target[1] + 1)
+        feature = re.sub(r" (is|are) only supported.*", "", error.msg)
+        yield error.lineno or 1, version, feature[:1].lower() + feature[1:]
 
 
 def _line_of(node: ast.AST) -> int:
@@ -124,30 +155,14 @@ def _is_old_decorator(node: ast.expr) -> bool:
     return isinstance(node, ast.Name)
 
 
-def _of_text(segment: Segment, target: Version) -> Iterator[tuple[int, Version, str]]:
-    """What the tree does not tell: f-strings' forms, and what Python's own parser finds."""
-    kind, _, first, text = segment
-    before = "(\n" if kind == "lambda" else "if 1:\n" if text[:1] in (" ", "\t") else ""
-    text = before + text + ("\n)" if kind == "lambda" else "")
-    shift = first - 1 - before.count("\n")
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr) and _shows_expression(node, text):
-            yield node.lineno + shift, (3, 8), "= in an f-string"
-        if isinstance(node, (ast.With, ast.AsyncWith)) and _has_parentheses(node, text):
-            yield node.lineno + shift, (3, 9), "parenthesized context managers"
-        for version, where in _unpackings(node, text):
-            yield _line_of(node) + shift, version, f"an unpacking in {where}"
-    if sys.version_info >= (3, 12):
-        for line in _nested_quotes(text):
-            yield line + shift, (3, 12), "an f-string with quotes, comments or lines inside of {}"
-    try:
-        ast.parse(text, feature_version=max(target, (3, 4)))
-    except SyntaxError as error:
-        since = re.search(r"Python (\d)\.(\d+)", error.msg)
-        version = (int(since[1]), int(since[2])) if since else (target[0], target[1] + 1)
-        feature = re.sub(r" (is|are) only supported.*", "", error.msg)
-        yield (error.lineno or 1) + shift, version, feature[:1].lower() + feature[1:]
+def _of_text(node: ast.AST, text: str) -> Iterator[tuple[Version, str]]:
+    """What a node's tree does not tell, but its text."""
+    if isinstance(node, ast.JoinedStr) and _shows_expression(node, text):
+        yield (3, 8), "= in an f-string"
+    if isinstance(node, (ast.With, ast.AsyncWith)) and _has_parentheses(node, text):
+        yield (3, 9), "parenthesized context managers"
+    for since, where in _unpackings(node, text):
+        yield since, f"an unpacking in {where}"
 
 
 def _unpackings(node: ast.AST, text: str) -> Iterator[tuple[Version, str]]:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlexec.errors import PackError
 from sqlexec.payload.modules import find_user_module, user_modules
 from sqlexec.payload.source.names import imported_names
-from sqlexec.payload.syntax import check_syntax
+from sqlexec.payload.syntax import readable
 
 
 class Numbers:
@@ -84,7 +84,7 @@ class SourceBundle:
             tree = ast.parse(text)
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
             raise PackError(f"Cannot send the module {name!r} ({file}): {error}") from error
-        check_syntax(("module", file, 1, text), tree, self.target, f"module {name!r}")
+        *_, text = readable(("module", file, 1, text), self.target, f"module {name!r}")
         self.whole[name] = (file, text, is_package)
         parent = name.rpartition(".")[0]
         if parent:

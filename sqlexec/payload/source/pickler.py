@@ -42,7 +42,7 @@ from sqlexec.payload.source.surroundings import (
     public_name,
     unwrapped,
 )
-from sqlexec.payload.syntax import check_syntax
+from sqlexec.payload.syntax import readable
 from sqlexec.runner import functions as wire
 from sqlexec.runner.definition_code import definition_code
 from sqlexec.runner.namespaces import user_module, user_name
@@ -125,9 +125,9 @@ class Pickler(pickle.Pickler):
         public = public_name(function)
         return self._definition(
             function,
-            (found.segment, space, found.path, function.__code__.co_freevars, cells, {}),
-            (contents, space, names, attributes, public),
             found,
+            (space, found.path, function.__code__.co_freevars, cells, {}),
+            (contents, space, names, attributes, public),
         )
 
     def _class(self, cls: type) -> Any:
@@ -173,9 +173,9 @@ class Pickler(pickle.Pickler):
         changed = changed_constants(found.node, cls) if type(cls) is type else {}
         return self._definition(
             cls,
-            (found.segment, space, found.path, free, cells, needed),
-            (contents, space, names, changed, None),
             found,
+            (space, found.path, free, cells, needed),
+            (contents, space, names, changed, None),
         )
 
     def _statement(self, value: Any, function: FunctionType) -> Any:
@@ -200,9 +200,9 @@ class Pickler(pickle.Pickler):
         names = {each: item for each, item in names.items() if each not in needed}
         return self._definition(
             value,
-            (segment, space, found.path, (), (), needed),
-            ([], space, names, {}, None),
             again_found,
+            (space, found.path, (), (), needed),
+            ([], space, names, {}, None),
         )
 
     def _module(self, module: ModuleType) -> Any:
@@ -224,9 +224,9 @@ class Pickler(pickle.Pickler):
     def _definition(
         self,
         value: Any,
+        found: Definition,
         arguments: tuple[Any, ...],
         state: tuple[Any, ...],
-        found: Definition,
     ) -> Any:
         bundle = self._bundle
         number = bundle.number(value)
@@ -237,8 +237,8 @@ class Pickler(pickle.Pickler):
             )
         self._started.add(number)
         self.defined.add(number)
-        check_syntax(found.segment, found.node, bundle.target, repr(found.path))
-        return wire.define, (number, *arguments), state, None, None, wire.complete
+        segment = readable(found.segment, bundle.target, repr(found.path))
+        return wire.define, (number, segment, *arguments), state, None, None, wire.complete
 
     def _again(self, value: Any) -> Any:
         number = self._bundle.number(value)

@@ -26,7 +26,8 @@ from sqlexec.payload.source.definitions import Definition, class_definition, def
 from sqlexec.payload.source.files import SourceFile
 from sqlexec.payload.source.names import global_names, imported_from, submodules, words
 from sqlexec.payload.source.surroundings import cells_of, contents_of, globals_of, unwrapped
-from sqlexec.payload.syntax import check_syntax
+from sqlexec.payload.syntax import readable
+from sqlexec.runner.types import Segment
 
 _CONSTANTS = (int, float, complex, str, bytes, bool, type(None), type(...))
 _CONTAINERS = (list, tuple, set, frozenset)
@@ -122,9 +123,11 @@ class ScriptText:
         outside = {**function.__globals__, **_values_of(names)}
         self._add_needed(found, outside, _at_once(found.node))
         if isinstance(found.node, ast.Lambda):
-            self._definitions.append(f"{name} = (\n{found.segment[3].strip()}\n)")
+            _, file, first, text = found.segment
+            text = f"{name} = (\n{text.strip()}\n)"
+            self._definitions.append(self._text(found, ("statement", file, first - 1, text)))
         else:
-            self._add_definition(name, found, found.file.segment("statement", found.node)[3])
+            self._add_definition(name, found, found.file.segment("statement", found.node))
 
     def _add_class(self, name: str, cls: type) -> None:
         found = class_definition(cls)
@@ -135,13 +138,12 @@ class ScriptText:
             )
         outside = {**globals_of(cls), **_values_of(cells_of(cls))}
         self._add_needed(found, outside, _in_annotations(found.node))
-        self._add_definition(name, found, found.segment[3])
+        self._add_definition(name, found, found.segment)
 
     def _add_needed(
         self, found: Definition, outside: Mapping[str, Any], at_once: Iterable[str]
     ) -> None:
         """What a definition names: when it runs, and when it is made."""
-        check_syntax(found.segment, found.node, self._target, repr(found.path))
         used = set(words(found.code))
         for name in at_once:
             if name not in outside and not hasattr(builtins, name):
@@ -160,11 +162,14 @@ class ScriptText:
             if name in outside and name != "__class__":
                 self.add(name, outside[name], found.file)
 
-    def _add_definition(self, name: str, found: Definition, text: str) -> None:
-        self._definitions.append(_quoted_annotations(text))
+    def _add_definition(self, name: str, found: Definition, segment: Segment) -> None:
+        self._definitions.append(_quoted_annotations(self._text(found, segment)))
         own = getattr(found.node, "name", name)
         if own != name:
             self._definitions[-1] += f"\n\n\n{name} = {own}"
+
+    def _text(self, found: Definition, segment: Segment) -> str:
+        return readable(segment, self._target, repr(found.path))[3]
 
 
 def _values_of(cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -327,11 +327,13 @@ def jobs(place: Place) -> list[Row]:
         newest()
         listed.append(statistics.median(time_of(newest) for _ in range(7)))
     few, many_jobs = listed
+    peak, size = place.peak_of_client("job"), RESULT_SIZE / MEGABYTE
     nap_what = f"durable job of {len(numbers):,} tasks of 10 ms, num_tasks=2"
     return [
         row("submit of a job of 1,000 tasks", submitted, called, "a no-op call", limit=10.0),
         row(nap_what, durable, waiting, "a waiting rx_exec", limit=1.25),
         row("list of the 100 newest of 10,000 jobs", many_jobs, few, "of 100 jobs", limit=5.0),
+        Row("client's peak memory", f"{peak:.0f} MB", f"{size:.0f} MB result", peak / size, 3.0),
     ]
 
 
@@ -499,11 +501,15 @@ class Place:
 
 
 def client(what: str) -> None:
-    """In a process of its own: fetch a big result, or run many tasks; print its peak in MB."""
+    """In a process of its own: fetch a big result, or run many tasks; print its peak in MB.
+
+    The result is one of a waiting call ("result") or of a job that outlives it ("job").
+    """
     cc = RxInSqlServer(connection_string=os.environ["SQLEXEC_CONNECTION"], num_tasks=2)
-    if what == "result":
+    if what in ("result", "job"):
         rx_exec(nothing, compute_context=cc)  # a first long result would come in rows, as text
-        (content,) = rx_exec(big, size=RESULT_SIZE, compute_context=cc)
+        found = rx_exec(big, size=RESULT_SIZE, compute_context=cc.replace(wait=what == "result"))
+        (content,) = found if what == "result" else found.result()
         assert len(content) == RESULT_SIZE
     else:
         assert len(rx_exec(same, number=list(range(int(what))), compute_context=cc)) == int(what)

@@ -40,12 +40,15 @@ class Submitted:
     job_id : uuid.UUID
     detached : bool
         Whether SQL Server Agent works for it.
+    worker_count : int
+        The most processes at a time.
     original : callable
         Gives classes and functions of this process that results may refer to.
     """
 
     job_id: uuid.UUID
     detached: bool
+    worker_count: int
     original: Callable[[int], object]
 
 
@@ -97,7 +100,7 @@ def submit(
     )
     with POOL.lend(connection) as session:
         jobs.submit(session, submission)
-    return Submitted(job.id, detached, job.packer.original)
+    return Submitted(job.id, detached, submission.worker_count, job.packer.original)
 
 
 def cut(

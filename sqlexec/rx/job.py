@@ -98,8 +98,11 @@ class RxRemoteJob:
         job._original = submitted.original
         job._callback, job._console_output = request.callback, request.console_output
         if not submitted.detached:
-            job._work(context.workers)
+            job._work(submitted.worker_count)
         return job
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return RxRemoteJob, (self.compute_context, self.job_id)
 
     # --- how it stands --------------------------------------------------------------------
 

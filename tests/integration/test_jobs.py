@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 import time
 import uuid
@@ -90,6 +91,7 @@ def test_results_are_those_of_a_waiting_call(nowait, capsys):
 def test_a_job_by_its_id(nowait, connection_string):
     job = rx_exec(talk, x=[1, 2], compute_context=nowait, auto_cleanup=False)
     other = RxRemoteJob.deserialize_job(str(job.job_id), RxInSqlServer(connection_string))
+    assert pickle.loads(pickle.dumps(job)).job_id == job.job_id
     rx_wait_for_job(other)
     assert rx_get_job_status(other) is Status.FINISHED
     assert rx_get_job_results(other) == [1, 4]

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sqlexec import __version__
-from sqlexec.cli import jobs
+from sqlexec.cli import jobs, scripts
 from sqlexec.cli.options import required
 from sqlexec.cli.output import CANCELED, NOT_FINISHED
 from sqlexec.cli.run import run
@@ -36,6 +36,7 @@ app = typer.Typer(
 
 app.command()(run)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(scripts.app, name="scripts")
 
 _EXIT_CODES: dict[type[Exception], int] = {
     ConfigurationError: 2,

@@ -55,6 +55,7 @@ def create_procedure(
         defaults are kept.  A pandas.DataFrame parameter takes the rows of an input query.
         What it returns becomes the OUTPUT parameter @result; fields of a NamedTuple or
         dataclass, OUTPUT parameters of their names; parts of a tuple, @result_1, @result_2, ...
+        One with the name and type of a parameter is that parameter, in and out.
         A pandas.DataFrame becomes the result set.
     input_query : str or RxSqlServerData, optional
         The query for the DataFrame; without one the procedure has a parameter @input_query.

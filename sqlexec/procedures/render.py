@@ -114,14 +114,17 @@ def _check(
 
 
 def _parameters(signature: Signature, input_query: str | None, scale: int) -> Iterator[str]:
+    given_back = {out.name for out in signature.output_values}
     for each in signature.values:
         default = "" if each.default is REQUIRED else f" = {_default(each)}"
         if each.default is REQUIRED and each.optional:
             default = " = NULL"
-        yield f"@{each.name} {_sql(each.type, scale)}{default}"
+        both = " OUTPUT" if each.name in given_back else ""
+        yield f"@{each.name} {_sql(each.type, scale)}{default}{both}"
     if signature.frame is not None and input_query is None:
         yield f"@{INPUT_QUERY} nvarchar(max)"
-    for out in signature.output_values:
+    taken = {each.name for each in signature.values}
+    for out in (each for each in signature.output_values if each.name not in taken):
         yield f"@{out.name} {_sql(out.type, scale)} = NULL OUTPUT"
 
 

@@ -99,15 +99,19 @@ def signature_of(function: Callable[..., object], *, typed: bool = True) -> Sign
         wrong.append("more than one parameter is a DataFrame")
     if sum(out.type == FRAME for out in outputs) > 1:
         wrong.append("more than one output is a DataFrame")
-    seen: set[str] = set()
     named: list[Parameter | Output] = [*parameters]
     named += [each for each in outputs if each.type != FRAME]
+    seen: dict[str, Parameter | Output] = {}
     for each in named:
         if not (each.name.isascii() and each.name.isidentifier()):
             wrong.append(f"{each.name!r} is no name of a T-SQL variable")
-        if each.name.lower() in seen and typed:
-            wrong.append(f"two parameters are called @{each.name}: T-SQL knows no case")
-        seen.add(each.name.lower())
+        other = seen.setdefault(each.name.lower(), each)
+        if typed and (other.name, other.type) != (each.name, each.type):
+            wrong.append(
+                f"@{other.name} and @{each.name} would be one, but T-SQL knows no case"
+                if other.name != each.name
+                else f"the parameter and the output {each.name} are of different types"
+            )
     if wrong:
         raise ConfigurationError(f"The function {name} cannot be used so: {'; '.join(wrong)}.")
     return Signature(parameters, outputs)

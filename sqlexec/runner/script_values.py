@@ -62,6 +62,8 @@ def to_sql_bool(value: Any) -> Any:
 def to_sql_int(value: Any) -> Any:
     import operator
 
+    if isinstance(value, float) and value.is_integer():  # a column with NULL is of floats
+        value = int(value)
     return None if value is None else operator.index(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
 import math
 from decimal import Decimal
 from typing import Any
@@ -21,6 +22,7 @@ from sqlexec import (
     run_script,
     store_script,
 )
+from sqlexec.cli import main
 from sqlexec.errors import ConfigurationError, ServerError
 from sqlexec.procedures.call import session_of
 from sqlexec.server.pool import POOL
@@ -165,6 +167,24 @@ def test_run_from_t_sql(cc, script, execute):
     assert logged == [("finished",)]
     with pytest.raises(ServerError, match="must be a JSON object"):
         execute("EXECUTE sqlexec.run_script @name = ?, @args_json = N'x'", script)
+
+
+def test_commands(cc, script, monkeypatch, capsys):
+    monkeypatch.setenv("SQLEXEC_CONNECTION", cc.connection_string)
+    store_script(cc, count, script)
+    query = "SELECT 3 AS id UNION ALL SELECT 4"
+    given = ["--args-json", '{"least": 4}', "--input-query", query]
+    assert main(["scripts", "run", script, *given]) == 0
+    assert capsys.readouterr() == ("1\n", "counting\n")
+    assert main(["scripts", "list"]) == 0
+    assert f"{script} 1  (rows: DataFrame, least: int)" in capsys.readouterr().out
+    assert main(["scripts", "show", script, "--version", "1"]) == 0
+    assert capsys.readouterr().out == load_script(cc, script).source
+    assert main(["scripts", "list", "--json"]) == 0
+    assert script in {each["name"] for each in json.loads(capsys.readouterr().out)}
+    assert main(["scripts", "run", script, "--args-json", "[]"]) == 2
+    assert main(["scripts", "run", "no such script"]) == 1
+    assert "no such script" in capsys.readouterr().err
 
 
 def test_exceptions_and_what_json_cannot_say(cc, script):

@@ -9,7 +9,7 @@ import os.path as paths
 from collections import namedtuple
 from decimal import Decimal
 from math import sqrt as root
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -45,10 +45,11 @@ class Base:
 
 @dataclasses.dataclass
 class Square(Base):
-    side: float
+    side: float | Base
+    unit: ClassVar[int] = 2
 
     def area(self) -> float:
-        return root(self.side**4) + super().area()
+        return self.unit * root(self.side**4) + super().area()
 
 
 def uses_much(x: int, y: list[int] | None = None, *, z=Point(1.0)) -> dict[str, object]:  # noqa: B008
@@ -102,6 +103,7 @@ def test_all_that_a_function_reaches():
     ):
         assert text.count(line) == 1
     assert "    # a comment\n" in text
+    assert '    x: "float"\n    y: "Decimal" = Decimal(2)\n' in text
     assert text.index("class Base") < text.index("class Square") < text.index("def uses_much")
 
 

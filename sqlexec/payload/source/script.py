@@ -3,8 +3,8 @@
 function --definition_of--> its text --names in it--> imports | constants | other definitions
 
 What a text cannot say (the value of a closure that is no constant, a module of the user's as a
-whole) is refused with the object's name.  Annotations of parameters are put in quotes, so that
-the server's Python need not know what they name.
+whole) is refused with the object's name.  Annotations are put in quotes, as
+`from __future__ import annotations` does: the server's Python need not know what they name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ from sqlexec.errors import PackError
 from sqlexec.payload.modules import find_user_module, is_users_file
 from sqlexec.payload.source.definitions import Definition, class_definition, definition_of
 from sqlexec.payload.source.files import SourceFile
-from sqlexec.payload.source.names import global_names, imported_from, submodules, words
+from sqlexec.payload.source.names import (
+    global_names,
+    imported_from,
+    special_annotations,
+    submodules,
+    words,
+)
 from sqlexec.payload.source.surroundings import cells_of, contents_of, globals_of, unwrapped
 from sqlexec.payload.syntax import readable
 from sqlexec.runner.types import Segment
@@ -137,7 +143,7 @@ class ScriptText:
                 "is to be found. Write one"
             )
         outside = {**globals_of(cls), **_values_of(cells_of(cls))}
-        self._add_needed(found, outside, _in_annotations(found.node))
+        self._add_needed(found, outside, special_annotations(found.node, outside))
         self._add_definition(name, found, found.segment)
 
     def _add_needed(
@@ -145,6 +151,7 @@ class ScriptText:
     ) -> None:
         """What a definition names: when it runs, and when it is made."""
         used = set(words(found.code))
+        at_once = list(at_once)
         for name in at_once:
             if name not in outside and not hasattr(builtins, name):
                 raise PackError(
@@ -184,13 +191,6 @@ def _at_once(node: ast.AST) -> list[str]:
     if isinstance(arguments, ast.arguments):
         parts += [*arguments.defaults, *filter(None, arguments.kw_defaults)]
     return [each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)]
-
-
-def _in_annotations(node: ast.AST) -> list[str]:
-    """Names in the annotated fields of a class, as those of a NamedTuple."""
-    fields = [each for each in getattr(node, "body", []) if isinstance(each, ast.AnnAssign)]
-    parts = [ast.walk(each.annotation) for each in fields]
-    return [each.id for part in parts for each in part if isinstance(each, ast.Name)]
 
 
 def _changed_globals(code: CodeType) -> Iterator[str]:
@@ -248,7 +248,7 @@ def _imports_of_constant(value: Any) -> Iterator[str]:
 
 
 def _quoted_annotations(text: str) -> str:
-    """The definition with annotations of parameters and results in quotes, at column 0.
+    """The definition with its annotations in quotes, at column 0.
 
     An indented one is put under `if True:`, since to move it would change the strings in it.
     """
@@ -278,12 +278,15 @@ def _quoted(text: str) -> str:
 
 
 def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
+    """Annotations of parameters, results and fields, those aside that are in quotes."""
     for node in ast.walk(tree):
+        found: list[ast.expr | None] = []
         if isinstance(node, ast.arg):
-            annotation = node.annotation
+            found = [node.annotation]
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            annotation = node.returns
-        else:
-            continue
-        if annotation is not None and not isinstance(annotation, ast.Constant):
-            yield annotation
+            found = [node.returns]
+        elif isinstance(node, ast.ClassDef):
+            found = [each.annotation for each in node.body if isinstance(each, ast.AnnAssign)]
+        for each in found:
+            if each is not None and not isinstance(each, ast.Constant):
+                yield each

@@ -32,7 +32,10 @@ GO
 -- sqlexec.chunk_log.table.sql
 /*
 Purpose: a row for every chunk that was run: who, when, how much, how it ended. No user data:
-         neither payloads nor results nor console text.
+         neither payloads nor results nor console text, and no texts of errors.
+         login_name is whose rights counted, original_login who had logged in: for a job of
+         SQL Server Agent its service. A column that a later version brings is an ALTER TABLE
+         below, so that new tables and old ones become the same.
 Version: 0.1.0
 */
 IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
@@ -56,6 +59,10 @@ IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
         status varchar(16) NOT NULL,
         error_number int NULL
     );
+IF COL_LENGTH(N'sqlexec.chunk_log', N'original_login') IS NULL
+    ALTER TABLE sqlexec.chunk_log ADD original_login nvarchar(128) NULL;
+IF COL_LENGTH(N'sqlexec.chunk_log', N'input_rows') IS NULL
+    ALTER TABLE sqlexec.chunk_log ADD input_rows bigint NULL;
 GO
 
 -- sqlexec.blob.table.sql
@@ -175,6 +182,104 @@ BEGIN
 END;
 GO
 
+-- sqlexec.setting.table.sql
+/*
+Purpose: the limits that members of sqlexec_admin set by sqlexec.configure; 0 for none. A limit that
+         a later version brings is a row that its installation adds.
+Version: 0.1.0
+*/
+IF OBJECT_ID(N'sqlexec.setting', N'U') IS NULL
+    CREATE TABLE sqlexec.setting
+    (
+        setting_name varchar(32) NOT NULL CONSTRAINT pk_setting PRIMARY KEY,
+        setting_value bigint NOT NULL,
+        description nvarchar(200) NOT NULL,
+        changed_at datetime2(3) NULL,
+        changed_by nvarchar(128) NULL
+    );
+INSERT INTO sqlexec.setting (setting_name, setting_value, description)
+SELECT d.setting_name, 0, d.description
+FROM (
+    VALUES
+        ('kept_days', N'how long ended jobs and the rows of the log are kept'),
+        ('largest_payload_bytes', N'of a call, or of all calls of a durable job'),
+        ('longest_run_seconds', N'of one run of a function'),
+        ('most_workers_per_login', N'external processes of a login at the same time')
+) AS d (setting_name, description)
+WHERE NOT EXISTS (SELECT 1 FROM sqlexec.setting AS s WHERE s.setting_name = d.setting_name);
+GO
+
+-- sqlexec.activity.view.sql
+CREATE OR ALTER VIEW sqlexec.activity
+AS
+/*
+Purpose: the calls of external scripts that run now: one's own; those of all for members of
+         sqlexec_admin and db_owner. Whoever may see all sessions (VIEW SERVER STATE) is not shown
+         calls whose sessions are gone.
+Version: 0.1.0
+Licence: MIT.
+*/
+SELECT
+    l.log_id,
+    l.login_name,
+    l.original_login,
+    l.host_name,
+    l.application_name,
+    l.session_id,
+    l.job_id,
+    j.description,
+    l.chunk_number,
+    l.task_count,
+    l.payload_bytes,
+    l.started_at,
+    DATEDIFF(SECOND, l.started_at, SYSUTCDATETIME()) AS running_seconds
+FROM sqlexec.chunk_log AS l
+LEFT JOIN sqlexec.job AS j ON j.job_id = l.job_id
+LEFT JOIN sys.dm_exec_sessions AS s ON s.session_id = l.session_id
+WHERE l.status = 'running'
+    AND (s.session_id IS NOT NULL OR ISNULL(HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW SERVER STATE'), 0) = 0)
+    AND (
+        l.login_name = SUSER_SNAME()
+        OR IS_ROLEMEMBER(N'sqlexec_admin') = 1
+        OR IS_ROLEMEMBER(N'db_owner') = 1);
+GO
+
+-- sqlexec.history.view.sql
+CREATE OR ALTER VIEW sqlexec.history
+AS
+/*
+Purpose: the calls of external scripts that have ended: one's own; those of all for members of
+         sqlexec_admin and db_owner.
+Version: 0.1.0
+Licence: MIT.
+*/
+SELECT
+    l.log_id,
+    l.login_name,
+    l.original_login,
+    l.host_name,
+    l.application_name,
+    l.session_id,
+    l.job_id,
+    l.chunk_number,
+    l.task_count,
+    l.failed_count,
+    l.input_rows,
+    l.payload_bytes,
+    l.result_bytes,
+    l.started_at,
+    l.ended_at,
+    l.duration_ms,
+    l.status,
+    l.error_number
+FROM sqlexec.chunk_log AS l
+WHERE l.status <> 'running'
+    AND (
+        l.login_name = SUSER_SNAME()
+        OR IS_ROLEMEMBER(N'sqlexec_admin') = 1
+        OR IS_ROLEMEMBER(N'db_owner') = 1);
+GO
+
 -- sqlexec.help.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.help
     @procedure sysname
@@ -259,11 +364,12 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '18c1d814864a7e1d888492dcf53b5504ba42a0b11b2812a7e3fa826e47f5f9a2';
+    SET @source_sha256 = '983fd6e36a19af4daae877391e09ffebf796fa43b0ef4c7ed6fcbefe5b753a40';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
-# bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
-# leaves in rows; out: result, result_length, header_length, failed_count, probe
-result, result_length, header_length, failed_count, probe = b"", 0, 0, 0, b""
+# in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
+# out: result, result_length, header_length, failed_count, probe, input_rows
+# rows out: OutputDataSet, where the result leaves in rows
+result, result_length, header_length, failed_count, probe, input_rows = b"", 0, 0, 0, b"", 0
 def sqlexec_runner():
 
 
@@ -4396,10 +4502,13 @@ def sqlexec_runner():
         "revoscalepy",
     )
 
-    def run_chunk(payload, input_data = None, shared = b""):
+    def run_chunk(
+        payload, input_data = None, shared = b"", longest_run_seconds = 0
+    ):
         """Run the tasks of a payload; gives the result''s bytes and how many tasks raised.
 
-        `shared` is what came apart from the payload, since several payloads have it in common.
+        `shared` is what came apart from the payload, since several payloads have it in common;
+        `longest_run_seconds` is the server''s limit of each task, 0 for none.
 
         Whatever goes wrong is told in the result, sealed with the payload''s key where that much
         could be read.
@@ -4408,7 +4517,7 @@ def sqlexec_runner():
         try:
             header, body = split_frame(payload, REQUEST)
             key = _key(header)
-            report = _Chunk(header, body, input_data, shared).run()
+            report = _Chunk(header, body, input_data, shared, longest_run_seconds).run()
             answer = {}  # type: Dict[str, Any]
             pieces = report.close(answer)
             return _result(answer, pieces, key), len(report.errors)
@@ -4452,7 +4561,12 @@ def sqlexec_runner():
         """The tasks of one payload, and what they share."""
 
         def __init__(
-            self, header, body, input_data, shared
+            self,
+            header,
+            body,
+            input_data,
+            shared,
+            longest_run_seconds,
         ):
             if header["protocol"] != PROTOCOL:
                 raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
@@ -4475,6 +4589,9 @@ def sqlexec_runner():
             self._by_source = header["transport"] == "source"
             self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
             seconds = header.get("task_timeout")  # type: Optional[float]
+            self._longest = None  # type: Optional[int]
+            if longest_run_seconds and (not seconds or seconds > longest_run_seconds):
+                seconds = self._longest = longest_run_seconds
             self._limit = time_limit(seconds) if seconds else None
 
         def run(self):
@@ -4550,7 +4667,8 @@ def sqlexec_runner():
             except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
                 if self._limit is not None:
                     self._limit.stop()  # its exception may have come while it was being stopped
-                report.fail(error, self._limit is not None and self._limit.has_raised(error))
+                timed_out = self._limit is not None and self._limit.has_raised(error)
+                report.fail(error, timed_out, self._longest)
 
         def _call(self, function, arguments):
             if self._limit is None:
@@ -4590,8 +4708,8 @@ def sqlexec_runner():
                     % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
                 )
 
-        def fail(self, error, timed_out = False):
-            """Take the running task''s exception for its value."""
+        def fail(self, error, timed_out, longest):
+            """Take the running task''s exception for its value; `longest` is the server''s limit."""
             if len(self.started) == len(self._indexes):  # its arguments could not be loaded
                 self.started.append(time.time())
             if len(self.ended) < len(self.started):
@@ -4599,6 +4717,8 @@ def sqlexec_runner():
             told = describe(error, globals())
             told["frames"] = describe_frames(error, globals(), self._lines)
             told["timed_out"] = timed_out
+            if timed_out and longest is not None:
+                told["longest_run_seconds"] = longest
             self.errors[len(self._indexes)] = told
             try:
                 self.values.add_apart(dump_error(error, self._dump))
@@ -4796,17 +4916,19 @@ def sqlexec_runner():
     PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row''s base64 stands for itself
 
     def run_script(
-        payload, shared, input_data
+        payload, shared, input_data, longest_run_seconds = 0
     ):
         """Run a chunk as the script that the server starts.
 
-        Gives the values of the script''s variables: result (b"" where it leaves in rows),
-        result_length, header_length, failed_count, probe, and the data frame of rows or None.
+        `longest_run_seconds` is the server''s limit of each run, 0 for none.  Gives the values of the
+        script''s variables: result (b"" where it leaves in rows), result_length, header_length,
+        failed_count, probe, input_rows, and the data frame of rows or None.
         """
         header = _header_of(payload)
+        input_rows = 0 if input_data is None else len(input_data)
         before = Surroundings()
         try:
-            result, failed = run_chunk(payload, input_data, shared or b"")
+            result, failed = run_chunk(payload, input_data, shared or b"", longest_run_seconds)
         except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
             result, failed = failed_chunk(_key_of(header)), 1
         before.restore()
@@ -4819,7 +4941,7 @@ def sqlexec_runner():
             rows = _rows_of(result)
         probe = bytes(PROBE) if way == "probe" else b""
         given = result if rows is None else b""
-        return given, len(result), header_end(result), failed, probe, rows
+        return given, len(result), header_end(result), failed, probe, input_rows, rows
 
     def _header_of(payload):
         try:
@@ -4856,8 +4978,8 @@ except NameError:  # a runtime that sets no name where there is no input query
     sqlexec_input = None
 sqlexec_rows = None
 try:
-    result, result_length, header_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
-        payload, shared, sqlexec_input
+    result, result_length, header_length, failed_count, probe, input_rows, sqlexec_rows = (
+        sqlexec_runner()(payload, shared, sqlexec_input, longest_run_seconds)
     )
     if sqlexec_rows is not None:
         OutputDataSet = sqlexec_rows
@@ -4867,16 +4989,15 @@ finally:
 END;
 GO
 
--- sqlexec.start_log.procedure.sql
-CREATE OR ALTER PROCEDURE sqlexec.start_log
-    @job_id uniqueidentifier,
-    @chunk_number int,
-    @task_count int,
-    @payload_bytes bigint,
-    @log_id bigint OUTPUT
+-- sqlexec.read_limits.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.read_limits
+    @largest_payload_bytes bigint = NULL OUTPUT,
+    @longest_run_seconds int = NULL OUTPUT,
+    @most_workers int = NULL OUTPUT,
+    @kept_days int = NULL OUTPUT
 AS
 /*
-Purpose: write that a chunk begins to run. Of the other procedures; nobody else may call it.
+Purpose: the limits that sqlexec.configure has set, in one read; 0 for none. Of the other procedures.
 Version: 0.1.0
 Licence: MIT.
 */
@@ -4884,25 +5005,177 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
-    INSERT INTO sqlexec.chunk_log
-        (job_id, chunk_number, login_name, user_name, application_name, host_name, session_id,
-         task_count, payload_bytes, started_at, status)
-    VALUES
-        (@job_id, @chunk_number, ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(), HOST_NAME(), @@SPID,
-         @task_count, @payload_bytes, SYSUTCDATETIME(), 'running');
-    SET @log_id = SCOPE_IDENTITY();
+    SELECT
+        @largest_payload_bytes = MAX(CASE WHEN s.setting_name = 'largest_payload_bytes' THEN s.setting_value END),
+        @longest_run_seconds = MAX(CASE WHEN s.setting_name = 'longest_run_seconds' THEN s.setting_value END),
+        @most_workers = MAX(CASE WHEN s.setting_name = 'most_workers_per_login' THEN s.setting_value END),
+        @kept_days = MAX(CASE WHEN s.setting_name = 'kept_days' THEN s.setting_value END)
+    FROM sqlexec.setting AS s;
 END;
 GO
 
--- sqlexec.end_log.procedure.sql
-CREATE OR ALTER PROCEDURE sqlexec.end_log
+-- sqlexec.refuse_payload.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.refuse_payload
+    @payload_bytes bigint,
+    @largest_payload_bytes bigint
+AS
+/*
+Purpose: raise 51750: a payload is larger than the limit. Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @message nvarchar(2048) = CONCAT(
+        N'The payload has ', @payload_bytes, N' bytes, but largest_payload_bytes of database ',
+        DB_NAME(), N' is ', @largest_payload_bytes, N'. Send less: read large data by the query of a '
+        , N'data source. A member of sqlexec_admin may change the limit: EXECUTE sqlexec.configure.');
+
+    THROW 51750, @message, 1;
+END;
+GO
+
+-- sqlexec.take_slot.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.take_slot
+    @most_workers int,
+    @slot nvarchar(255) OUTPUT
+AS
+/*
+Purpose: take one of the places that the login has for external processes: an application lock, which
+         goes with the session, however that ends. @slot is NULL where all are taken. Of the other
+         procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @number int = 1;
+    DECLARE @lock int = -1;
+
+    WHILE @lock < 0 AND @number <= @most_workers
+    BEGIN
+        SET @slot = CONCAT(N'sqlexec slot ', @number, N' ', SUSER_SNAME());
+        EXECUTE @lock = sys.sp_getapplock
+            @Resource = @slot,
+            @LockMode = 'Exclusive',
+            @LockOwner = 'Session',
+            @LockTimeout = 0;
+        SET @number = @number + 1;
+    END;
+    IF @lock < 0
+        SET @slot = NULL;
+END;
+GO
+
+-- sqlexec.remove_expired.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.remove_expired
+    @kept_days int
+AS
+/*
+Purpose: remove jobs that ended, and rows of the log that began, more than so many days ago, some at
+         a time. Of the other procedures.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @before datetime2(3) = DATEADD(DAY, -@kept_days, SYSUTCDATETIME());
+    DECLARE @next uniqueidentifier;
+    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+
+    DELETE l FROM sqlexec.chunk_log AS l WHERE l.started_at < @before;
+    INSERT INTO @old (job_id)
+    SELECT TOP (100) j.job_id
+    FROM sqlexec.job AS j
+    WHERE j.ended_at < @before
+    ORDER BY j.ended_at;
+    WHILE EXISTS (SELECT 1 FROM @old AS o)
+    BEGIN
+        SELECT TOP (1) @next = o.job_id FROM @old AS o;
+        DELETE FROM @old WHERE job_id = @next;
+        EXECUTE sqlexec.remove_job @job_id = @next;
+    END;
+END;
+GO
+
+-- sqlexec.begin_call.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.begin_call
+    @job_id uniqueidentifier,
+    @chunk_number int,
+    @task_count int,
+    @payload_bytes bigint,
+    @takes_slot bit = 1,
+    @log_id bigint OUTPUT,
+    @longest_run_seconds int = NULL OUTPUT,
+    @slot nvarchar(255) = NULL OUTPUT
+AS
+/*
+Purpose: see that a call of an external script keeps to the limits, and write that it begins.
+         @slot is for end_call. Of the other procedures; nobody else may call it.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @largest_payload_bytes bigint;
+    DECLARE @most_workers int;
+    DECLARE @kept_days int;
+    DECLARE @message nvarchar(2048);
+
+    EXECUTE sqlexec.read_limits
+        @largest_payload_bytes = @largest_payload_bytes OUTPUT,
+        @longest_run_seconds = @longest_run_seconds OUTPUT,
+        @most_workers = @most_workers OUTPUT,
+        @kept_days = @kept_days OUTPUT;
+    IF @largest_payload_bytes > 0 AND @payload_bytes > @largest_payload_bytes
+        EXECUTE sqlexec.refuse_payload
+            @payload_bytes = @payload_bytes,
+            @largest_payload_bytes = @largest_payload_bytes;
+    IF @most_workers > 0 AND @takes_slot = 1
+    BEGIN
+        EXECUTE sqlexec.take_slot @most_workers = @most_workers, @slot = @slot OUTPUT;
+        IF @slot IS NULL
+        BEGIN
+            SET @message = CONCAT(
+                N'Login ', SUSER_SNAME(), N' runs as many external processes as most_workers_per_login '
+                , N'of database ', DB_NAME(), N' allows, ', @most_workers, N'. Ask for fewer at once '
+                , N'(num_tasks). A member of sqlexec_admin may change the limit: EXECUTE sqlexec.configure.');
+            THROW 51751, @message, 1;
+        END;
+    END;
+
+    INSERT INTO sqlexec.chunk_log
+        (job_id, chunk_number, login_name, original_login, user_name, application_name, host_name,
+         session_id, task_count, payload_bytes, started_at, status)
+    VALUES
+        (@job_id, @chunk_number, SUSER_SNAME(), ORIGINAL_LOGIN(), USER_NAME(), APP_NAME(),
+         HOST_NAME(), @@SPID, @task_count, @payload_bytes, SYSUTCDATETIME(), 'running');
+    SET @log_id = SCOPE_IDENTITY();
+    IF @kept_days > 0 AND @log_id % 100 = 0
+        EXECUTE sqlexec.remove_expired @kept_days = @kept_days;
+END;
+GO
+
+-- sqlexec.end_call.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.end_call
     @log_id bigint,
+    @slot nvarchar(255) = NULL,
     @result_bytes bigint = NULL,
+    @input_rows bigint = NULL,
     @failed_count int = NULL,
     @error_number int = NULL
 AS
 /*
-Purpose: write how a chunk ended. Of the other procedures; nobody else may call it.
+Purpose: write how a call of an external script ended, and give its place back. Of the other
+         procedures; nobody else may call it.
 Version: 0.1.0
 Licence: MIT.
 */
@@ -4918,11 +5191,14 @@ BEGIN
         END,
         failed_count = @failed_count,
         result_bytes = @result_bytes,
+        input_rows = @input_rows,
         error_number = @error_number,
         ended_at = SYSUTCDATETIME(),
         duration_ms = DATEDIFF(MILLISECOND, l.started_at, SYSUTCDATETIME())
     FROM sqlexec.chunk_log AS l
     WHERE l.log_id = @log_id;
+    IF @slot IS NOT NULL
+        EXECUTE sys.sp_releaseapplock @Resource = @slot, @LockOwner = 'Session';
 END;
 GO
 
@@ -4986,6 +5262,9 @@ BEGIN
     DECLARE @probe varbinary(max);
     DECLARE @error_number int;
     DECLARE @payload_bytes bigint;
+    DECLARE @longest_run_seconds int;
+    DECLARE @slot nvarchar(255);
+    DECLARE @input_rows bigint;
 
     EXECUTE sqlexec.runner
         @source = @script OUTPUT,
@@ -5012,38 +5291,44 @@ BEGIN
     END;
 
     SET @payload_bytes = DATALENGTH(@payload);
-    EXECUTE sqlexec.start_log
+    EXECUTE sqlexec.begin_call
         @job_id = @job_id,
         @chunk_number = @chunk_number,
         @task_count = @task_count,
         @payload_bytes = @payload_bytes,
-        @log_id = @log_id OUTPUT;
+        @log_id = @log_id OUTPUT,
+        @longest_run_seconds = @longest_run_seconds OUTPUT,
+        @slot = @slot OUTPUT;
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+            @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
             @shared = 0x,
+            @longest_run_seconds = @longest_run_seconds,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
             @header_length = @header_length OUTPUT,
             @failed_count = @failed_count OUTPUT,
+            @input_rows = @input_rows OUTPUT,
             @probe = @probe OUTPUT;
         SET @probe_length = DATALENGTH(@probe);
 
-        EXECUTE sqlexec.end_log
+        EXECUTE sqlexec.end_call
             @log_id = @log_id,
+            @slot = @slot,
             @result_bytes = @result_length,
+            @input_rows = @input_rows,
             @failed_count = @failed_count;
     END TRY
     BEGIN CATCH
         SET @error_number = ERROR_NUMBER();
         -- A doomed transaction of the caller's takes the log row with it.
         IF XACT_STATE() <> -1
-            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            EXECUTE sqlexec.end_call @log_id = @log_id, @slot = @slot, @error_number = @error_number;
         THROW;
     END CATCH;
 END;
@@ -5536,6 +5821,41 @@ BEGIN
 END;
 GO
 
+-- sqlexec.wait_for_slot.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.wait_for_slot
+    @job_id uniqueidentifier,
+    @slot nvarchar(255) OUTPUT
+AS
+/*
+Purpose: let a worker wait until its login has a place for one more external process, or the job has
+         ended. @slot is NULL where the number of places has no limit. Of run_worker.
+Version: 0.1.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @most_workers int;
+
+    SET @slot = NULL;
+    EXECUTE sqlexec.read_limits @most_workers = @most_workers OUTPUT;
+    WHILE @most_workers > 0 AND @slot IS NULL
+        AND EXISTS (
+            SELECT 1
+            FROM sqlexec.job AS j
+            WHERE j.job_id = @job_id AND j.state IN ('QUEUED', 'RUNNING'))
+    BEGIN
+        EXECUTE sqlexec.take_slot @most_workers = @most_workers, @slot = @slot OUTPUT;
+        IF @slot IS NULL
+        BEGIN
+            WAITFOR DELAY '00:00:00.500';
+            EXECUTE sqlexec.read_limits @most_workers = @most_workers OUTPUT;
+        END;
+    END;
+END;
+GO
+
 -- sqlexec.run_worker.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.run_worker
     @job_id uniqueidentifier = NULL,
@@ -5597,6 +5917,9 @@ BEGIN
     DECLARE @failed_count int;
     DECLARE @probe varbinary(max);
     DECLARE @log_id bigint;
+    DECLARE @longest_run_seconds int;
+    DECLARE @slot nvarchar(255);
+    DECLARE @input_rows bigint;
     DECLARE @error_number int;
     DECLARE @error_message nvarchar(2048);
     DECLARE @transient bit;
@@ -5626,6 +5949,7 @@ BEGIN
         THROW 51735, N'sqlexec.run_worker: the worker did not get its application lock.', 1;
     INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at)
     VALUES (@worker_id, @job_id, @kind, @@SPID, SYSUTCDATETIME());
+    EXECUTE sqlexec.wait_for_slot @job_id = @job_id, @slot = @slot OUTPUT;
 
     WHILE 1 = 1
     BEGIN
@@ -5654,12 +5978,14 @@ BEGIN
         END;
 
         SET @payload_bytes = DATALENGTH(@payload);
-        EXECUTE sqlexec.start_log
+        EXECUTE sqlexec.begin_call
             @job_id = @job_id,
             @chunk_number = @chunk_number,
             @task_count = @task_count,
             @payload_bytes = @payload_bytes,
-            @log_id = @log_id OUTPUT;
+            @takes_slot = 0,
+            @log_id = @log_id OUTPUT,
+            @longest_run_seconds = @longest_run_seconds OUTPUT;
         BEGIN TRY
             DELETE FROM @rows;
             -- A long result comes in rows where OUTPUT values are cut or slow.
@@ -5668,13 +5994,15 @@ BEGIN
                 @language = N'Python',
                 @script = @script,
                 @input_data_1 = @input_query,
-                @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+                @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
                 @payload = @payload,
                 @shared = @shared,
+                @longest_run_seconds = @longest_run_seconds,
                 @result = @result OUTPUT,
                 @result_length = @result_length OUTPUT,
                 @header_length = @header_length OUTPUT,
                 @failed_count = @failed_count OUTPUT,
+                @input_rows = @input_rows OUTPUT,
                 @probe = @probe OUTPUT;
 
             SET @encoding = 'bytes';
@@ -5696,9 +6024,10 @@ BEGIN
                 @result_length = @result_length,
                 @header_length = @header_length,
                 @failed_count = @failed_count;
-            EXECUTE sqlexec.end_log
+            EXECUTE sqlexec.end_call
                 @log_id = @log_id,
                 @result_bytes = @result_length,
+                @input_rows = @input_rows,
                 @failed_count = @failed_count;
         END TRY
         BEGIN CATCH
@@ -5713,13 +6042,15 @@ BEGIN
                 @error_number = @error_number,
                 @error_message = @error_message,
                 @transient = @transient OUTPUT;
-            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            EXECUTE sqlexec.end_call @log_id = @log_id, @error_number = @error_number;
             IF @transient = 1
                 WAITFOR DELAY '00:00:00.500';
         END CATCH;
     END;
 
     DELETE w FROM sqlexec.worker AS w WHERE w.worker_id = @worker_id;
+    IF @slot IS NOT NULL
+        EXECUTE sys.sp_releaseapplock @Resource = @slot, @LockOwner = 'Session';
     EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
 END;
 GO
@@ -5895,6 +6226,8 @@ BEGIN
     DECLARE @chunk_count int;
     DECLARE @listed_bytes bigint;
     DECLARE @least_bytes bigint;
+    DECLARE @payload_bytes bigint;
+    DECLARE @largest_payload_bytes bigint;
 
     EXECUTE sqlexec.runner @protocol = @own_protocol OUTPUT, @version = @own_version OUTPUT;
     IF @protocol IS NULL OR @protocol <> @own_protocol
@@ -5932,6 +6265,12 @@ BEGIN
         END);
     IF @message <> N''
         THROW 51702, @message, 1;
+    EXECUTE sqlexec.read_limits @largest_payload_bytes = @largest_payload_bytes OUTPUT;
+    SET @payload_bytes = DATALENGTH(@payloads) + DATALENGTH(@shared);
+    IF @largest_payload_bytes > 0 AND @payload_bytes > @largest_payload_bytes
+        EXECUTE sqlexec.refuse_payload
+            @payload_bytes = @payload_bytes,
+            @largest_payload_bytes = @largest_payload_bytes;
     IF @@TRANCOUNT > 0
         THROW 51704, N'sqlexec.submit_job: workers do not see a job before its transaction ends: call it outside of one.', 1;
 
@@ -6813,6 +7152,7 @@ BEGIN
 
     DECLARE @source nvarchar(max);
     DECLARE @log_id bigint;
+    DECLARE @slot nvarchar(255);
     DECLARE @run_id uniqueidentifier = NEWID();
     DECLARE @argument_bytes bigint = DATALENGTH(@args_json);
     DECLARE @result_bytes bigint;
@@ -6824,12 +7164,13 @@ BEGIN
         @name = @name,
         @version = @version OUTPUT,
         @source = @source OUTPUT;
-    EXECUTE sqlexec.start_log
+    EXECUTE sqlexec.begin_call
         @job_id = @run_id,
         @chunk_number = 1,
         @task_count = 1,
         @payload_bytes = @argument_bytes,
-        @log_id = @log_id OUTPUT;
+        @log_id = @log_id OUTPUT,
+        @slot = @slot OUTPUT;
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
@@ -6842,18 +7183,74 @@ BEGIN
         IF ISNULL(ISJSON(@result_json), 0) = 0
             THROW 51745, N'sqlexec.run_script: the script left no JSON in result_json, or the server''s runtime cut it short.', 1;
         SET @result_bytes = DATALENGTH(@result_json);
-        EXECUTE sqlexec.end_log
+        EXECUTE sqlexec.end_call
             @log_id = @log_id,
+            @slot = @slot,
             @result_bytes = @result_bytes,
             @failed_count = 0;
     END TRY
     BEGIN CATCH
         SET @error_number = ERROR_NUMBER();
         IF XACT_STATE() <> -1
-            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            EXECUTE sqlexec.end_call @log_id = @log_id, @slot = @slot, @error_number = @error_number;
         THROW;
     END CATCH;
     SELECT @result_json AS result_json;
+END;
+GO
+
+-- sqlexec.configure.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.configure
+    @name varchar(32) = NULL,
+    @value bigint = NULL,
+    @help bit = 0
+AS
+/*
+Purpose: list the limits of this database, and set one of them. They hold whatever a client asks
+         for. For members of sqlexec_admin.
+Version: 0.1.0
+
+@name   kept_days, largest_payload_bytes, longest_run_seconds or most_workers_per_login.
+@value  0 for no limit; NULL leaves it as it is.
+@help   1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.configure @name = 'most_workers_per_login', @value = 4;
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'configure';
+        RETURN;
+    END;
+
+    DECLARE @is_known bit = CASE
+        WHEN EXISTS (SELECT 1 FROM sqlexec.setting AS s WHERE s.setting_name = @name) THEN 1
+        ELSE 0
+    END;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @name IS NULL AND @value IS NOT NULL THEN N'sqlexec.configure: @name must have a value.' END,
+        CASE
+            WHEN @name IS NOT NULL AND @is_known = 0
+            THEN CONCAT(N'sqlexec.configure: there is no limit ', @name, N'; without @name all are listed.')
+        END,
+        CASE WHEN @value < 0 THEN N'sqlexec.configure: @value must be 0 or more.' END);
+    IF @message <> N''
+        THROW 51702, @message, 1;
+
+    UPDATE s
+    SET setting_value = @value, changed_at = SYSUTCDATETIME(), changed_by = SUSER_SNAME()
+    FROM sqlexec.setting AS s
+    WHERE s.setting_name = @name AND @value IS NOT NULL AND s.setting_value <> @value;
+
+    SELECT s.setting_name, s.setting_value, s.description, s.changed_at, s.changed_by
+    FROM sqlexec.setting AS s
+    WHERE @name IS NULL OR s.setting_name = @name
+    ORDER BY s.setting_name;
 END;
 GO
 
@@ -6868,6 +7265,8 @@ IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
 GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
 GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.help TO sqlexec_user;
+GRANT SELECT ON OBJECT::sqlexec.activity TO sqlexec_user;
+GRANT SELECT ON OBJECT::sqlexec.history TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.submit_job TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.run_worker TO sqlexec_user;
@@ -6890,7 +7289,7 @@ GO
 
 -- sqlexec.sqlexec_admin.role.sql
 /*
-Purpose: the role of those who look after the jobs of all: list, cancel, clean up, purge. It gives
+Purpose: the role of those who look after the jobs of all: list, cancel, clean up, purge, set limits. It gives
          no payloads and results, and no external scripts.
 Version: 0.1.0
 */
@@ -6898,6 +7297,9 @@ IF DATABASE_PRINCIPAL_ID(N'sqlexec_admin') IS NULL
     CREATE ROLE sqlexec_admin AUTHORIZATION dbo;
 GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.help TO sqlexec_admin;
+GRANT SELECT ON OBJECT::sqlexec.activity TO sqlexec_admin;
+GRANT SELECT ON OBJECT::sqlexec.history TO sqlexec_admin;
+GRANT EXECUTE ON OBJECT::sqlexec.configure TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.jobs TO sqlexec_admin;
 GRANT EXECUTE ON OBJECT::sqlexec.cancel_job TO sqlexec_admin;

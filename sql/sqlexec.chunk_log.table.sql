@@ -1,6 +1,9 @@
 /*
 Purpose: a row for every chunk that was run: who, when, how much, how it ended. No user data:
-         neither payloads nor results nor console text.
+         neither payloads nor results nor console text, and no texts of errors.
+         login_name is whose rights counted, original_login who had logged in: for a job of
+         SQL Server Agent its service. A column that a later version brings is an ALTER TABLE
+         below, so that new tables and old ones become the same.
 Version: {{version}}
 */
 IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
@@ -24,3 +27,7 @@ IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
         status varchar(16) NOT NULL,
         error_number int NULL
     );
+IF COL_LENGTH(N'sqlexec.chunk_log', N'original_login') IS NULL
+    ALTER TABLE sqlexec.chunk_log ADD original_login nvarchar(128) NULL;
+IF COL_LENGTH(N'sqlexec.chunk_log', N'input_rows') IS NULL
+    ALTER TABLE sqlexec.chunk_log ADD input_rows bigint NULL;

@@ -57,6 +57,9 @@ BEGIN
     DECLARE @probe varbinary(max);
     DECLARE @error_number int;
     DECLARE @payload_bytes bigint;
+    DECLARE @longest_run_seconds int;
+    DECLARE @slot nvarchar(255);
+    DECLARE @input_rows bigint;
 
     EXECUTE sqlexec.runner
         @source = @script OUTPUT,
@@ -83,38 +86,44 @@ BEGIN
     END;
 
     SET @payload_bytes = DATALENGTH(@payload);
-    EXECUTE sqlexec.start_log
+    EXECUTE sqlexec.begin_call
         @job_id = @job_id,
         @chunk_number = @chunk_number,
         @task_count = @task_count,
         @payload_bytes = @payload_bytes,
-        @log_id = @log_id OUTPUT;
+        @log_id = @log_id OUTPUT,
+        @longest_run_seconds = @longest_run_seconds OUTPUT,
+        @slot = @slot OUTPUT;
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+            @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
             @shared = 0x,
+            @longest_run_seconds = @longest_run_seconds,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
             @header_length = @header_length OUTPUT,
             @failed_count = @failed_count OUTPUT,
+            @input_rows = @input_rows OUTPUT,
             @probe = @probe OUTPUT;
         SET @probe_length = DATALENGTH(@probe);
 
-        EXECUTE sqlexec.end_log
+        EXECUTE sqlexec.end_call
             @log_id = @log_id,
+            @slot = @slot,
             @result_bytes = @result_length,
+            @input_rows = @input_rows,
             @failed_count = @failed_count;
     END TRY
     BEGIN CATCH
         SET @error_number = ERROR_NUMBER();
         -- A doomed transaction of the caller's takes the log row with it.
         IF XACT_STATE() <> -1
-            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            EXECUTE sqlexec.end_call @log_id = @log_id, @slot = @slot, @error_number = @error_number;
         THROW;
     END CATCH;
 END;

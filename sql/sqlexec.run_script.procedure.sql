@@ -35,6 +35,7 @@ BEGIN
 
     DECLARE @source nvarchar(max);
     DECLARE @log_id bigint;
+    DECLARE @slot nvarchar(255);
     DECLARE @run_id uniqueidentifier = NEWID();
     DECLARE @argument_bytes bigint = DATALENGTH(@args_json);
     DECLARE @result_bytes bigint;
@@ -46,12 +47,13 @@ BEGIN
         @name = @name,
         @version = @version OUTPUT,
         @source = @source OUTPUT;
-    EXECUTE sqlexec.start_log
+    EXECUTE sqlexec.begin_call
         @job_id = @run_id,
         @chunk_number = 1,
         @task_count = 1,
         @payload_bytes = @argument_bytes,
-        @log_id = @log_id OUTPUT;
+        @log_id = @log_id OUTPUT,
+        @slot = @slot OUTPUT;
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
@@ -64,15 +66,16 @@ BEGIN
         IF ISNULL(ISJSON(@result_json), 0) = 0
             THROW 51745, N'sqlexec.run_script: the script left no JSON in result_json, or the server''s runtime cut it short.', 1;
         SET @result_bytes = DATALENGTH(@result_json);
-        EXECUTE sqlexec.end_log
+        EXECUTE sqlexec.end_call
             @log_id = @log_id,
+            @slot = @slot,
             @result_bytes = @result_bytes,
             @failed_count = 0;
     END TRY
     BEGIN CATCH
         SET @error_number = ERROR_NUMBER();
         IF XACT_STATE() <> -1
-            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            EXECUTE sqlexec.end_call @log_id = @log_id, @slot = @slot, @error_number = @error_number;
         THROW;
     END CATCH;
     SELECT @result_json AS result_json;

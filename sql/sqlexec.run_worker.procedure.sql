@@ -58,6 +58,9 @@ BEGIN
     DECLARE @failed_count int;
     DECLARE @probe varbinary(max);
     DECLARE @log_id bigint;
+    DECLARE @longest_run_seconds int;
+    DECLARE @slot nvarchar(255);
+    DECLARE @input_rows bigint;
     DECLARE @error_number int;
     DECLARE @error_message nvarchar(2048);
     DECLARE @transient bit;
@@ -87,6 +90,7 @@ BEGIN
         THROW 51735, N'sqlexec.run_worker: the worker did not get its application lock.', 1;
     INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at)
     VALUES (@worker_id, @job_id, @kind, @@SPID, SYSUTCDATETIME());
+    EXECUTE sqlexec.wait_for_slot @job_id = @job_id, @slot = @slot OUTPUT;
 
     WHILE 1 = 1
     BEGIN
@@ -115,12 +119,14 @@ BEGIN
         END;
 
         SET @payload_bytes = DATALENGTH(@payload);
-        EXECUTE sqlexec.start_log
+        EXECUTE sqlexec.begin_call
             @job_id = @job_id,
             @chunk_number = @chunk_number,
             @task_count = @task_count,
             @payload_bytes = @payload_bytes,
-            @log_id = @log_id OUTPUT;
+            @takes_slot = 0,
+            @log_id = @log_id OUTPUT,
+            @longest_run_seconds = @longest_run_seconds OUTPUT;
         BEGIN TRY
             DELETE FROM @rows;
             -- A long result comes in rows where OUTPUT values are cut or slow.
@@ -129,13 +135,15 @@ BEGIN
                 @language = N'Python',
                 @script = @script,
                 @input_data_1 = @input_query,
-                @params = N'@payload varbinary(max), @shared varbinary(max), @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @probe varbinary(max) OUTPUT',
+                @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
                 @payload = @payload,
                 @shared = @shared,
+                @longest_run_seconds = @longest_run_seconds,
                 @result = @result OUTPUT,
                 @result_length = @result_length OUTPUT,
                 @header_length = @header_length OUTPUT,
                 @failed_count = @failed_count OUTPUT,
+                @input_rows = @input_rows OUTPUT,
                 @probe = @probe OUTPUT;
 
             SET @encoding = 'bytes';
@@ -157,9 +165,10 @@ BEGIN
                 @result_length = @result_length,
                 @header_length = @header_length,
                 @failed_count = @failed_count;
-            EXECUTE sqlexec.end_log
+            EXECUTE sqlexec.end_call
                 @log_id = @log_id,
                 @result_bytes = @result_length,
+                @input_rows = @input_rows,
                 @failed_count = @failed_count;
         END TRY
         BEGIN CATCH
@@ -174,12 +183,14 @@ BEGIN
                 @error_number = @error_number,
                 @error_message = @error_message,
                 @transient = @transient OUTPUT;
-            EXECUTE sqlexec.end_log @log_id = @log_id, @error_number = @error_number;
+            EXECUTE sqlexec.end_call @log_id = @log_id, @error_number = @error_number;
             IF @transient = 1
                 WAITFOR DELAY '00:00:00.500';
         END CATCH;
     END;
 
     DELETE w FROM sqlexec.worker AS w WHERE w.worker_id = @worker_id;
+    IF @slot IS NOT NULL
+        EXECUTE sys.sp_releaseapplock @Resource = @slot, @LockOwner = 'Session';
     EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
 END;

@@ -8,6 +8,8 @@ IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
 GRANT EXECUTE ON OBJECT::sqlexec.execute_chunk TO sqlexec_user;
 GRANT VIEW DEFINITION ON SCHEMA::sqlexec TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.help TO sqlexec_user;
+GRANT SELECT ON OBJECT::sqlexec.activity TO sqlexec_user;
+GRANT SELECT ON OBJECT::sqlexec.history TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.info TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.submit_job TO sqlexec_user;
 GRANT EXECUTE ON OBJECT::sqlexec.run_worker TO sqlexec_user;

@@ -69,6 +69,8 @@ BEGIN
     DECLARE @chunk_count int;
     DECLARE @listed_bytes bigint;
     DECLARE @least_bytes bigint;
+    DECLARE @payload_bytes bigint;
+    DECLARE @largest_payload_bytes bigint;
 
     EXECUTE sqlexec.runner @protocol = @own_protocol OUTPUT, @version = @own_version OUTPUT;
     IF @protocol IS NULL OR @protocol <> @own_protocol
@@ -106,6 +108,12 @@ BEGIN
         END);
     IF @message <> N''
         THROW 51702, @message, 1;
+    EXECUTE sqlexec.read_limits @largest_payload_bytes = @largest_payload_bytes OUTPUT;
+    SET @payload_bytes = DATALENGTH(@payloads) + DATALENGTH(@shared);
+    IF @largest_payload_bytes > 0 AND @payload_bytes > @largest_payload_bytes
+        EXECUTE sqlexec.refuse_payload
+            @payload_bytes = @payload_bytes,
+            @largest_payload_bytes = @largest_payload_bytes;
     IF @@TRANCOUNT > 0
         THROW 51704, N'sqlexec.submit_job: workers do not see a job before its transaction ends: call it outside of one.', 1;
 

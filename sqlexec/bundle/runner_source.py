@@ -46,9 +46,10 @@ MODULES = (  # each after those that it imports
 
 _HEAD = """\
 # sqlexec runner {version}: runs the tasks of one chunk; see sqlexec/runner in the source.
-# bytes in: payload, shared; rows in: InputDataSet; rows out: OutputDataSet, where the result
-# leaves in rows; out: result, result_length, header_length, failed_count, probe
-result, result_length, header_length, failed_count, probe = b"", 0, 0, 0, b""
+# in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
+# out: result, result_length, header_length, failed_count, probe, input_rows
+# rows out: OutputDataSet, where the result leaves in rows
+result, result_length, header_length, failed_count, probe, input_rows = b"", 0, 0, 0, b"", 0
 def sqlexec_runner():
 """
 _LATER = """\
@@ -71,8 +72,8 @@ except NameError:  # a runtime that sets no name where there is no input query
     sqlexec_input = None
 sqlexec_rows = None
 try:
-    result, result_length, header_length, failed_count, probe, sqlexec_rows = sqlexec_runner()(
-        payload, shared, sqlexec_input
+    result, result_length, header_length, failed_count, probe, input_rows, sqlexec_rows = (
+        sqlexec_runner()(payload, shared, sqlexec_input, longest_run_seconds)
     )
     if sqlexec_rows is not None:
         OutputDataSet = sqlexec_rows

@@ -193,10 +193,14 @@ def _error(
     """
     chain: list[BaseException] = []
     if description.get("timed_out"):
+        limit, advice = "its task_timeout_seconds", ""
+        if longest := description.get("longest_run_seconds"):
+            limit = f"the server's longest_run_seconds, {longest},"
+            advice = " A member of sqlexec_admin may change the limit: EXECUTE sqlexec.configure."
         chain = [
             TaskTimeout(
-                "The run took longer than its task_timeout_seconds and was stopped; the traceback "
-                "shows where it was."
+                f"The run took longer than {limit} and was stopped; the traceback shows where it "
+                f"was.{advice}"
             )
         ]
     elif pieces:

@@ -63,10 +63,13 @@ _TOLD = (  # packages whose versions the other side is told
 )
 
 
-def run_chunk(payload: bytes, input_data: Any = None, shared: bytes = b"") -> Tuple[bytes, int]:
+def run_chunk(
+    payload: bytes, input_data: Any = None, shared: bytes = b"", longest_run_seconds: int = 0
+) -> Tuple[bytes, int]:
     """Run the tasks of a payload; gives the result's bytes and how many tasks raised.
 
-    `shared` is what came apart from the payload, since several payloads have it in common.
+    `shared` is what came apart from the payload, since several payloads have it in common;
+    `longest_run_seconds` is the server's limit of each task, 0 for none.
 
     Whatever goes wrong is told in the result, sealed with the payload's key where that much
     could be read.
@@ -75,7 +78,7 @@ def run_chunk(payload: bytes, input_data: Any = None, shared: bytes = b"") -> Tu
     try:
         header, body = split_frame(payload, REQUEST)
         key = _key(header)
-        report = _Chunk(header, body, input_data, shared).run()
+        report = _Chunk(header, body, input_data, shared, longest_run_seconds).run()
         answer = {}  # type: Dict[str, Any]
         pieces = report.close(answer)
         return _result(answer, pieces, key), len(report.errors)
@@ -123,7 +126,12 @@ class _Chunk:
     """The tasks of one payload, and what they share."""
 
     def __init__(
-        self, header: Dict[str, Any], body: memoryview, input_data: Any, shared: bytes
+        self,
+        header: Dict[str, Any],
+        body: memoryview,
+        input_data: Any,
+        shared: bytes,
+        longest_run_seconds: int,
     ) -> None:
         if header["protocol"] != PROTOCOL:
             raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
@@ -146,6 +154,9 @@ class _Chunk:
         self._by_source = header["transport"] == "source"
         self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
         seconds = header.get("task_timeout")  # type: Optional[float]
+        self._longest = None  # type: Optional[int]
+        if longest_run_seconds and (not seconds or seconds > longest_run_seconds):
+            seconds = self._longest = longest_run_seconds
         self._limit = time_limit(seconds) if seconds else None
 
     def run(self) -> "_Report":
@@ -221,7 +232,8 @@ class _Chunk:
         except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
             if self._limit is not None:
                 self._limit.stop()  # its exception may have come while it was being stopped
-            report.fail(error, self._limit is not None and self._limit.has_raised(error))
+            timed_out = self._limit is not None and self._limit.has_raised(error)
+            report.fail(error, timed_out, self._longest)
 
     def _call(self, function: Callable[..., Any], arguments: Dict[str, Any]) -> Any:
         if self._limit is None:
@@ -262,8 +274,8 @@ class _Report:
                 % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
             )
 
-    def fail(self, error: BaseException, timed_out: bool = False) -> None:
-        """Take the running task's exception for its value."""
+    def fail(self, error: BaseException, timed_out: bool, longest: Optional[int]) -> None:
+        """Take the running task's exception for its value; `longest` is the server's limit."""
         if len(self.started) == len(self._indexes):  # its arguments could not be loaded
             self.started.append(time.time())
         if len(self.ended) < len(self.started):
@@ -271,6 +283,8 @@ class _Report:
         told = describe(error, globals())
         told["frames"] = describe_frames(error, globals(), self._lines)
         told["timed_out"] = timed_out
+        if timed_out and longest is not None:
+            told["longest_run_seconds"] = longest
         self.errors[len(self._indexes)] = told
         try:
             self.values.add_apart(dump_error(error, self._dump))

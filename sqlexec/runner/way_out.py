@@ -26,17 +26,19 @@ PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row's base64 st
 
 
 def run_script(
-    payload: bytes, shared: Optional[bytes], input_data: Any
-) -> Tuple[bytes, int, int, int, bytes, Any]:
+    payload: bytes, shared: Optional[bytes], input_data: Any, longest_run_seconds: int = 0
+) -> Tuple[bytes, int, int, int, bytes, int, Any]:
     """Run a chunk as the script that the server starts.
 
-    Gives the values of the script's variables: result (b"" where it leaves in rows),
-    result_length, header_length, failed_count, probe, and the data frame of rows or None.
+    `longest_run_seconds` is the server's limit of each run, 0 for none.  Gives the values of the
+    script's variables: result (b"" where it leaves in rows), result_length, header_length,
+    failed_count, probe, input_rows, and the data frame of rows or None.
     """
     header = _header_of(payload)
+    input_rows = 0 if input_data is None else len(input_data)
     before = Surroundings()
     try:
-        result, failed = run_chunk(payload, input_data, shared or b"")
+        result, failed = run_chunk(payload, input_data, shared or b"", longest_run_seconds)
     except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
         result, failed = failed_chunk(_key_of(header)), 1
     before.restore()
@@ -49,7 +51,7 @@ def run_script(
         rows = _rows_of(result)
     probe = bytes(PROBE) if way == "probe" else b""
     given = result if rows is None else b""
-    return given, len(result), header_end(result), failed, probe, rows
+    return given, len(result), header_end(result), failed, probe, input_rows, rows
 
 
 def _header_of(payload: bytes) -> Dict[str, Any]:

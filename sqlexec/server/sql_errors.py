@@ -37,7 +37,7 @@ INSTALL = (
 # Facts: Microsoft's error catalogue (sys.messages), abridged to what an operator can mend.
 _DIED = 39012
 _NO_DATABASE = 4060
-_LIMITS = {39108, 39110}
+_LIMITS = {39108, 39110, 51751}
 _TRANSIENT = {1205, 39011, 39025, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
 _OF_SCRIPTS = {39004, 39019}  # raised in a script, or by its runtime

@@ -15,7 +15,7 @@ from tests.integration.durable import Login, nap, number_of, wait_until
 TABLES = ("blob", "job", "chunk", "worker", "chunk_log")
 OF_THE_OTHER_PROCEDURES = (
     "claim_chunk", "complete_chunk", "fail_chunk", "count_chunks", "reap_workers", "settle_job",
-    "find_job", "remove_job", "start_agents", "stop_agents", "start_log", "end_log",
+    "find_job", "remove_job", "start_agents", "stop_agents", "begin_call", "end_call",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import warnings
 
-PARAMETERS = ("result", "result_length", "header_length", "failed_count", "probe")
+PARAMETERS = ("result", "result_length", "header_length", "failed_count", "probe", "input_rows")
 
 
 def surroundings():
@@ -39,20 +39,21 @@ def surroundings():
 
 def in_main(text, payload):
     names = sys.modules["__main__"].__dict__
-    names.update(payload=payload, shared=b"", InputDataSet=None, OutputDataSet=None)
+    names.update(payload=payload, shared=b"", longest_run_seconds=0)
+    names.update(InputDataSet=None, OutputDataSet=None)
     exec(compile(text, "<string>", "exec"), names)
     given = [names.pop(each) for each in PARAMETERS] + [names.pop("OutputDataSet")]
-    del names["payload"], names["shared"], names["InputDataSet"]
+    del names["payload"], names["shared"], names["longest_run_seconds"], names["InputDataSet"]
     return given
 
 
 def in_function(text, payload):
     lines = ["    " + line for line in text.splitlines(True)]
-    head = "def transform(payload, shared, InputDataSet, OutputDataSet):\n"
+    head = "def transform(payload, shared, longest_run_seconds, InputDataSet, OutputDataSet):\n"
     tail = "\n    return [" + ", ".join(PARAMETERS) + ", OutputDataSet]\n"
     scope = {}
     exec(compile(head + "".join(lines) + tail, "transform", "exec"), scope)
-    return scope["transform"](payload, b"", None, None)
+    return scope["transform"](payload, b"", 0, None, None)
 
 
 def main(host, script, payloads):
@@ -64,11 +65,10 @@ def main(host, script, payloads):
         with open(path, "rb") as file:
             payload = file.read()
         before = surroundings()
-        result, length, header, failed, probe, rows = (in_main if host == "main" else in_function)(
-            text, payload
-        )
+        run = in_main if host == "main" else in_function
+        result, length, header, failed, probe, count, rows = run(text, payload)
         after = surroundings()
-        outputs = [type(each).__name__ for each in (result, length, header, failed, probe)]
+        outputs = [type(each).__name__ for each in (result, length, header, failed, probe, count)]
         if rows is not None:
             assert [str(each) for each in rows.dtypes] == ["int32", "object"]
             result = b"".join(map(binascii.a2b_base64, rows.sort_values("c0")["c1"]))

@@ -75,7 +75,7 @@ def spoil(code: int) -> int:
     warnings.simplefilter("error")
     random.seed(1)
     main = sys.modules["__main__"]
-    parameters = ("result", "result_length", "header_length", "failed_count", "probe")
+    parameters = ("result", "result_length", "header_length", "failed_count", "probe", "input_rows")
     for name in (*parameters, "OutputDataSet", "spoiled"):
         setattr(main, name, "nonsense")
     sys.stdout.write("\ud800 has no encoding\n")
@@ -97,7 +97,7 @@ def test_two_chunks_in_one_process(name: str, host: str, tmp_path: Path) -> None
         assert outcomes[0].value == 0
         assert [each.error.args for each in outcomes[1:] if each.error] == [(1,), (2,)]
         assert outcomes[0].console == [("stdout", "\ud800 has no encoding\n")]
-        assert answer["outputs"] == ["bytes", "int", "int", "int", "bytes"]
+        assert answer["outputs"] == ["bytes", "int", "int", "int", "bytes", "int"]
         assert (answer["failed"], answer["probe"], answer["rows"]) == (2, probe, -1)
         assert answer["length"] == len(answer["result"])
         assert answer["left"] == {}

@@ -1,11 +1,14 @@
-CREATE OR ALTER PROCEDURE sqlexec.end_log
+CREATE OR ALTER PROCEDURE sqlexec.end_call
     @log_id bigint,
+    @slot nvarchar(255) = NULL,
     @result_bytes bigint = NULL,
+    @input_rows bigint = NULL,
     @failed_count int = NULL,
     @error_number int = NULL
 AS
 /*
-Purpose: write how a chunk ended. Of the other procedures; nobody else may call it.
+Purpose: write how a call of an external script ended, and give its place back. Of the other
+         procedures; nobody else may call it.
 Version: {{version}}
 Licence: MIT.
 */
@@ -21,9 +24,12 @@ BEGIN
         END,
         failed_count = @failed_count,
         result_bytes = @result_bytes,
+        input_rows = @input_rows,
         error_number = @error_number,
         ended_at = SYSUTCDATETIME(),
         duration_ms = DATEDIFF(MILLISECOND, l.started_at, SYSUTCDATETIME())
     FROM sqlexec.chunk_log AS l
     WHERE l.log_id = @log_id;
+    IF @slot IS NOT NULL
+        EXECUTE sys.sp_releaseapplock @Resource = @slot, @LockOwner = 'Session';
 END;

@@ -468,3 +468,10 @@ def test_an_unknown_database_is_a_failed_login(server):
         answer = client.login(server.password, database="no_such")
     assert "Cannot open database".encode("utf-16-le") in answer
     assert "Login failed for user 'sa'".encode("utf-16-le") in answer
+
+
+def test_token_of_a_user(scientist, nobody):
+    statement = "SELECT t.name, t.type FROM sys.user_token AS t ORDER BY t.name"
+    own = [("public", "ROLE"), ("scientist", "SQL USER"), ("sqlexec_user", "ROLE")]
+    assert rows(scientist, statement) == own
+    assert rows(nobody, statement) == [("nobody", "SQL USER"), ("public", "ROLE")]

@@ -65,6 +65,8 @@ GO
 
 
 def squared(value: float) -> float:
+    """It's a square, isn't it? {call x} {d '2013'} ? ?"""
+    # What's {fn this}?
     return value * value
 
 
@@ -121,7 +123,8 @@ def test_text_is_read_in_the_body_and_run_as_it_was(cc, procedure, execute):
     assert call_procedure(cc, procedure, radius=1.0) == "it's$(x)\nGO\n3.14"
     assert call_procedure(cc, procedure, radius=1.0, digits=3, prefix="") == "3.142"
     ((body,),) = execute("SELECT OBJECT_DEFINITION(OBJECT_ID(?))", procedure)
-    assert 'def squared(value: "float") -> "float":\n    return value * value' in body
+    assert 'def squared(value: "float") -> "float":\n' in body
+    assert "    # What''s {fn this}?\n    return value * value" in body
     assert "Purpose: Area of a circle. * / SELECT 1; / *\nVersion: 1.2 * /\n" in body
 
 

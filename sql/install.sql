@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.1.0';
     SET @protocol = 1;
-    SET @source_sha256 = '983fd6e36a19af4daae877391e09ffebf796fa43b0ef4c7ed6fcbefe5b753a40';
+    SET @source_sha256 = '2980cade81e5ebcc464dc3437c76724e9a1cb50a1218d8da5c4f385cd3fc8e33';
     SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -2799,6 +2799,9 @@ def sqlexec_runner():
             """What was written since the last call; neighbours of one stream are one piece."""
             _flush_c()
             with self._lock:
+                out, err = self._descriptors
+                if not (self._new or self._record or out.has_more() or err.has_more()):
+                    return []  # as most tasks
                 for descriptor in self._descriptors:
                     self.add(descriptor)
                 self._record_new()
@@ -2825,6 +2828,9 @@ def sqlexec_runner():
             self._length = 0  # of the end
             self._cut = 0
             self._cut_lines = 0
+
+        def __bool__(self):
+            return bool(self._start or self._end)
 
         def add(self, name, text):
             """Append text to a stream''s record."""
@@ -4609,7 +4615,10 @@ def sqlexec_runner():
                     warned = stack.enter_context(_Warnings())
                     function, shared = self._load_call()
                     plain = plain_values(self._together, len(self._indexes))
+                    budget = self._header.get("budget")
                     for place, index in enumerate(self._indexes):
+                        if budget and place and report.ended[-1] - report.started[0] >= budget:
+                            break
                         pieces = self._apart.get(place)
                         self._run_task(report, index, function, shared, plain[place], pieces)
                         report.end_task(index, recorder.take(), warned.take())

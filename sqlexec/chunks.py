@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -14,7 +16,8 @@ LAUNCHES_PER_CHUNK = 10  # ... and at least so many times what its launch costs
 LAUNCHES_WORTH = 8  # how many launches a chunk should last before the rest is dealt in halves
 SHORTEST_TASK_SECONDS = 1e-6  # no clock tells less
 GROWTH = 300  # how many times larger than those before a chunk may be: a share after the first
-FIRST_SHARE = 200  # how small a part of a worker's share of all tasks it has to learn from
+FIRST_SECONDS = 0.1  # that the first chunks may take, where workers keep to a budget
+FIRST_SHARE = 200  # else: how small a part of a worker's share of all tasks it has to learn from
 MOST_BYTES = 1 << 26  # that the tasks of a chunk and their results should have
 MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
 
@@ -37,6 +40,8 @@ class Chunk(Sequence[Task]):
         A single task that may end its process: what it writes should leave the process at once.
     interrupted : bool
         The call was cancelled for the sake of one of its tasks.
+    budget : float or None
+        Seconds after which no further task of it begins; those that did not are dealt again.
     """
 
     tasks: list[Task]
@@ -45,6 +50,7 @@ class Chunk(Sequence[Task]):
     error: Exception | None = None
     suspect: bool = False
     interrupted: bool = False
+    budget: float | None = None
 
     @overload
     def __getitem__(self, place: int) -> Task: ...
@@ -56,12 +62,15 @@ class Chunk(Sequence[Task]):
     def __len__(self) -> int:
         return len(self.tasks)
 
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.tasks)
+
     def again(
         self, error: Exception | None, tasks: list[Task] | None = None, *, failures: int = 0
     ) -> Chunk:
         """The chunk for the next call of these tasks, or of some of them."""
         call = Call(attempt=self.call.attempt + 1, earlier=self.call)
-        return Chunk(tasks or self.tasks, call, failures, error, self.suspect)
+        return Chunk(tasks or self.tasks, call, failures, error, self.suspect, budget=self.budget)
 
 
 class Source:
@@ -70,29 +79,39 @@ class Source:
     def __init__(
         self, tasks: Iterable[Task | None], group: Callable[[Task], Hashable] | None
     ) -> None:
-        self.ended = False
         self._tasks = iter(tasks)
+        self._exhausted = False
         self._group = group
-        self._held: Task | None = None  # read already, but of another group
+        self._back: deque[Task] = deque()  # read already, but not run
+
+    @property
+    def ended(self) -> bool:
+        """Whether there will be no more."""
+        return self._exhausted and not self._back
+
+    def put_back(self, tasks: Iterable[Task]) -> None:
+        """Take tasks back that were not run."""
+        self._back.extend(tasks)
 
     def take(self, size: int) -> list[Task]:
         """Some tasks, at most so many; none at the end, or where there are none for now."""
         taken: list[Task] = []
-        if self._held is not None and size:
-            taken, self._held = [self._held], None
-        while len(taken) < size:
-            try:
-                task = next(self._tasks)
-            except StopIteration:
-                self.ended = True
-                break
-            if task is None:
-                break
+        for task in itertools.islice(self._read(), size):
             if self._group is not None and taken and self._group(task) != self._group(taken[0]):
-                self._held = task
+                self._back.appendleft(task)
                 break
             taken.append(task)
         return taken
+
+    def _read(self) -> Iterator[Task]:
+        """What came back, then what was never read; up to the first None."""
+        while self._back:
+            yield self._back.popleft()
+        for task in self._tasks:
+            if task is None:
+                return
+            yield task
+        self._exhausted = True
 
 
 class ChunkSizer:
@@ -103,7 +122,8 @@ class ChunkSizer:
     half of a worker's fair share of what is left (guided self-scheduling, Polychronopoulos and
     Kuck 1987), or the whole share where that is worth few launches, and never so few tasks that
     their launch takes longer than they do.  Until a call of some size was measured, chunks grow
-    step by step, since one short task tells little.
+    step by step, since one short task tells little; or they are whole shares with a budget of
+    time, where the workers keep to one.
 
     Example
     -------
@@ -115,9 +135,10 @@ class ChunkSizer:
     (100, 40, 8)
     """
 
-    def __init__(self, workers: int, fixed: int | None = None) -> None:
+    def __init__(self, workers: int, fixed: int | None = None, budget: float | None = None) -> None:
         self._workers = workers
         self._fixed = fixed
+        self._budget = budget
         self._launch = math.inf  # seconds; the least that was seen
         self._largest = 0  # chunk that was measured
         self._tasks = 0.0  # of recent calls, and
@@ -148,6 +169,11 @@ class ChunkSizer:
             self._seconds = self._seconds / 2 + max(0.0, task_seconds)
             self._bytes = self._bytes / 2 + max(0, task_bytes)
 
+    @property
+    def budget(self) -> float | None:
+        """Seconds that the next chunk may take; None for any number."""
+        return None if self._tasks or self._fixed is not None else self._budget
+
     def size(self, remaining: int | None, running: int = 0) -> int:
         """How many tasks the next chunk should have.
 
@@ -162,8 +188,9 @@ class ChunkSizer:
         if self._fixed is not None:
             return min(self._fixed, most)
         if not self._tasks:
-            share = 1 if remaining is None else remaining / self._workers
-            return min(max(1, round(share / FIRST_SHARE)), most)
+            share = 1 if remaining is None else (remaining + running) / self._workers
+            first = round(share / FIRST_SHARE) if self._budget is None else math.ceil(share)
+            return min(max(1, first), most)
         task = max(self._seconds / self._tasks, SHORTEST_TASK_SECONDS)
         wanted = max(SHORTEST_CHUNK_SECONDS, LAUNCHES_PER_CHUNK * self._launch) / task
         if self._bytes:

@@ -81,6 +81,7 @@ def run(
     timeout: float | None = None,
     max_attempts: int = MAX_ATTEMPTS,
     handle: Handle | None = None,
+    budget: float | None = None,
 ) -> Iterator[Outcome]:
     """Run all tasks and yield an outcome of each as they complete, in any order.
 
@@ -110,6 +111,10 @@ def run(
         sqlexec.retries); 1 for never twice.
     handle : Handle, optional
         For other threads, to cancel single tasks.
+    budget : float, optional
+        Seconds that the first chunks may take: a worker that keeps to `Chunk.budget` gives the
+        outcomes of the tasks that were begun by then.  None where workers do not, or where
+        tasks are too large to be sent in numbers before anything is known of them.
 
     Raises
     ------
@@ -120,7 +125,8 @@ def run(
         others were cancelled.
     """
     source = Source(tasks, group)
-    crew = _Crew(source, open_worker, ChunkSizer(workers, chunk_size), count, max_attempts, handle)
+    sizer = ChunkSizer(workers, chunk_size, budget)
+    crew = _Crew(source, open_worker, sizer, count, max_attempts, handle)
     deadline = time.monotonic() + timeout if timeout else None
     crew.start(workers if count is None else min(workers, count))
     try:
@@ -242,6 +248,7 @@ class _Crew:
                     if chunk.interrupted:  # too late, but the worker is cancelled
                         worker.close()
                         worker = None
+                    self._put_back(chunk.tasks[len(outcomes) :])
                     self._hand_on(outcomes)
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             with self._changed:
@@ -266,7 +273,8 @@ class _Crew:
                 again = self._again.popleft() if self._again else None
                 self._reading = self._reading or again is None  # another may be reading
                 size = self._sizer.size(self._remaining, self._running)
-            chunk = self._without_cancelled(again or self._read(size))
+                budget = self._sizer.budget
+            chunk = self._without_cancelled(again or self._read(size, budget))
             if chunk is not None:
                 return chunk
 
@@ -276,7 +284,7 @@ class _Crew:
     def _used_up(self) -> bool:
         return self._source.ended or self._remaining == 0
 
-    def _read(self, size: int) -> Chunk | None:
+    def _read(self, size: int, budget: float | None) -> Chunk | None:
         """New tasks, if there are any; not under the lock, since the source may take its time."""
         tasks: list[Task] = []
         try:
@@ -288,7 +296,7 @@ class _Crew:
                 if self._remaining is not None:
                     self._remaining -= len(tasks)
                 self._changed.notify_all()
-        return Chunk(tasks) if tasks else None
+        return Chunk(tasks, budget=budget) if tasks else None
 
     def _without_cancelled(self, chunk: Chunk | None) -> Chunk | None:
         cancelled = self._handle.cancelled
@@ -323,6 +331,16 @@ class _Crew:
             size = call.payload_bytes - call.shared_bytes + call.result_bytes
             self._sizer.learn(len(outcomes), _span(outcomes), seconds, size)
         return outcomes
+
+    def _put_back(self, tasks: Sequence[Task]) -> None:
+        """Let others have the tasks that a call did not come to."""
+        if tasks:
+            with self._changed:
+                self._source.put_back(tasks)
+                self._running -= len(tasks)
+                if self._remaining is not None:
+                    self._remaining += len(tasks)
+                self._changed.notify_all()
 
     def _hand_on(self, outcomes: Sequence[Outcome]) -> None:
         """Give outcomes to the consumer, when it has taken most of those before."""

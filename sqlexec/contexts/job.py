@@ -10,10 +10,12 @@ import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+from sqlexec.chunks import FIRST_SECONDS
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError
 from sqlexec.payload import Packer, Reply, unpack
 from sqlexec.plan import Plan
+from sqlexec.runner.batch import is_plain
 from sqlexec.tasks import Task
 
 
@@ -38,6 +40,8 @@ class Job:
         tasks = iter(plan.tasks)
         first = list(itertools.islice(tasks, 1))
         self.tasks = itertools.chain(first, tasks)
+        light = all(is_plain(value) for task in first for value in task.arguments.values())
+        self.budget = FIRST_SECONDS if light else None  # of the first chunks
         name, source = _input_of(plan.shared, first)
         self._input_argument = name
         self._shared_source = source if name in plan.shared else None  # else each task has its own
@@ -83,9 +87,11 @@ class Job:
         way_out: str = "output",
         *,
         suspect: bool = False,
+        budget: float | None = None,
     ) -> bytes:
         """The payload of a chunk, without the data source; see `Packer.chunk`."""
-        return self.packer.chunk(self._sent(tasks), runtime, way_out, suspect=suspect)
+        sent = self._sent(tasks)
+        return self.packer.chunk(sent, runtime, way_out, suspect=suspect, budget=budget)
 
     def pack_all(
         self, chunks: Sequence[Sequence[Task]], runtime: Mapping[str, Any], way_out: str

@@ -98,4 +98,5 @@ class RxLocalParallel(RxComputeContext):
             timeout=self.execution_timeout_seconds,
             max_attempts=self.max_attempts,
             handle=handle,
+            budget=job.budget,
         )

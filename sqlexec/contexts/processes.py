@@ -47,11 +47,11 @@ class LocalJob(Job):
             )
 
     def message(
-        self, tasks: Sequence[Task], *, suspect: bool = False
+        self, tasks: Sequence[Task], *, suspect: bool = False, budget: float | None = None
     ) -> tuple[bytes, Source | None]:
         """What `run_chunk_here` takes for these tasks."""
         source = self.source(tasks)
-        payload = self.pack(tasks, self._runtime, suspect=suspect)
+        payload = self.pack(tasks, self._runtime, suspect=suspect, budget=budget)
         if source is None:
             return payload, None
         return payload, (str(source.connection_string), source.query, source.rows_per_read)
@@ -134,7 +134,7 @@ class LocalWorker:
 
     def call(self, chunk: Chunk) -> Sequence[Outcome]:
         """Send a chunk, wait, and decode its outcomes."""
-        message = self._job.message(chunk, suspect=chunk.suspect)
+        message = self._job.message(chunk, suspect=chunk.suspect, budget=chunk.budget)
         call = self._call_suspect if chunk.suspect else self._process.call
         return self._job.unpack(call(*message), chunk).outcomes
 

@@ -168,6 +168,7 @@ class RxInSqlServer(RxRemoteComputeContext):
             timeout=self.execution_timeout_seconds,
             max_attempts=self.max_attempts,
             handle=handle,
+            budget=job.budget,
         )
 
 
@@ -218,7 +219,7 @@ class _Worker:
         source = job.source(chunk)
         query = source.query if source is not None else ""
         way_out = runtimes.way_out(job.connection)
-        payload = job.pack(chunk, runtime, way_out, suspect=chunk.suspect)
+        payload = job.pack(chunk, runtime, way_out, suspect=chunk.suspect, budget=chunk.budget)
         call.number = next(job.numbers)
         call.payload_bytes, call.shared_bytes = len(payload), job.packer.shared_bytes
         try:

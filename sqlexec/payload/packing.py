@@ -124,6 +124,7 @@ class Packer:
         way_out: str = "output",
         *,
         suspect: bool = False,
+        budget: float | None = None,
     ) -> bytes:
         """Pack tasks into the payload of one call.
 
@@ -138,6 +139,8 @@ class Packer:
             How a long result shall leave the server: "output", "rows" or "probe".
         suspect : bool
             A single task that may end its process: what it writes leaves the process at once.
+        budget : float, optional
+            Seconds after which no further task begins; the result then has fewer of them.
 
         Raises
         ------
@@ -147,7 +150,8 @@ class Packer:
             The payload is larger than 2 GB.
         """
         try:
-            return self._join(tasks, runtime, {"way_out": way_out, "suspect": suspect})
+            options = {"way_out": way_out, "suspect": suspect, "budget": budget}
+            return self._join(tasks, runtime, options)
         except TooLarge as error:
             raise PayloadTooLarge(
                 f"The payload of tasks {tasks[0].index} to {tasks[-1].index} comes to {error}. "
@@ -164,7 +168,7 @@ class Packer:
         PackError
             As `chunk`; all payloads together may have 2 GB, as may what they share.
         """
-        options = {"way_out": way_out, "suspect": False}
+        options = {"way_out": way_out, "suspect": False, "budget": None}
         shared = _Shared()
         try:
             changes = -1

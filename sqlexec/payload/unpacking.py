@@ -64,7 +64,8 @@ def unpack(
     original : callable, optional
         Its `original`: gives classes and functions that went by source and have no name.
     indexes : sequence of int, optional
-        Those of the tasks that were sent: the answer to another chunk is refused.
+        Those of the tasks that were sent: the answer to another chunk is refused.  It may be
+        for the first of them alone (the payload's budget).
 
     Raises
     ------
@@ -111,7 +112,7 @@ def _outcomes(
     # All is cut and looked at before the first byte is unpickled.
     (indexes, started, ended), offset = cut_numbers(header, body, 0, "qdd")
     together, apart = cut_batch(header, body, offset, len(indexes))
-    if expected is not None and list(indexes) != list(expected):
+    if expected is not None and list(indexes) != list(expected)[: len(indexes) or 1]:
         raise UnpackError("The server answered for other tasks than those of the chunk.")
     consoles = _by_place(header["console"], len(indexes))
     warned = _by_place(header["warnings"], len(indexes))

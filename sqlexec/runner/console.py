@@ -72,6 +72,9 @@ class Recorder:
         """What was written since the last call; neighbours of one stream are one piece."""
         _flush_c()
         with self._lock:
+            out, err = self._descriptors
+            if not (self._new or self._record or out.has_more() or err.has_more()):
+                return []  # as most tasks
             for descriptor in self._descriptors:
                 self.add(descriptor)
             self._record_new()
@@ -99,6 +102,9 @@ class _Record:
         self._length = 0  # of the end
         self._cut = 0
         self._cut_lines = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._start or self._end)
 
     def add(self, name: str, text: str) -> None:
         """Append text to a stream's record."""

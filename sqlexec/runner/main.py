@@ -174,7 +174,10 @@ class _Chunk:
                 warned = stack.enter_context(_Warnings())
                 function, shared = self._load_call()
                 plain = plain_values(self._together, len(self._indexes))
+                budget = self._header.get("budget")
                 for place, index in enumerate(self._indexes):
+                    if budget and place and report.ended[-1] - report.started[0] >= budget:
+                        break
                     pieces = self._apart.get(place)
                     self._run_task(report, index, function, shared, plain[place], pieces)
                     report.end_task(index, recorder.take(), warned.take())

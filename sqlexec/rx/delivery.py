@@ -62,8 +62,10 @@ def deliver_outcomes(
     warned: set[tuple[str, str, str, int]] = set()
     with contextlib.closing(_closable(carried_out)) as outcomes:
         for outcome in outcomes:
-            attach_remote(outcome, context)
-            show_console(outcome, console)
+            if outcome.error is not None:
+                attach_remote(outcome, context)
+            if outcome.console:
+                show_console(outcome, console)
             for warning in outcome.warnings:
                 if warning not in warned:  # many runs may say the same
                     warned.add(warning)

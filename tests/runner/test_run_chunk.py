@@ -464,3 +464,16 @@ def test_an_exception_whose_pickling_exits_spoils_only_its_own_task() -> None:
     outcomes = run(lambda x: raises(Exits("x")) if x else "fine", {"x": 1}, {"x": 0})
     assert "Exits" in str(outcomes[0].error)
     assert outcomes[1].value == "fine"
+
+
+def test_no_task_begins_after_the_budget() -> None:
+    import time
+
+    packer = Packer(lambda x: time.sleep(x) or x)
+    tasks = [Task(index, {"x": 0.02}) for index in range(5, 15)]
+    result, _ = run_chunk(packer.chunk(tasks, budget=0.03))
+    outcomes = unpack(result, packer.key, None, range(5, 15)).outcomes
+    assert [outcome.index for outcome in outcomes] == list(range(5, 5 + len(outcomes)))
+    assert 1 <= len(outcomes) < 10
+    with pytest.raises(UnpackError, match="other tasks"):
+        unpack(result, packer.key, None, range(6, 16))

@@ -264,3 +264,29 @@ def test_large_tasks_go_in_small_chunks():
     sizer.learn(1, 1e-6, 0.005, task_bytes=1 << 30)
     assert sizer.size(10_000) == 1
     assert sizer.size(0) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_tasks_that_a_budget_left_are_dealt_again(workers):
+    log = []
+
+    class Slow(Worker):
+        def call(self, chunk):
+            done = chunk.tasks[:7] if chunk.budget else chunk.tasks
+            return super().call(done)
+
+    found = run(
+        tasks_of(100), lambda: Slow(log), workers=workers, count=100, budget=0.1, max_attempts=1
+    )
+    assert sorted(outcome.index for outcome in found) == list(range(100))
+    assert sorted(itertools.chain(*log)) == list(range(100))
+    assert log[0] == list(range(7))
+
+
+def test_whole_shares_while_nothing_is_known_but_a_budget_is_kept():
+    sizer = ChunkSizer(workers=2, budget=0.1)
+    assert (sizer.size(10_000), sizer.size(5_000, 5_000), sizer.size(None)) == (5000, 5000, 1)
+    assert sizer.budget == 0.1
+    sizer.learn(1000, 0.1, 0.12)
+    assert sizer.budget is None
+    assert ChunkSizer(workers=2, fixed=3, budget=0.1).budget is None

@@ -1,5 +1,5 @@
 /*
-sqlexec 0.1.0: runs Python functions inside SQL Server, next to the data.
+sqlexec 0.2.0: runs Python functions inside SQL Server, next to the data.
 
 What it does: creates or renews, in the current database, the schema sqlexec, its tables,
 procedures and roles.  It changes nothing outside that database.  It may be run again: tables
@@ -23,7 +23,7 @@ GO
 /*
 Purpose: the schema that holds all of sqlexec's objects, owned by dbo, so that one chain of
          ownership covers them and nobody needs rights on the tables.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF SCHEMA_ID(N'sqlexec') IS NULL
     EXECUTE (N'CREATE SCHEMA sqlexec AUTHORIZATION dbo;');
@@ -36,7 +36,7 @@ Purpose: a row for every chunk that was run: who, when, how much, how it ended. 
          login_name is whose rights counted, original_login who had logged in: for a job of
          SQL Server Agent its service. A column that a later version brings is an ALTER TABLE
          below, so that new tables and old ones become the same.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.chunk_log', N'U') IS NULL
     CREATE TABLE sqlexec.chunk_log
@@ -69,7 +69,7 @@ GO
 /*
 Purpose: payloads and results of durable jobs, each content once a job, by its SHA-256. Nobody has
          rights on it: a job's owner gets them through sqlexec.fetch_results.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.blob', N'U') IS NULL
     CREATE TABLE sqlexec.blob
@@ -85,7 +85,7 @@ GO
 /*
 Purpose: durable jobs: whose, what of it is done, how it ended. No user data.
          state: QUEUED, RUNNING, FINISHED, FAILED, CANCELED.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.job', N'U') IS NULL
 BEGIN
@@ -133,7 +133,7 @@ GO
 /*
 Purpose: the chunks of durable jobs: which worker has which, what came of it.
          state: waiting, running, done, failed.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.chunk', N'U') IS NULL
     CREATE TABLE sqlexec.chunk
@@ -166,7 +166,7 @@ GO
 /*
 Purpose: the sessions that work for durable jobs, while they do. One lives as long as it holds
          the application lock of its name; no clock is asked.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.worker', N'U') IS NULL
 BEGIN
@@ -186,7 +186,7 @@ GO
 /*
 Purpose: the limits that members of sqlexec_admin set by sqlexec.configure; 0 for none. A limit that
          a later version brings is a row that its installation adds.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.setting', N'U') IS NULL
     CREATE TABLE sqlexec.setting
@@ -216,7 +216,7 @@ AS
 Purpose: the calls of external scripts that run now: one's own; those of all for members of
          sqlexec_admin and db_owner. Whoever may see all sessions (VIEW SERVER STATE) is not shown
          calls whose sessions are gone.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 SELECT
@@ -250,7 +250,7 @@ AS
 /*
 Purpose: the calls of external scripts that have ended: one's own; those of all for members of
          sqlexec_admin and db_owner.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 SELECT
@@ -287,7 +287,7 @@ AS
 /*
 Purpose: tell what a procedure of this schema is for: its header, a line a row, and a row for each
          of its parameters. Every public procedure calls it for @help = 1.
-Version: 0.1.0
+Version: 0.2.0
 
 @procedure  its name, without the schema.
 
@@ -355,17 +355,17 @@ AS
 Purpose: the Python script that runs chunks, for execute_chunk to hand to
          sp_execute_external_script. Its source in the repository is sqlexec/runner; the text
          below is generated from it.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
-    SET @version = N'0.1.0';
-    SET @protocol = 1;
-    SET @source_sha256 = '2980cade81e5ebcc464dc3437c76724e9a1cb50a1218d8da5c4f385cd3fc8e33';
-    SET @source = N'# sqlexec runner 0.1.0: runs the tasks of one chunk; see sqlexec/runner in the source.
+    SET @version = N'0.2.0';
+    SET @protocol = 2;
+    SET @source_sha256 = '26dbccbaff9121831db0151bd3f54223dd63291c82c99a087ad831b6ffec55e6';
+    SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
 # rows out: OutputDataSet, where the result leaves in rows
@@ -4492,7 +4492,7 @@ def sqlexec_runner():
     import time
     import warnings
 
-    PROTOCOL = 1
+    PROTOCOL = 2
     MOST_WARNINGS = 100  # kept of one task
 
     _TOLD = (  # packages whose versions the other side is told
@@ -5007,7 +5007,7 @@ CREATE OR ALTER PROCEDURE sqlexec.read_limits
 AS
 /*
 Purpose: the limits that sqlexec.configure has set, in one read; 0 for none. Of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5030,7 +5030,7 @@ CREATE OR ALTER PROCEDURE sqlexec.refuse_payload
 AS
 /*
 Purpose: raise 51750: a payload is larger than the limit. Of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5055,7 +5055,7 @@ AS
 Purpose: take one of the places that the login has for external processes: an application lock, which
          goes with the session, however that ends. @slot is NULL where all are taken. Of the other
          procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5087,7 +5087,7 @@ AS
 /*
 Purpose: remove jobs that ended, and rows of the log that began, more than so many days ago, some at
          a time. Of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5127,7 +5127,7 @@ AS
 /*
 Purpose: see that a call of an external script keeps to the limits, and write that it begins.
          @slot is for end_call. Of the other procedures; nobody else may call it.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5185,7 +5185,7 @@ AS
 /*
 Purpose: write how a call of an external script ended, and give its place back. Of the other
          procedures; nobody else may call it.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5226,7 +5226,7 @@ CREATE OR ALTER PROCEDURE sqlexec.execute_chunk
 AS
 /*
 Purpose: run one chunk of tasks in one external Python process, and log that it ran.
-Version: 0.1.0
+Version: 0.2.0
 
 @protocol       of the client; it must be the runner's.
 @job_id         for the log alone.
@@ -5247,7 +5247,7 @@ The caller needs EXECUTE on this procedure and EXECUTE ANY EXTERNAL SCRIPT in th
 the role sqlexec_user has both. Rights on the tables of the query are the caller's own.
 
 Example: the package sqlexec calls it, once for some tasks:
-    EXECUTE sqlexec.execute_chunk @protocol = 1, @job_id = ?, @chunk_number = 1,
+    EXECUTE sqlexec.execute_chunk @protocol = 2, @job_id = ?, @chunk_number = 1,
         @task_count = 4, @payload = ?, @result = @result OUTPUT;
 Licence: MIT.
 */
@@ -5349,7 +5349,7 @@ CREATE OR ALTER PROCEDURE sqlexec.info
 AS
 /*
 Purpose: what is installed here, and what the caller may do: one row.
-Version: 0.1.0
+Version: 0.2.0
 
 @help  1: tell this, and do nothing else.
 
@@ -5413,7 +5413,7 @@ AS
 /*
 Purpose: count chunks that ended, and end the job with the last of them, or with the first
          failure where it asks for that. In the transaction of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5464,7 +5464,7 @@ AS
 Purpose: find the workers of a job whose sessions are gone; their chunks wait again, or have
          failed where they were tried often enough. Of the other procedures; @own_worker is the
          worker that calls, for whom its own lock is free.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5528,7 +5528,7 @@ CREATE OR ALTER PROCEDURE sqlexec.settle_job
 AS
 /*
 Purpose: let a job fail that nobody works for any more. Of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5565,7 +5565,7 @@ AS
 Purpose: settle a job of the caller's, or, where that is allowed, of anybody's for members of
          sqlexec_admin and db_owner, and tell how it stands; 51710 where there is none. Of the
          other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5604,7 +5604,7 @@ CREATE OR ALTER PROCEDURE sqlexec.remove_job
 AS
 /*
 Purpose: remove all rows of a job. Of the other procedures, which ask whose it is.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5635,7 +5635,7 @@ AS
 Purpose: give a worker the next chunk of a job. Where none waits, @chunk_number is NULL, and
          @busy_worker the application lock of a worker that has one, NULL if none has. Of
          run_worker.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5723,7 +5723,7 @@ AS
 /*
 Purpose: keep the result of a chunk, if it is still this worker's: one that was given to another
          meanwhile has its result from there, and this one is dropped. Of run_worker.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5796,7 +5796,7 @@ AS
 /*
 Purpose: a script call failed: its chunk waits again where the error passes and attempts are
          left, else it has failed. Of run_worker.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5838,7 +5838,7 @@ AS
 /*
 Purpose: let a worker wait until its login has a place for one more external process, or the job has
          ended. @slot is NULL where the number of places has no limit. Of run_worker.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -5874,7 +5874,7 @@ AS
 /*
 Purpose: work for a durable job of the caller's until no chunk of it waits. A step of SQL Server
          Agent runs it, or a thread of the client; as many as the job may have processes.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id  made by sqlexec.submit_job.
 @kind    'agent' or 'client': for the table of workers alone.
@@ -6072,7 +6072,7 @@ AS
 /*
 Purpose: stop and remove the jobs of SQL Server Agent that work for a job, those that are left.
          Of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -6113,7 +6113,7 @@ AS
 /*
 Purpose: make and start a job of SQL Server Agent for each worker; each removes itself when it has
          ended. All or none. Of the other procedures.
-Version: 0.1.0
+Version: 0.2.0
 Licence: MIT.
 */
 BEGIN
@@ -6186,7 +6186,7 @@ CREATE OR ALTER PROCEDURE sqlexec.submit_job
 AS
 /*
 Purpose: keep a job that outlives its call, all or nothing, and let SQL Server Agent work for it.
-Version: 0.1.0
+Version: 0.2.0
 
 @protocol       of the client; it must be the runner's.
 @job_id         a new one, by the client.
@@ -6211,7 +6211,7 @@ Version: 0.1.0
 The caller needs the role sqlexec_user; with @detached = 1 SQLAgentUserRole in msdb, too.
 
 Example: the package sqlexec calls it, where wait=False:
-    EXECUTE sqlexec.submit_job @protocol = 1, @job_id = ?, @chunks = N'[[0, 4, 812, 0]]', ...;
+    EXECUTE sqlexec.submit_job @protocol = 2, @job_id = ?, @chunks = N'[[0, 4, 812, 0]]', ...;
 Licence: MIT.
 */
 BEGIN
@@ -6350,7 +6350,7 @@ CREATE OR ALTER PROCEDURE sqlexec.jobs
 AS
 /*
 Purpose: list the caller's durable jobs, the newest first.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id        that one alone.
 @states        only those, as N'RUNNING,FINISHED'.
@@ -6434,7 +6434,7 @@ CREATE OR ALTER PROCEDURE sqlexec.job_secret
 AS
 /*
 Purpose: what the owner's client needs to verify and read the results of a job: one row.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id  of a job of the caller's.
 @help    1: tell this, and do nothing else.
@@ -6467,7 +6467,7 @@ CREATE OR ALTER PROCEDURE sqlexec.fetch_results
 AS
 /*
 Purpose: the results of a job's chunks, in the order of the tasks; for its owner alone.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id       of a job of the caller's.
 @after_chunk  only chunks with a higher number.
@@ -6521,7 +6521,7 @@ AS
 /*
 Purpose: the headers of the results that chunks left since the last look, in the order in which
          they ended: the client reads the console's lines in them. For the job's owner alone.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id  of a job of the caller's.
 @after   the highest completed_number that the caller has.
@@ -6569,7 +6569,7 @@ Purpose: stop a job: no further chunk begins, and what SQL Server Agent runs for
          A chunk that a client's thread runs goes on to its end unless that client stops it.
          For the job's owner and members of sqlexec_admin. One row: was_open, 1 if it had not
          ended yet.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id  made by sqlexec.submit_job; sqlexec.jobs lists them.
 @help    1: tell this, and do nothing else.
@@ -6615,7 +6615,7 @@ AS
 /*
 Purpose: stop a job, if it has not ended, and remove its payloads, results and rows; the log of
          runs stays. For the job's owner and members of sqlexec_admin.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id  made by sqlexec.submit_job; sqlexec.jobs lists them.
 @help    1: tell this, and do nothing else.
@@ -6658,7 +6658,7 @@ AS
 /*
 Purpose: remove jobs that ended so long ago, with their payloads and results. One row:
          removed_jobs.
-Version: 0.1.0
+Version: 0.2.0
 
 @older_than_days  counted from their end.
 @everybodys       1: of all logins; for members of sqlexec_admin and db_owner, and for a
@@ -6713,7 +6713,7 @@ AS
 /*
 Purpose: let a job that failed or was cancelled go on with the chunks that have no result yet; for
          its owner alone.
-Version: 0.1.0
+Version: 0.2.0
 
 @job_id    of a job of the caller's.
 @detached  as in sqlexec.submit_job; NULL leaves it as it was.
@@ -6788,7 +6788,7 @@ GO
 /*
 Purpose: scripts that are run by their name. A version is never changed; the owner of a name is
          who stored it first. Nobody has rights on the table.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.script', N'U') IS NULL
     CREATE TABLE sqlexec.script
@@ -6809,7 +6809,7 @@ GO
 -- sqlexec.script_grant.table.sql
 /*
 Purpose: the users and roles of this database that may run a script, besides its owner, by name.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.script_grant', N'U') IS NULL
     CREATE TABLE sqlexec.script_grant
@@ -6833,7 +6833,7 @@ AS
 Purpose: find a version of a script, the newest by default, that the caller may use: its owner, who
          was granted it, members of sqlexec_admin; 51741 where there is none. Of the other
          procedures.
-Version: 0.1.0
+Version: 0.2.0
 
 @as_owner  1: for the owner and members of sqlexec_admin alone.
 Licence: MIT.
@@ -6885,7 +6885,7 @@ CREATE OR ALTER PROCEDURE sqlexec.store_script
 AS
 /*
 Purpose: keep a Python script to be run by its name. One row: version.
-Version: 0.1.0
+Version: 0.2.0
 
 @name         of the script.
 @source       takes args_json, a JSON object as text, and InputDataSet; gives result_json, which
@@ -6954,7 +6954,7 @@ CREATE OR ALTER PROCEDURE sqlexec.scripts
 AS
 /*
 Purpose: list the versions of the scripts that the caller may run, those of @name alone if given.
-Version: 0.1.0
+Version: 0.2.0
 
 @name  that one alone.
 @help  1: tell this, and do nothing else.
@@ -7004,7 +7004,7 @@ CREATE OR ALTER PROCEDURE sqlexec.load_script
 AS
 /*
 Purpose: one row: a script with its source, the newest version by default. For those who may run it.
-Version: 0.1.0
+Version: 0.2.0
 
 @name     of the script.
 @version  by default the newest.
@@ -7048,7 +7048,7 @@ AS
 /*
 Purpose: let a user or role of this database run all versions of a script, or no more.
          For its owner and members of sqlexec_admin.
-Version: 0.1.0
+Version: 0.2.0
 
 @name     of the script.
 @grantee  by name: a user, a role, or public. It also needs the role sqlexec_user.
@@ -7090,7 +7090,7 @@ AS
 /*
 Purpose: remove a version of a script, by default all of them; with the last one go its grants.
          For its owner and members of sqlexec_admin. One row: removed_versions.
-Version: 0.1.0
+Version: 0.2.0
 
 @name     of the script.
 @version  that one alone.
@@ -7134,7 +7134,7 @@ CREATE OR ALTER PROCEDURE sqlexec.run_script
 AS
 /*
 Purpose: run a stored script by its name. One row: result_json.
-Version: 0.1.0
+Version: 0.2.0
 
 @name         of the script.
 @version      by default the newest.
@@ -7217,7 +7217,7 @@ AS
 /*
 Purpose: list the limits of this database, and set one of them. They hold whatever a client asks
          for. For members of sqlexec_admin.
-Version: 0.1.0
+Version: 0.2.0
 
 @name   kept_days, largest_payload_bytes, longest_run_seconds or most_workers_per_login.
 @value  0 for no limit; NULL leaves it as it is.
@@ -7263,11 +7263,162 @@ BEGIN
 END;
 GO
 
+-- sqlexec.uninstall.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.uninstall
+    @print_only bit = 1,
+    @even_if_jobs_run bit = 0,
+    @help bit = 0
+AS
+/*
+Purpose: remove the bundle from this database, with all jobs, results, logs and limits: its own
+         procedures, views, tables and roles by name, and the schema where nothing else is in it.
+         One row for each statement. For members of db_owner.
+Version: 0.2.0
+
+@print_only        1: run nothing, only tell the statements.
+@even_if_jobs_run  1: do not refuse while jobs wait or run.
+@help              1: tell this, and do nothing else.
+
+Example: EXECUTE sqlexec.uninstall @print_only = 0;
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    IF @help = 1
+    BEGIN
+        EXECUTE sqlexec.help @procedure = N'uninstall';
+        RETURN;
+    END;
+
+    DECLARE @number int = 1;
+    DECLARE @statement nvarchar(max);
+    DECLARE @statements TABLE
+    (
+        statement_number int IDENTITY(1, 1) NOT NULL PRIMARY KEY,
+        statement nvarchar(max) NOT NULL
+    );
+    DECLARE @own TABLE (object_name sysname NOT NULL PRIMARY KEY, kind varchar(9) NOT NULL);
+
+    INSERT INTO @own (object_name, kind)
+    VALUES
+        (N'chunk_log', 'TABLE'),
+        (N'blob', 'TABLE'),
+        (N'job', 'TABLE'),
+        (N'chunk', 'TABLE'),
+        (N'worker', 'TABLE'),
+        (N'setting', 'TABLE'),
+        (N'activity', 'VIEW'),
+        (N'history', 'VIEW'),
+        (N'help', 'PROCEDURE'),
+        (N'runner', 'PROCEDURE'),
+        (N'read_limits', 'PROCEDURE'),
+        (N'refuse_payload', 'PROCEDURE'),
+        (N'take_slot', 'PROCEDURE'),
+        (N'remove_expired', 'PROCEDURE'),
+        (N'begin_call', 'PROCEDURE'),
+        (N'end_call', 'PROCEDURE'),
+        (N'execute_chunk', 'PROCEDURE'),
+        (N'info', 'PROCEDURE'),
+        (N'count_chunks', 'PROCEDURE'),
+        (N'reap_workers', 'PROCEDURE'),
+        (N'settle_job', 'PROCEDURE'),
+        (N'find_job', 'PROCEDURE'),
+        (N'remove_job', 'PROCEDURE'),
+        (N'claim_chunk', 'PROCEDURE'),
+        (N'complete_chunk', 'PROCEDURE'),
+        (N'fail_chunk', 'PROCEDURE'),
+        (N'wait_for_slot', 'PROCEDURE'),
+        (N'run_worker', 'PROCEDURE'),
+        (N'stop_agents', 'PROCEDURE'),
+        (N'start_agents', 'PROCEDURE'),
+        (N'submit_job', 'PROCEDURE'),
+        (N'jobs', 'PROCEDURE'),
+        (N'job_secret', 'PROCEDURE'),
+        (N'fetch_results', 'PROCEDURE'),
+        (N'fetch_console', 'PROCEDURE'),
+        (N'cancel_job', 'PROCEDURE'),
+        (N'cleanup_job', 'PROCEDURE'),
+        (N'purge_jobs', 'PROCEDURE'),
+        (N'resume_job', 'PROCEDURE'),
+        (N'script', 'TABLE'),
+        (N'script_grant', 'TABLE'),
+        (N'find_script', 'PROCEDURE'),
+        (N'store_script', 'PROCEDURE'),
+        (N'scripts', 'PROCEDURE'),
+        (N'load_script', 'PROCEDURE'),
+        (N'grant_script', 'PROCEDURE'),
+        (N'drop_script', 'PROCEDURE'),
+        (N'run_script', 'PROCEDURE'),
+        (N'configure', 'PROCEDURE'),
+        (N'uninstall', 'PROCEDURE'),
+        (N'sqlexec_user', 'ROLE'),
+        (N'sqlexec_admin', 'ROLE');
+
+    IF @print_only = 0 AND ISNULL(@even_if_jobs_run, 0) = 0
+        AND EXISTS (SELECT 1 FROM sqlexec.job AS j WHERE j.state IN ('QUEUED', 'RUNNING'))
+        THROW 51755, N'sqlexec.uninstall: jobs wait or run. Wait, cancel them (sqlexec.jobs @everybodys = 1 lists them), or use @even_if_jobs_run = 1.', 1;
+
+    INSERT INTO @statements (statement)
+    SELECT CONCAT(N'ALTER ROLE ', r.name, N' DROP MEMBER ', QUOTENAME(m.name), N';')
+    FROM sys.database_role_members AS x
+    INNER JOIN sys.database_principals AS r ON r.principal_id = x.role_principal_id
+    INNER JOIN sys.database_principals AS m ON m.principal_id = x.member_principal_id
+    INNER JOIN @own AS w ON w.object_name = r.name AND w.kind = 'ROLE'
+    ORDER BY r.name, m.name;
+
+    INSERT INTO @statements (statement)
+    SELECT CONCAT(N'DROP ROLE ', p.name, N';')
+    FROM sys.database_principals AS p
+    INNER JOIN @own AS w ON w.object_name = p.name AND w.kind = 'ROLE'
+    WHERE p.type = 'R'
+    ORDER BY p.name;
+
+    INSERT INTO @statements (statement)
+    SELECT CONCAT(N'DROP ', w.kind, N' sqlexec.', o.name, N';')
+    FROM sys.objects AS o
+    INNER JOIN @own AS w ON w.object_name = o.name
+    WHERE o.schema_id = SCHEMA_ID(N'sqlexec')
+        AND o.type = CASE w.kind WHEN 'PROCEDURE' THEN 'P' WHEN 'VIEW' THEN 'V' WHEN 'TABLE' THEN 'U' END
+    ORDER BY CASE WHEN o.name = N'uninstall' THEN 1 ELSE 0 END, w.kind, o.name;
+
+    IF NOT EXISTS (
+        SELECT 1
+        FROM sys.objects AS o
+        WHERE o.schema_id = SCHEMA_ID(N'sqlexec') AND o.parent_object_id = 0
+            AND o.name NOT IN (SELECT w.object_name FROM @own AS w))
+        INSERT INTO @statements (statement) VALUES (N'DROP SCHEMA sqlexec;');
+
+    IF @print_only = 0
+    BEGIN
+        BEGIN TRANSACTION;
+        WHILE EXISTS (SELECT 1 FROM @statements AS s WHERE s.statement_number = @number)
+        BEGIN
+            SELECT @statement = s.statement FROM @statements AS s WHERE s.statement_number = @number;
+            EXECUTE sys.sp_executesql @statement;
+            SET @number = @number + 1;
+        END;
+        COMMIT TRANSACTION;
+    END;
+    SELECT s.statement FROM @statements AS s ORDER BY s.statement_number;
+END;
+GO
+
+-- sqlexec.retired.objects.sql
+/*
+Purpose: remove what earlier versions had and this one has not.
+Version: 0.2.0
+*/
+DROP PROCEDURE IF EXISTS sqlexec.start_log;
+DROP PROCEDURE IF EXISTS sqlexec.end_log;
+GO
+
 -- sqlexec.sqlexec_user.role.sql
 /*
 Purpose: the role of those who run functions: EXECUTE on the procedures, and the database
          permission that every caller of an external script needs. No rights on tables.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF DATABASE_PRINCIPAL_ID(N'sqlexec_user') IS NULL
     CREATE ROLE sqlexec_user AUTHORIZATION dbo;
@@ -7300,7 +7451,7 @@ GO
 /*
 Purpose: the role of those who look after the jobs of all: list, cancel, clean up, purge, set limits. It gives
          no payloads and results, and no external scripts.
-Version: 0.1.0
+Version: 0.2.0
 */
 IF DATABASE_PRINCIPAL_ID(N'sqlexec_admin') IS NULL
     CREATE ROLE sqlexec_admin AUTHORIZATION dbo;

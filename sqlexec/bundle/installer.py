@@ -96,7 +96,7 @@ def install(connection_string: str, *, database: str | None = None) -> InstallRe
     >>> install("Server=db1;UID=sa;PWD=...", database="flights")  # doctest: +SKIP
     """
     started = perf_counter()
-    with _Session(_place(connection_string, database)) as session:
+    with _Session(place(connection_string, database)) as session:
         server, target = session.execute("SELECT @@SERVERNAME, DB_NAME()")
         if str(target).lower() in SYSTEM_DATABASES:
             raise ConfigurationError(
@@ -125,9 +125,9 @@ def info(connection_string: str, *, database: str | None = None) -> dict[str, ob
     Example
     -------
     >>> info("Server=db1;UID=ann;PWD=...", database="flights")["version"]  # doctest: +SKIP
-    '0.1.0'
+    '0.2.0'
     """
-    with _Session(_place(connection_string, database)) as session:
+    with _Session(place(connection_string, database)) as session:
         row = session.execute("EXECUTE sqlexec.info")
         return dict(zip(session.columns, row, strict=True))
 
@@ -158,7 +158,8 @@ def batches(script: str) -> Iterator[tuple[int, str]]:
             position = _comment_end(script, match.end()) if match["comment"] else match.end()
 
 
-def _place(connection_string: str, database: str | None) -> Connection:
+def place(connection_string: str, database: str | None) -> Connection:
+    """Where a connection string leads, or to a database that is named apart."""
     where = Connection.of(connection_string)
     if database:
         where = Connection.of(build_odbc({**parse_odbc(where.odbc), "Database": database}))

@@ -21,6 +21,7 @@ from sqlexec import __version__
 BUILD_ORDER = "build_order.txt"
 INSTALL = "install.sql"
 
+_REMOVABLE = ("procedure", "view", "table", "role")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _GO_LINE = re.compile(r"^[ \t]*GO[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
@@ -91,13 +92,17 @@ def placeholders() -> dict[str, str]:
     """What stands for {{name}} in the files.
 
     `version` ("0.1.0"), `protocol` ("1") and `runner_hash` (SHA-256 of the runner's UTF-8
-    text, 64 lower-case hex digits) are plain text; `runner_source` is a whole N'...' literal.
+    text, 64 lower-case hex digits) are plain text; `runner_source` is a whole N'...' literal,
+    `objects` the bundle's own objects as rows (N'name', 'KIND').
     """
     from sqlexec.bundle import runner_source
     from sqlexec.payload import PROTOCOL
 
     source = runner_source.render()
+    own = (name.split(".") for name in _order(sql_folder()))
+    objects = ((name, kind.upper()) for _, name, kind, _ in own if kind in _REMOVABLE)
     return {
+        "objects": ",\n".join(f"        (N'{name}', '{kind}')" for name, kind in objects),
         "version": __version__,
         "protocol": str(PROTOCOL),
         "runner_source": string_literal(source),
@@ -124,8 +129,7 @@ def bundle_files(
     """
     folder = folder or sql_folder()
     values = placeholders() if values is None else values
-    order = _text(folder, BUILD_ORDER).splitlines()
-    names = [line.strip() for line in order if line.strip() and not line.startswith("#")]
+    names = _order(folder)
     # schema.object.kind.sql belongs to the bundle; install.sql and its kin are made from it.
     forgotten = {path.name for path in folder.glob("*.*.sql")} - set(names)
     if forgotten:
@@ -165,6 +169,11 @@ def main(arguments: list[str] | None = None) -> int:
     target.write_bytes(script)
     print(f"{target}: {len(script):,} bytes")
     return 0
+
+
+def _order(folder: Path) -> list[str]:
+    lines = _text(folder, BUILD_ORDER).splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _text(folder: Path, name: str) -> str:

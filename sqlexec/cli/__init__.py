@@ -78,14 +78,45 @@ def install(
     print_only: Annotated[
         bool, typer.Option("--print", help="Print install.sql, to review or to run; no connection.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be created and changed; only read.")
+    ] = False,
 ) -> None:
     """Create or renew the T-SQL bundle in a database (as a member of db_owner)."""
     from sqlexec import bundle
 
     if print_only:
         sys.stdout.write(bundle.render_install())
+    elif dry_run:
+        for change in bundle.preview(required(connection), database=database):
+            typer.echo(str(change))
     else:
         typer.echo(str(bundle.install(required(connection), database=database)))
+
+
+@app.command()
+def uninstall(
+    connection: Connection = None,
+    database: Database = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Run the statements, not only tell them.")
+    ] = False,
+    even_if_jobs_run: Annotated[
+        bool, typer.Option("--even-if-jobs-run", help="Do not refuse while jobs wait or run.")
+    ] = False,
+) -> None:
+    """Tell, or with --yes run, what removes the bundle with all jobs and logs from a database."""
+    from sqlexec import bundle
+
+    statements = bundle.uninstall(
+        required(connection),
+        database=database,
+        print_only=not yes,
+        even_if_jobs_run=even_if_jobs_run,
+    )
+    typer.echo("\n".join(statements))
+    if not yes:
+        typer.echo("Nothing was changed; --yes runs these statements.", err=True)
 
 
 @app.command()
@@ -194,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     Example
     -------
     >>> main(["--version"])
-    sqlexec 0.1.0
+    sqlexec 0.2.0
     0
     """
     try:

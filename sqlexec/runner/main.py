@@ -46,7 +46,7 @@ from sqlexec.runner.wire import (
     take,
 )
 
-PROTOCOL = 1
+PROTOCOL = 2
 MOST_WARNINGS = 100  # kept of one task
 
 _TOLD = (  # packages whose versions the other side is told

@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
+from sqlexec.runner.main import PROTOCOL
 from sqlexec.server.answer import Reply, ResultSets, read_answer, read_result_sets
 from sqlexec.server.connection import Connection
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
@@ -94,7 +95,7 @@ class Session:
         payload: bytes,
         input_query: str = "",
         *,
-        protocol: int = 1,
+        protocol: int = PROTOCOL,
     ) -> Reply:
         """Run one chunk of a job in one external-script call and wait for its result.
 

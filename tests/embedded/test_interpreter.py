@@ -591,3 +591,10 @@ def test_a_procedure_like_the_bundles(client: Client) -> None:
     assert client.rows("SELECT status, size, number FROM work.log ORDER BY log_id") == [
         ("done", 1024000, None), ("failed", 0, 51000),
     ]  # fmt: skip
+
+
+def test_no_row_has_no_identity(client: Client) -> None:
+    client.create("CREATE TABLE unfilled (id bigint IDENTITY PRIMARY KEY, a int)")
+    assert client.rows(
+        "INSERT INTO unfilled (a) SELECT 1 WHERE 1 = 0; SELECT SCOPE_IDENTITY()"
+    ) == [(None,)]

@@ -1,7 +1,7 @@
 """Make stored samples of payloads and results: `python -m tests.samples.make`.
 
-    payload-1/3.7.request   what a client packed for a server of Python 3.7
-    payload-1/3.7.result    what the runner, in that Python with its numpy and pandas, answered
+    payload-2/3.7.request   what a client packed for a server of Python 3.7
+    payload-2/3.7.result    what the runner, in that Python with its numpy and pandas, answered
 
 A folder is of one version of the format (runner.main.PROTOCOL) and is never written again once
 that version was released: later code must go on reading it.  The table below says what each
@@ -156,6 +156,7 @@ def answer(python: str, request: bytes) -> bytes:
     """What the runner in that Python makes of a payload."""
     script = (
         "import sys\nsource, payload = eval(sys.stdin.buffer.read())\nshared = None\n"
+        "longest_run_seconds = 0\n"
         "\n"
         "exec(compile(source, 'runner', 'exec'))\nsys.stdout.buffer.write(result)"
     )

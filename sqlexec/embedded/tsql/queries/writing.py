@@ -56,6 +56,8 @@ def _steps(
     kept: list[tuple[Any, ...]] = []
     types: list[tuple[str, SqlType]] = []
     for step in plan.steps:
+        if step.sql.startswith("SELECT currval") and not count:
+            continue  # no row, no identity: the engine would refuse to tell the last one
         connection = session.connection.execute(step.sql, values(session, step.parameters))
         types_now = connection.types()
         rows = connection.fetchall()

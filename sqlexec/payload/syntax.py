@@ -96,6 +96,8 @@ def _features(text: str, target: Version) -> Iterator[tuple[int, Version, str]]:
 
 def _line_of(node: ast.AST) -> int:
     """Where a node begins; arguments and comprehensions know it of their parts alone."""
+    if type(node).__name__ == "TryStar":
+        node = vars(node)["handlers"][0]
     return min(int(each.lineno) for each in ast.walk(node) if hasattr(each, "lineno"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import linecache
 import os
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from sqlexec.errors import PackError
 from sqlexec.payload import Packer
 from sqlexec.payload.syntax import SyntaxTooNew
+from tests.environments import environment
 from tests.runner.test_functions import HERE, interpreter, run, runtime_of, value
 
 PROJECT = {
@@ -89,13 +91,30 @@ TOO_NEW = [
     ("def f(x):\n    for y in *x, 1: pass\n", "3.8", "unpacking in for", 2),
     ("def f(x):\n    return *x, 1\n", "3.7", "unpacking in return", 2),
 ]
+OF_3_12 = [  # texts that this Python need not know
+    ("def f(x):\n    return f'{x['a']}'\n", "3.11", "quotes", 2),
+    ("def f(x):\n    return f'{x!r} {f'{x}'}'\n", "3.8", "quotes", 2),
+    ("def f(x):\n    return (1,\n        f\"{'\\n'.join(x)}\")\n", "3.11", "quotes", 3),
+    ("def f(x):\n    return f'''{\n        x  # why\n    }'''\n", "3.11", "comments", 3),
+    ("def f(x):\n    return f'{\n        x}'\n", "3.11", "lines", 2),
+    ("def f(x):\n    type Pair = tuple[int, int]\n    return x\n", "3.11", "type statement", 2),
+    ("def f[T](x: T) -> T: return x\n", "3.11", "type parameter", 1),
+    ("def f(x):\n    class C[T]:\n        y = x\n    return C\n", "3.8", "type parameter", 2),
+    ("class C[T]: pass\n\ndef f(): return C\n", "3.11", "type parameter", 1),
+]
+OF_3_13 = [
+    ("def f[T = int](x: T): return x\n", "3.12", "type parameter default", 1),
+    ("def f(x):\n    class C[*T = *tuple[int]]: pass\n", "3.12", "type parameter default", 2),
+]
 OLD = [
     "def f(x):\n    for y in (*x, 1): pass\n",
     "def f(x):\n    return (*x, 1)\n",
     "def f(x):\n    return x[(*x, 1)]\n",
     "def f(x):\n    with open(x) as a, (open(x)) as b: pass\n",
-    "def f(x, *y: *tuple[int]) -> x[*y]: pass\n",
+    "def f(x, *y: *tuple[int]) -> tuple[*range(2)]: pass\n",
     "def f(x=(y := 3)): pass\n",
+    "def f(x):\n    return f'{x[\"a\"]!r:>{x}} {{x}}', f\"{x:%H:'%M'}\", f'''{\n        x}'''\n",
+    "def f(x):\n    type = match = x\n    return type(match)\n",
 ]
 
 
@@ -118,12 +137,40 @@ def test_syntax_that_the_server_lacks_is_found_before_sending(
         pytest.skip("this Python does not know it either")
     with pytest.raises(SyntaxTooNew) as caught:
         Packer(scope["f"], runtime=runtime_of(version))
-    message = str(caught.value)
-    assert feature in message
-    assert "made_s2.py uses" in message
-    assert f"the server runs Python {version}" in message
-    assert f"this client {sys.version_info[0]}.{sys.version_info[1]}" in message
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert_tells(str(caught.value), feature, line, version, here)
     Packer(scope["f"], runtime=runtime_of("3.13"))
+
+
+def assert_tells(message: str, feature: str, line: int, server: str, client: str) -> None:
+    assert feature in message
+    assert f" line {line} of " in message
+    assert "made_s2" in message
+    assert f"the server runs Python {server}, this client {client}" in message
+
+
+def test_syntax_in_a_client_of_3_13() -> None:
+    refused = [*TOO_NEW, *OF_3_12, *OF_3_13]
+    sent = [(text, "3.6") for text in OLD] + [(text, "3.13") for text, *_ in refused]
+    sent += [(text, "3.12") for text, *_ in OF_3_12]
+    done = subprocess.run(
+        [environment("notebook 3.13"), Path(__file__).with_name("syntax_client.py")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        input=json.dumps([*[row[:2] for row in refused], *sent]),
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    answers = json.loads(done.stdout)
+    for row, message in zip(refused, answers, strict=False):
+        text, version, feature, line = row
+        assert message is not None, text
+        assert_tells(message, feature, line, version, "3.13")
+    assert [
+        (row, message)
+        for row, message in zip(sent, answers[len(refused) :], strict=True)
+        if message is not None
+    ] == []
 
 
 def test_old_forms_pass_and_annotations_do_not_matter(tmp_path: Path) -> None:
@@ -200,7 +247,8 @@ class Point:
 def helper(p): return p.x * K
 def job(p): return Point(helper(p)), __name__
 if __name__ == "__main__":
-    from tests.runner.test_functions import value
+    from tests.environments import environment
+from tests.runner.test_functions import value
     p, name = value({version!r}, job, shared={{"p": Point(2)}})
     assert type(p) is Point
     print(p.x, name)

@@ -6,10 +6,11 @@ shows tracebacks: Python itself, logging, pytest, IPython, `pdb.post_mortem`.
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
-from collections.abc import Generator, Mapping, Sequence
-from types import FrameType, FunctionType, TracebackType
+from collections.abc import Mapping, Sequence
+from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
 
 FULL = "SQLEXEC_FULL_TRACEBACK"  # set to show sqlexec's own frames as well
@@ -39,7 +40,8 @@ def rebuild(
         if not (0 < first <= line <= MOST_LINES and isinstance(line, int)):
             raise ValueError(f"a frame is in line {line!r} from line {first!r} on")
         shown = _file_to_show(file, line, lines.get(file, {}))
-        trace = TracebackType(trace, _frame(shown, function, first, module), -1, line)
+        frame, place = _frame(shown, function, first, line, module)
+        trace = TracebackType(trace, frame, place, line)
     return trace
 
 
@@ -72,16 +74,19 @@ def _without_own(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
-def _template() -> Generator[None, None, None]:
-    yield
+def _frame(file: str, function: str, first: int, line: int, module: str) -> tuple[FrameType, int]:
+    """A frame that never runs, of a generator that is not started, and the place of a line in it.
 
-
-def _frame(file: str, function: str, first: int, module: str) -> FrameType:
-    """A frame that never runs: that of a generator that is not started."""
-    code = _template.__code__.replace(co_filename=file, co_name=function, co_firstlineno=first)
-    generator = FunctionType(code, {"__name__": module})()
-    frame: FrameType = generator.gi_frame
-    return frame
+    IPython searches for the place's expression, and for ever where there is no such place.
+    """
+    tree = ast.parse("def template():\n    yield")
+    for node in ast.walk(tree):
+        where = first if isinstance(node, ast.FunctionDef) else line
+        vars(node).update(lineno=where, end_lineno=where, col_offset=-1, end_col_offset=-1)
+    constants = compile(tree, file, "exec").co_consts
+    code = next(each for each in constants if isinstance(each, CodeType)).replace(co_name=function)
+    frame: FrameType = FunctionType(code, {"__name__": module})().gi_frame
+    return frame, next(start for start, _, at in code.co_lines() if at == line)
 
 
 def _file_to_show(file: str, line: int, lines: Mapping[str, str]) -> str:

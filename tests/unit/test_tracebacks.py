@@ -76,6 +76,16 @@ def test_a_debugger_shows_them():
     assert "NameError" in out.getvalue()
 
 
+def test_their_place_is_an_instruction_of_their_line():
+    """Where it is none, IPython (executing) looks for it for ever."""
+    trace = rebuild([*FRAMES, [ELSEWHERE, 5, "<module>", 5, "model"]], LINES)
+    while trace is not None:
+        places = trace.tb_frame.f_code.co_lines()
+        lines = [line for start, end, line in places if start <= trace.tb_lasti < end]
+        assert lines == [trace.tb_lineno]
+        trace = trace.tb_next
+
+
 def test_pytest_shows_them():
     info = pytest.ExceptionInfo.from_exception(hide_own_frames(rebuilt()))
     shown = str(info.getrepr(style="long"))

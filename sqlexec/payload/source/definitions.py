@@ -14,6 +14,7 @@ import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -76,8 +77,11 @@ def _find_function(function: FunctionType) -> Definition:
             found = definition_code(segment, path, code.co_freevars)
             if len(file.at(code.co_firstlineno)) == 1 and _is_rewritten(function):
                 return Definition(segment, path, found, file, node)
-            for flags in (code.co_flags & _FUTURES, _ANNOTATIONS):
-                again = definition_code(segment, path, code.co_freevars, flags, file.imported())
+            for flags, imported in product(
+                (code.co_flags & _FUTURES, _ANNOTATIONS),
+                (file.imported(), ()),  # each statement of a cell or prompt is compiled by itself
+            ):
+                again = definition_code(segment, path, code.co_freevars, flags, imported)
                 if _same(again, code):
                     return Definition(segment, path, found, file, node)
         if attempt == 1:

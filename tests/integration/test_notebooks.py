@@ -34,7 +34,9 @@ CELLS = {  # text -> repr of its value
     "    def moved(self): return Point(self.x + 1)\n": "None",
     "p = run(lambda p: p.moved(), p=Point(1))\ntype(p) is Point, p\n": "(True, Point(x=2))",
     "def helper(x): return -x\nclass Model:\n    def predict(self, x): return 'new', helper(x)\n"
-    "run(job, x=2), run(lambda: first.predict(1)), run(lambda: Model().predict(2))\n": "(-2, 2, ('new', -2))",
+    "run(job, x=2), run(lambda: first.predict(1)), run(lambda: Model().predict(2))\n": (
+        "(-2, 2, ('new', -2))"
+    ),
 }
 
 

@@ -247,8 +247,7 @@ class Point:
 def helper(p): return p.x * K
 def job(p): return Point(helper(p)), __name__
 if __name__ == "__main__":
-    from tests.environments import environment
-from tests.runner.test_functions import value
+    from tests.runner.test_functions import value
     p, name = value({version!r}, job, shared={{"p": Point(2)}})
     assert type(p) is Point
     print(p.x, name)

@@ -40,10 +40,10 @@ lint: $(VENV)/dev.stamp  ## style, types, T-SQL by Microsoft's parser, shell, Do
 bench: $(VENV)/dev.stamp  ## speed and memory, as ratios to what others need for the same
 	@$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
-install-sql: $(VENV)/dev.stamp  ## write sql/install.sql anew
+install-sql: $(VENV)/dev.stamp  ## write sql/install.sql and its SHA-256 sums anew
 	@$(BIN)/python -m sqlexec.bundle
 
-dist: $(VENV)/dev.stamp  ## sdist and wheel in dist/
+dist: install-sql  ## sdist and wheel in dist/
 	@$(BIN)/python -m hatchling build
 
 clean:  ## remove .venv and all caches

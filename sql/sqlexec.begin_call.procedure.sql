@@ -23,11 +23,14 @@ BEGIN
     DECLARE @kept_days int;
     DECLARE @message nvarchar(2048);
 
-    EXECUTE sqlexec.read_limits
-        @largest_payload_bytes = @largest_payload_bytes OUTPUT,
-        @longest_run_seconds = @longest_run_seconds OUTPUT,
-        @most_workers = @most_workers OUTPUT,
-        @kept_days = @kept_days OUTPUT;
+    SET @longest_run_seconds = 0;
+    -- Most databases have none, and every call asks.
+    IF EXISTS (SELECT 1 FROM sqlexec.setting AS s WHERE s.setting_value > 0)
+        EXECUTE sqlexec.read_limits
+            @largest_payload_bytes = @largest_payload_bytes OUTPUT,
+            @longest_run_seconds = @longest_run_seconds OUTPUT,
+            @most_workers = @most_workers OUTPUT,
+            @kept_days = @kept_days OUTPUT;
     IF @largest_payload_bytes > 0 AND @payload_bytes > @largest_payload_bytes
         EXECUTE sqlexec.refuse_payload
             @payload_bytes = @payload_bytes,

@@ -3,7 +3,8 @@
     sql/build_order.txt -> sql/schema.object.kind.sql, each -> {{placeholders}} filled in
                         -> header, files parted by GO -> sql/install.sql
 
-`python -m sqlexec.bundle` writes sql/install.sql anew, `--check` says when it is stale.
+`python -m sqlexec.bundle` writes sql/install.sql and sql/SHA256SUMS anew, `--check` says when
+they are stale.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from sqlexec import __version__
 
 BUILD_ORDER = "build_order.txt"
 INSTALL = "install.sql"
+SUMS = "SHA256SUMS"
+BY_HAND = ("uninstall.sql", "prepare_server.sql")  # and not parts of install.sql
 
 _REMOVABLE = ("procedure", "view", "table", "role")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
@@ -154,21 +157,40 @@ def render_install(folder: Path | None = None, values: Mapping[str, str] | None 
     return script
 
 
+def sums(folder: Path, install: bytes) -> str:
+    """SHA-256 sums of what a DBA runs, for `sha256sum -c`; `install` is the text of install.sql."""
+    scripts = {INSTALL: install, **{name: (folder / name).read_bytes() for name in BY_HAND}}
+    return "".join(
+        f"{hashlib.sha256(text).hexdigest()}  {name}\n" for name, text in scripts.items()
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Write install.sql into the bundle's folder; with --check, only say whether it is stale."""
+    """Write install.sql and SHA256SUMS into the bundle's folder; --check: say which are stale."""
     parser = argparse.ArgumentParser(prog="python -m sqlexec.bundle", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when stale")
     options = parser.parse_args(arguments)
-    target = sql_folder() / INSTALL
+    folder = sql_folder()
     script = render_install().encode("utf-8")
-    if target.is_file() and target.read_bytes() == script:
-        return 0
-    if options.check:
-        print(f"{target} is stale: run 'make install-sql'", file=sys.stderr)
-        return 1
-    target.write_bytes(script)
-    print(f"{target}: {len(script):,} bytes")
-    return 0
+    contents = {INSTALL: script, SUMS: sums(folder, script).encode("ascii")}
+    # The sums are made with the packages: a checkout has none before.
+    optional = {SUMS} if options.check and not (folder / SUMS).is_file() else set()
+    stale = [
+        name
+        for name in contents
+        if name not in optional and not _holds(folder / name, contents[name])
+    ]
+    for name in stale:
+        if options.check:
+            print(f"{folder / name} is stale: run 'make install-sql'", file=sys.stderr)
+        else:
+            (folder / name).write_bytes(contents[name])
+            print(f"{folder / name}: {len(contents[name]):,} bytes")
+    return 1 if options.check and stale else 0
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    return file.is_file() and file.read_bytes() == content
 
 
 def _order(folder: Path) -> list[str]:

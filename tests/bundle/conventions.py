@@ -264,6 +264,8 @@ def bundle_texts() -> dict[str, str]:
     values = {**render.placeholders(), "runner_source": "N''"}
     texts = {file.name: file.text for file in render.bundle_files(values=values)}
     texts[render.INSTALL] = render.render_install()
+    for name in render.BY_HAND:
+        texts[name] = (render.sql_folder() / name).read_text(encoding="utf-8")
     return texts
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 
+from sqlexec.bundle import render
 from sqlexec.bundle.installer import batches
-from sqlexec.bundle.render import bundle_files, render_install, string_literal
+from sqlexec.bundle.render import (
+    BY_HAND,
+    INSTALL,
+    SUMS,
+    bundle_files,
+    render_install,
+    string_literal,
+    sums,
+)
 
 VALUES = {"version": "1.2.3", "runner_source": "N'print(''x'')'"}
 
@@ -83,3 +94,29 @@ def test_text_that_a_literal_would_change_is_refused(text: str) -> None:
 
 def test_literal_doubles_quotes_alone() -> None:
     assert string_literal('it\'s [a] \\ "b"\n') == "N'it''s [a] \\ \"b\"\n'"
+
+
+def test_sums_are_those_of_the_files(tmp_path: Path) -> None:
+    for name in BY_HAND:
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / INSTALL).write_bytes(b"SELECT 1;\n")
+    (tmp_path / SUMS).write_text(sums(tmp_path, b"SELECT 1;\n"))
+    for line in (tmp_path / SUMS).read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+    assert len((tmp_path / SUMS).read_text().splitlines()) == 3
+
+
+def test_stale_files_are_told_and_renewed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(render.sql_folder(), tmp_path / "sql")
+    monkeypatch.setattr(render, "sql_folder", lambda: tmp_path / "sql")
+    assert render.main([]) == 0
+    assert render.main(["--check"]) == 0
+    (tmp_path / "sql" / "uninstall.sql").write_text("-- changed")
+    capsys.readouterr()
+    assert render.main(["--check"]) == 1
+    assert "SHA256SUMS is stale" in capsys.readouterr().err
+    (tmp_path / "sql" / SUMS).unlink()
+    assert render.main(["--check"]) == 0

@@ -13,6 +13,7 @@ import pyodbc
 import pytest
 
 from sqlexec import RxInSqlServer, bundle, rx_exec
+from sqlexec.bundle import render
 from sqlexec.bundle.installer import batches
 from sqlexec.cli import main
 from sqlexec.embedded import EmbeddedServer
@@ -223,3 +224,45 @@ def test_odd_names_and_options_of_sessions_do_no_harm(server: EmbeddedServer) ->
     assert bundle.info(odd)["may_run_scripts"] == 1
     bundle.uninstall(odd, print_only=False)
     assert objects(odd) == []
+
+
+def printed(database: str, script: str) -> list[str]:
+    """What a script prints."""
+    with closing(pyodbc.connect(database, autocommit=True)) as connection:
+        messages = []
+        for _, batch in batches(script):
+            cursor = connection.execute(batch)
+            messages += cursor.messages
+            while cursor.nextset():
+                messages += cursor.messages
+    return [text for _, text in messages]
+
+
+def test_the_uninstall_script_only_tells(database: str) -> None:
+    bundle.install(database)
+    installed = objects(database)
+    ((_, script),) = batches((render.sql_folder() / "uninstall.sql").read_text("utf-8"))
+    statements = [statement for (statement,) in run(database, script)]
+    assert statements == bundle.uninstall(database)
+    assert objects(database) == installed
+
+
+def test_a_server_is_prepared_again_and_again(server: EmbeddedServer) -> None:
+    sa = server.connection_string
+    run(sa, "CREATE LOGIN agent_user WITH PASSWORD = 'Ag3nt-user!';")
+    script = (render.sql_folder() / "prepare_server.sql").read_text("utf-8")
+    assert any("a Python script ran" in line for line in printed(sa, script))
+    script = script.replace("@agent_login sysname = NULL", "@agent_login sysname = N'agent_user'")
+    assert any("CREATE USER [agent_user]" in line for line in printed(sa, script))
+    assert not any("CREATE USER" in line for line in printed(sa, script))
+    member = "SELECT IS_ROLEMEMBER(N'SQLAgentUserRole', N'agent_user')"
+    assert run(server.odbc(Database="msdb"), member) == [(1,)]
+
+
+def test_preparing_tells_all_that_is_missing(server: EmbeddedServer) -> None:
+    sa = server.connection_string
+    run(sa, "CREATE LOGIN nobody WITH PASSWORD = 'N0body-here!';")
+    script = (render.sql_folder() / "prepare_server.sql").read_text("utf-8")
+    script = script.replace("@agent_login sysname = NULL", "@agent_login sysname = N'missing'")
+    with pytest.raises(pyodbc.Error, match=r"member of sysadmin\.(.|\n)*no login missing"):
+        printed(server.odbc(UID="nobody", PWD="N0body-here!"), script)

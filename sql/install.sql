@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '26dbccbaff9121831db0151bd3f54223dd63291c82c99a087ad831b6ffec55e6';
+    SET @source_sha256 = 'ad1851a391f887b0d9a948594ee16e2a62c59456fa88459486f8f713172b1e88';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -522,7 +522,9 @@ def sqlexec_runner():
             self._parts = parts
             self._digests = [b""] * len(parts)
             self._places = iter(range(len(parts)))  # of the parts that no thread has taken yet
-            count = min(len(parts) - 1, os.cpu_count() or 1, _MOST_THREADS)
+            count = 0
+            if len(parts) > 1:
+                count = min(len(parts) - 1, os.cpu_count() or 1, _MOST_THREADS)
             self._threads = [threading.Thread(target=self._work) for _ in range(count)]
             for thread in self._threads:
                 thread.start()
@@ -3459,6 +3461,7 @@ def sqlexec_runner():
     import zlib
 
     _replaced = {}  # type: Dict[str, types.ModuleType]
+    _travelled = []  # type: List[Any]  # sources of the one that is there
 
     class NeedsCloudpickle(Exception):
         """The payload came without cloudpickle, and this Python lacks that version: send it again."""
@@ -3478,6 +3481,7 @@ def sqlexec_runner():
                 raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
             return
         sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
+        _travelled.append(sources)
         for name in _cloudpickle_modules():
             _replaced[name] = sys.modules.pop(name)
         sys.meta_path.insert(0, sources)
@@ -3488,6 +3492,9 @@ def sqlexec_runner():
 
     def remove_cloudpickle():
         """Take out the one that travelled, and put back what it replaced."""
+        if not _travelled:
+            return
+        _travelled.clear()
         for name in _cloudpickle_modules():
             if isinstance(getattr(sys.modules[name].__spec__, "loader", None), _Sources):
                 del sys.modules[name]

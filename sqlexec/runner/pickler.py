@@ -12,6 +12,7 @@ import zlib
 from typing import Any, Dict, List
 
 _replaced = {}  # type: Dict[str, types.ModuleType]
+_travelled = []  # type: List[Any]  # sources of the one that is there
 
 
 class NeedsCloudpickle(Exception):
@@ -33,6 +34,7 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
             raise NeedsCloudpickle("cloudpickle %s, it has %s" % (version, cloudpickle.__version__))
         return
     sources = _Sources(json.loads(zlib.decompress(bytes(pieces[0])).decode("ascii")))
+    _travelled.append(sources)
     for name in _cloudpickle_modules():
         _replaced[name] = sys.modules.pop(name)
     sys.meta_path.insert(0, sources)
@@ -44,6 +46,9 @@ def install_cloudpickle(version: str, pieces: List[memoryview]) -> None:
 
 def remove_cloudpickle() -> None:
     """Take out the one that travelled, and put back what it replaced."""
+    if not _travelled:
+        return
+    _travelled.clear()
     for name in _cloudpickle_modules():
         if isinstance(getattr(sys.modules[name].__spec__, "loader", None), _Sources):
             del sys.modules[name]

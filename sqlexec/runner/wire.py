@@ -181,7 +181,9 @@ class _Hashes:
         self._parts = parts
         self._digests = [b""] * len(parts)
         self._places = iter(range(len(parts)))  # of the parts that no thread has taken yet
-        count = min(len(parts) - 1, os.cpu_count() or 1, _MOST_THREADS)
+        count = 0
+        if len(parts) > 1:
+            count = min(len(parts) - 1, os.cpu_count() or 1, _MOST_THREADS)
         self._threads = [threading.Thread(target=self._work) for _ in range(count)]
         for thread in self._threads:
             thread.start()

@@ -227,6 +227,7 @@ def _preload() -> Dict[str, Optional[str]]:
             versions[name] = None
         else:
             versions[name] = getattr(module, "__version__", "")
+    tempfile.gettempdir()  # looks for it by writing there, once
     return {name: versions[name] for name in ("numpy", "pandas", "cloudpickle")}
 
 

@@ -1,6 +1,6 @@
 """The plan of an UPDATE or DELETE.
 
-One with FROM, TOP or OUTPUT becomes a SELECT of the rows to change (their rowid, the new values,
+One with other tables in FROM, TOP or OUTPUT becomes a SELECT of the rows to change (their rowid, the new values,
 what OUTPUT wants), which is kept for a moment and then applied:
 
     SELECT rowid, new values, output ... INTO temp."$changes"  ->  UPDATE ... FROM "$changes"
@@ -64,12 +64,20 @@ class Change:
     def plan(self) -> Plan:
         cut = self.cut
         variables = [a.variable for a in cut.assignments if a.variable]
-        simple = not (cut.from_ or cut.top or cut.output or cut.with_ or variables)
+        simple = not (cut.top or cut.output or cut.with_ or variables) and self._alone()
         found = self._direct() if simple else self._by_rows(variables)
         found.reads = self._reads()
         found.writes = written(self.target, self.keyword)
         found.volatile = self.binder.volatile
         return found
+
+    def _alone(self) -> bool:
+        """Whether FROM names the target and nothing else."""
+        if not self.cut.from_:
+            return True
+        tree = parse(f"SELECT 1 FROM {self.cut.from_}", self.line)
+        tables = list(tree.find_all(exp.Table, exp.Subquery))
+        return len(tables) == 1 and self._target_in_from()
 
     def _reads(self) -> list[Any]:
         target = self.target.found

@@ -23,6 +23,7 @@ from typing import Any
 
 from sqlexec.embedded.launchpad import wire
 from sqlexec.embedded.launchpad.shared import SharedFile
+from sqlexec.embedded.launchpad.zygote import MAX_CODES
 
 _MAX_CONTROL = 1 << 20
 _MAX_REPLY = 1 << 28  # bytes of a satellite's reply; large values are not in it
@@ -43,11 +44,17 @@ class Satellite:
         self.status: int | None = None
         self.failure = ""  # why it could not be forked
         self.ended = threading.Event()
+        self._scripts = zygote.compiled
         self._zygote = zygote
         self._connection = connection
 
     def send(self, message: dict[str, Any], descriptors: Sequence[int]) -> None:
-        """Give it its script; OSError if the process is gone, and the script has not run."""
+        """Give it its script; OSError if the process is gone, and the script has not run.
+
+        One that the process has compiled already goes by its number.
+        """
+        script = message["script"]
+        message = {**message, "script": self._scripts.get(script, script)}
         wire.send(self._connection, message, descriptors)
 
     def receive(self) -> dict[str, Any]:
@@ -104,6 +111,8 @@ class Zygote:
         self._dead = False
         self._log = SharedFile()
         self._last_words = ""
+        self.compiled: dict[str, int] = {}  # scripts that new satellites know; never changed
+        self._compilations = 0
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -165,9 +174,16 @@ class Zygote:
     def compile(self, script: str) -> None:
         """Have the code of a script ready in all satellites from now on."""
         with self._mutex:
+            if script in self.compiled:
+                return
             stale = list(self._idle)
             self._idle.clear()
-        self._tell({"do": "compile", "script": script})
+            self._compilations += 1
+            number = self._compilations
+            self.compiled = dict(list(self.compiled.items())[1 - MAX_CODES :])
+        self._tell({"do": "compile", "script": script, "number": number})
+        with self._mutex:
+            self.compiled = {**self.compiled, script: number}
         for satellite in stale:
             satellite.close()
         self.refill()

@@ -28,7 +28,7 @@ _MAX_ERROR = 1 << 20  # characters of a traceback
 _MAX_VALUE = (1 << 31) - 1  # bytes of varbinary(max) and varchar(max)
 
 
-def serve(connection: socket.socket, codes: Dict[str, Any]) -> None:
+def serve(connection: socket.socket, codes: Dict[int, Any]) -> None:
     """Wait for one request, run its script in `__main__` and answer."""
     _rehearse()
     try:
@@ -109,15 +109,15 @@ def _flush() -> None:
         ctypes.CDLL(None).fflush(None)
 
 
-def _run(request: Dict[str, Any], codes: Dict[str, Any], inbox: Any, outbox: Any) -> Dict[str, Any]:
-    """Run the script; the reply, which tells of an error too."""
+def _run(request: Dict[str, Any], codes: Dict[int, Any], inbox: Any, outbox: Any) -> Dict[str, Any]:
+    """Run the script, a text or its number in `codes`; the reply, which tells of an error too."""
     script = request["script"]
     compile_time = 0.0
     reply: Dict[str, Any] = {"error": None, "outputs": {}, "frame": None}
     try:
         names = _main_names(request, inbox)
         held = _hold_console() if request.get("memory_console") else {}
-        code = codes.get(script)
+        code = codes[script] if isinstance(script, int) else None
         if code is None:
             start = time.perf_counter()
             code = compile(script, "<string>", "exec")

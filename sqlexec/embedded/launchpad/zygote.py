@@ -5,7 +5,7 @@ so it keeps to the standard library and the syntax of Python 3.6 and imports not
 but the files beside it: wire.py, satellite.py, dataframes.py.
 
     launchpad  -- {"do": "fork", "id": 7} + socket -->   zygote -- fork --> satellite 7
-               -- {"do": "compile", "script": ...} -->                      (satellite.serve)
+               -- {"do": "compile", "number": 1, "script": ...} -->            (satellite.serve)
                -- {"do": "kill", "id": 7} -->
                <- {"ready": ...}, {"forked": 7, "pid": ...}, {"failed": 7, "reason": ...},
                   {"ended": 7, "status": ...} --
@@ -41,7 +41,7 @@ _PRELOAD = """
     textwrap threading time traceback types uuid warnings weakref zipimport zlib
 """.split()
 _MAX_MESSAGE = 1 << 28
-_MAX_CODES = 16  # compiled scripts that are kept
+MAX_CODES = 16  # compiled scripts that are kept
 
 
 def _sibling(name: str) -> Any:
@@ -64,7 +64,7 @@ class Zygote:
         self._wire = wire
         self._satellite = satellite
         self._satellites: Dict[int, int] = {}  # process id: the launchpad's id
-        self._codes: "collections.OrderedDict[str, Any]" = collections.OrderedDict()
+        self._codes: "collections.OrderedDict[int, Any]" = collections.OrderedDict()
 
     def serve(self) -> None:
         """Obey until the launchpad is gone."""
@@ -99,7 +99,7 @@ class Zygote:
                 if number == command["id"]:
                     _kill(process)
         elif command["do"] == "compile":
-            self._compile(command["script"])
+            self._compile(command["number"], command["script"])
         return True
 
     def _fork(self, number: int, connection: socket.socket) -> None:
@@ -138,10 +138,10 @@ class Zygote:
         finally:
             os._exit(status)
 
-    def _compile(self, script: str) -> None:
+    def _compile(self, number: int, script: str) -> None:
         """Keep the code of a script that a satellite of this interpreter has compiled before."""
-        self._codes[script] = compile(script, "<string>", "exec")
-        while len(self._codes) > _MAX_CODES:
+        self._codes[number] = compile(script, "<string>", "exec")
+        while len(self._codes) > MAX_CODES:
             self._codes.popitem(last=False)
         _freeze()
 

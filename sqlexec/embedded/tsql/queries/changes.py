@@ -1,7 +1,7 @@
 """The plan of an UPDATE or DELETE.
 
-One with other tables in FROM, TOP or OUTPUT becomes a SELECT of the rows to change (their rowid, the new values,
-what OUTPUT wants), which is kept for a moment and then applied:
+One with other tables in FROM, with TOP or OUTPUT becomes a SELECT of the rows to change (their
+rowid, the new values, what OUTPUT wants), which is kept for a moment and then applied:
 
     SELECT rowid, new values, output ... INTO temp."$changes"  ->  UPDATE ... FROM "$changes"
 """

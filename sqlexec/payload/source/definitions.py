@@ -89,7 +89,10 @@ def _find_function(function: FunctionType) -> Definition:
     what = "lambda" if code.co_name == "<lambda>" else f"function {function.__qualname__!r}"
     where = f"{code.co_filename}, line {code.co_firstlineno}"
     if file is None:
-        why = "its source is not there (was it made by exec, or typed at an old prompt?)"
+        why = (
+            "its source is not there (was it made by exec, or typed at a prompt before Python "
+            "3.13?). Write it in a file"
+        )
     else:
         why = "the text there does not give its code (was the file changed since it was loaded?)"
     raise PackError(f"Cannot send the {what} ({where}) by source: {why}")

@@ -39,22 +39,16 @@ class Prompt:
             start_new_session=True,
         )
         os.close(other)
-        self._wait_for(">>> ")
 
     def type(self, text: str) -> str:
         """Type lines; gives what was shown until they have run."""
         if not self._plain:  # pasted, or the prompt would indent lines itself
             text = f"\x1b[200~{text}\x1b[201~\n"
         os.write(self._terminal, f"{text}print('en' + 'd')\n".encode())
-        return self._wait_for("end\r\n")
+        return self.wait_for("end\r\n")
 
-    def close(self) -> None:
-        """End it."""
-        self._process.kill()
-        self._process.wait()
-        os.close(self._terminal)
-
-    def _wait_for(self, text: str) -> str:
+    def wait_for(self, text: str) -> str:
+        """What is shown until a text is."""
         shown = ""
         end = time.monotonic() + PATIENCE
         while text not in shown:
@@ -62,3 +56,9 @@ class Prompt:
             assert ready, f"{text!r} was not shown: {shown[-2000:]}"
             shown += os.read(self._terminal, 1 << 16).decode(errors="replace")
         return shown
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._terminal)

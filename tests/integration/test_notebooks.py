@@ -92,6 +92,7 @@ def prompt(tmp_path: Path) -> Iterator[Callable[..., Prompt]]:
 
     def open_prompt(name: str, server: str, *, plain: bool = False) -> Prompt:
         opened.append(Prompt(environment(name), server, tmp_path, plain=plain))
+        opened[-1].wait_for(">>> ")
         return opened[-1]
 
     yield open_prompt

@@ -26,8 +26,8 @@ BEGIN
         RETURN;
     END;
 
-    DECLARE @next uniqueidentifier;
     DECLARE @removed int = 0;
+    DECLARE @batch int;
     DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
 
     IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
@@ -36,17 +36,25 @@ BEGIN
     IF @older_than_days IS NULL OR @older_than_days < 0
         THROW 51702, N'sqlexec.purge_jobs: @older_than_days must be 0 or more.', 1;
 
-    INSERT INTO @old (job_id)
-    SELECT j.job_id
-    FROM sqlexec.job AS j
-    WHERE j.ended_at <= DATEADD(DAY, -@older_than_days, SYSUTCDATETIME())
-        AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
-    WHILE EXISTS (SELECT 1 FROM @old AS o)
+    WHILE 1 = 1
     BEGIN
-        SELECT TOP (1) @next = o.job_id FROM @old AS o;
-        DELETE FROM @old WHERE job_id = @next;
-        EXECUTE sqlexec.remove_job @job_id = @next;
-        SET @removed = @removed + 1;
+        DELETE FROM @old;
+        INSERT INTO @old (job_id)
+        SELECT TOP (1000) j.job_id
+        FROM sqlexec.job AS j
+        WHERE j.ended_at <= DATEADD(DAY, -@older_than_days, SYSUTCDATETIME())
+            AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
+        SET @batch = @@ROWCOUNT;
+        IF @batch = 0
+            BREAK;
+
+        BEGIN TRANSACTION;
+        DELETE c FROM sqlexec.chunk AS c WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = c.job_id);
+        DELETE w FROM sqlexec.worker AS w WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = w.job_id);
+        DELETE b FROM sqlexec.blob AS b WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = b.job_id);
+        DELETE j FROM sqlexec.job AS j WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = j.job_id);
+        COMMIT TRANSACTION;
+        SET @removed = @removed + @batch;
     END;
     SELECT @removed AS removed_jobs;
 END;

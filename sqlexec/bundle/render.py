@@ -103,7 +103,7 @@ def placeholders() -> dict[str, str]:
 
     source = runner_source.render()
     own = (name.split(".") for name in _order(sql_folder()))
-    objects = ((name, kind.upper()) for _, name, kind, _ in own if kind in _REMOVABLE)
+    objects = ((parts[-3], parts[-2].upper()) for parts in own if parts[-2] in _REMOVABLE)
     return {
         "objects": ",\n".join(f"        (N'{name}', '{kind}')" for name, kind in objects),
         "version": __version__,

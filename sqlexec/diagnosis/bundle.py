@@ -20,7 +20,9 @@ LEFT JOIN sys.sql_modules AS m ON m.object_id = o.object_id
 WHERE s.name = N'sqlexec' AND o.type IN ('P', 'U', 'V');"""
 _OBJECT = re.compile(r"^sqlexec\.(\w+)\.(procedure|view|table)\.sql$")
 _ROLE = "sqlexec.sqlexec_user.role.sql"
-_GRANT = re.compile(r"^GRANT (.+?)(?: ON OBJECT::([\w.]+))? TO sqlexec_user;$", re.MULTILINE)
+_GRANT = re.compile(
+    r"^GRANT (.+?)(?: ON ((?:OBJECT|SCHEMA)::[\w.]+))? TO sqlexec_user;$", re.MULTILINE
+)
 # What a server may keep otherwise than it was sent: comments before the statement, OR ALTER.
 _HEAD = re.compile(r"\A(?:\s|--[^\n]*\n)*CREATE\s+(?:OR\s+ALTER\s+)?")
 
@@ -88,16 +90,16 @@ def permissions(examination: Examination) -> Finding:
     """The user has each permission that the role sqlexec_user gives."""
     wanted = granted_to_users()
     query = ", ".join(
-        f"HAS_PERMS_BY_NAME(N'{name}', N'OBJECT', N'{permission}')"
-        if name
+        "HAS_PERMS_BY_NAME(N'{1}', N'{0}', N'{2}')".format(*securable.split("::"), permission)
+        if securable
         else f"HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), N'DATABASE', N'{permission}')"
-        for permission, name in wanted
+        for permission, securable in wanted
     )
     ((member, *held),) = examination.execute(f"SELECT IS_ROLEMEMBER(N'sqlexec_user'), {query};")
     user = bracketed(examination.user)
     grants = [
-        f"GRANT {permission}{f' ON OBJECT::{name}' if name else ''} TO {user};"
-        for (permission, name), has in zip(wanted, held, strict=True)
+        f"GRANT {permission}{f' ON {securable}' if securable else ''} TO {user};"
+        for (permission, securable), has in zip(wanted, held, strict=True)
         if not has
     ]
     if not grants:
@@ -110,11 +112,11 @@ def permissions(examination: Examination) -> Finding:
 
 
 def granted_to_users() -> list[tuple[str, str]]:
-    """What the bundle grants to sqlexec_user: permission, and object or '' for the database.
+    """What the bundle grants to sqlexec_user: permission, and on what, '' for the database.
 
     Example
     -------
-    >>> ("EXECUTE", "sqlexec.info") in granted_to_users()
+    >>> ("EXECUTE", "OBJECT::sqlexec.info") in granted_to_users()
     True
     """
     text = next(file.text for file in bundle_files() if file.name == _ROLE)

@@ -15,7 +15,7 @@ from sqlexec.server.connection import Connection, parse_odbc
 from sqlexec.server.pool import POOL
 from sqlexec.server.session import Session
 from tests.integration.conftest import in_database, run_once
-from tests.integration.durable import number_of
+from tests.integration.durable import number_of, wait_until
 
 PASSWORD = "Limits-9-Apply"
 
@@ -46,8 +46,16 @@ def place(connection_string):
     place = in_database(connection_string, name)
     install(place)
     yield place
-    POOL.close()
-    run_once(connection_string, f"DROP DATABASE {name}")
+
+    def is_dropped():
+        POOL.close()
+        try:
+            run_once(connection_string, f"DROP DATABASE {name}")
+        except ServerError:  # in use: threads of jobs end their sessions soon
+            return False
+        return True
+
+    wait_until(is_dropped, "the end of all sessions")
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +237,20 @@ def test_roles_give_neither_tables_nor_inner_procedures(people, statement):
             connection.execute(statement)
         assert number_of(failed.value) == 229
         connection.close()
+
+
+def test_workers_of_durable_jobs_wait_for_their_place(configure, people):
+    configure("most_workers_per_login", 1)
+    waiting = RxInSqlServer(people["sqlexec_user"], num_tasks=2, wait=False, detached=False)
+    job = rx_exec(double, x=[1, 2, 3, 4], compute_context=waiting)
+    assert job.result(timeout=60) == [2, 4, 6, 8]
+    job.close()
+
+
+def test_durable_jobs_are_stopped_by_the_longest_run(configure, people):
+    configure("longest_run_seconds", 1)
+    waiting = RxInSqlServer(people["sqlexec_user"], wait=False, detached=False)
+    job = rx_exec(sleep, seconds=60, compute_context=waiting)
+    with pytest.raises(TaskTimeout, match="longest_run_seconds, 1,"):
+        job.result(timeout=60)
+    job.close()

@@ -153,7 +153,7 @@ def test_every_grant_to_users_is_asked_for():
     granted = granted_to_users()
     assert len(granted) == role.count("\nGRANT ")
     assert ("EXECUTE ANY EXTERNAL SCRIPT", "") in granted
-    assert ("EXECUTE", "sqlexec.execute_chunk") in granted
+    assert ("EXECUTE", "OBJECT::sqlexec.execute_chunk") in granted
 
 
 def test_renderings():

@@ -119,15 +119,16 @@ BEGIN
         END;
 
         SET @payload_bytes = DATALENGTH(@payload);
-        EXECUTE sqlexec.begin_call
-            @job_id = @job_id,
-            @chunk_number = @chunk_number,
-            @task_count = @task_count,
-            @payload_bytes = @payload_bytes,
-            @takes_slot = 0,
-            @log_id = @log_id OUTPUT,
-            @longest_run_seconds = @longest_run_seconds OUTPUT;
+        SET @log_id = NULL;
         BEGIN TRY
+            EXECUTE sqlexec.begin_call
+                @job_id = @job_id,
+                @chunk_number = @chunk_number,
+                @task_count = @task_count,
+                @payload_bytes = @payload_bytes,
+                @takes_slot = 0,
+                @log_id = @log_id OUTPUT,
+                @longest_run_seconds = @longest_run_seconds OUTPUT;
             DELETE FROM @rows;
             -- A long result comes in rows where OUTPUT values are cut or slow.
             INSERT INTO @rows (piece_number, piece)

@@ -254,3 +254,24 @@ def test_durable_jobs_are_stopped_by_the_longest_run(configure, people):
     with pytest.raises(TaskTimeout, match="longest_run_seconds, 1,"):
         job.result(timeout=60)
     job.close()
+
+
+def slow_size(data):
+    time.sleep(2)
+    return len(data)
+
+
+def test_a_limit_that_was_lowered_meanwhile_fails_the_chunk_alone(configure, people):
+    waiting = RxInSqlServer(people["sqlexec_user"], wait=False, detached=False)
+    data = [b"a", b"x" * 60_000, b"b"]
+    job = rx_exec(slow_size, data=data, task_chunk_size=1, compute_context=waiting)
+    configure("largest_payload_bytes", 50_000)
+    with pytest.raises(ServerError, match="largest_payload_bytes"):
+        job.result(timeout=60)
+    (log,) = rows(
+        waiting.connection_string,
+        "SELECT COUNT(*) FROM sqlexec.history AS h "
+        f"WHERE h.job_id = '{job.job_id}' AND h.status = 'finished'",
+    )
+    assert log[0] == 2
+    job.cleanup(force=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlexec.errors import IntegrityError, RemoteError, SqlExecError, UnpackError
 from sqlexec.payload import Packer, unpack
 from sqlexec.runner import wire
-from sqlexec.runner.main import run_chunk
+from sqlexec.runner.main import PROTOCOL, run_chunk
 from sqlexec.runner.wire import REQUEST, RESULT, join_frame, split_frame
 from sqlexec.tasks import Task
 
@@ -301,7 +301,7 @@ def test_noise_in_headers_never_ends_but_in_an_answer_or_an_error_of_ours() -> N
                 header[name] = chance.choice(JSON)
 
         result, _ = run_chunk(resealed(PAYLOAD, REQUEST, change, b""))
-        assert split_frame(result, RESULT, PACKER.key)[0]["protocol"] == 1
+        assert split_frame(result, RESULT, PACKER.key)[0]["protocol"] == PROTOCOL
         try:
             unpack(resealed(ANSWER, RESULT, change, PACKER.key), PACKER.key)
         except SqlExecError:

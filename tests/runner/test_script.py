@@ -135,7 +135,7 @@ def test_an_interrupt_while_a_broken_header_is_told_of(header: dict[str, Any]) -
     before = sys.getprofile()
     interrupt()
     try:
-        result, length, _, failed, _, _ = run_script(payload, None, None)
+        result, length, _, failed, *_ = run_script(payload, None, None)
     finally:
         sys.setprofile(before)
     assert (length, failed) == (len(result), 1)

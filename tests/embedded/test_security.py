@@ -249,8 +249,10 @@ def test_becoming_dbo_counts_in_that_database_alone(connect):
 
 
 def test_system_views_show_what_one_has_rights_on(sa, scientist, nobody):
-    names = "SELECT name FROM sys.objects WHERE type IN ('U', 'V', 'P')"
-        " AND schema_id = SCHEMA_ID('dbo')"
+    names = (
+        "SELECT name FROM sys.objects"
+        " WHERE type IN ('U', 'V', 'P') AND schema_id = SCHEMA_ID('dbo')"
+    )
     everything = {name for (name,) in rows(sa, names)}
     seen = {name for (name,) in rows(scientist, names)}
     assert {"secret", "hidden", "granted"} <= everything

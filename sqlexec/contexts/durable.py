@@ -142,7 +142,7 @@ def cut(
 def context_of(kept: Mapping[str, Any], context: RxInSqlServer) -> RxInSqlServer:
     """The context that a job was submitted in, from what its client kept about it."""
     names = {each.name for each in dataclasses.fields(RxInSqlServer)}
-    fields = {name: value for name, value in kept["context"].items() if name in names}
+    fields = {name: value for name, value in kept.get("context", {}).items() if name in names}
     return context.replace(**fields, wait=False)
 
 

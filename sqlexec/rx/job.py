@@ -422,7 +422,7 @@ class RxRemoteJob:
         """How its submitter wished to see the console."""
         if not info.console_output:
             return False
-        console: ConsoleOutput = self._secret()[1]["console_output"]
+        console: ConsoleOutput = self._secret()[1].get("console_output", True)
         return console
 
     def _secret(self) -> tuple[bytes, Mapping[str, Any], int]:

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlexec.errors import IntegrityError, ResultCut, TransientServerError
+from sqlexec.errors import IntegrityError, JobNotFound, ResultCut, TransientServerError
 from sqlexec.server.session import Session
 from sqlexec.server.sql_errors import server_error
 
@@ -213,7 +213,10 @@ def find(
 
 def secret(session: Session, job_id: uuid.UUID) -> tuple[bytes, dict[str, Any], int]:
     """The key that seals a job's results, what its client kept about it, and its protocol."""
-    ((key, client, protocol),) = _call(session, "job_secret", job_id=job_id)
+    found = _call(session, "job_secret", job_id=job_id)
+    if not found:  # the procedure found it, and somebody removed it then
+        raise JobNotFound(f"Job {job_id} has just been removed.", number=51710)
+    ((key, client, protocol),) = found
     return bytes(key), json.loads(client), protocol
 
 

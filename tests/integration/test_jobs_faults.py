@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -176,25 +175,6 @@ def test_an_interpreter_ends_and_says_what_it_leaves(connection_string, cc, exec
     assert "Traceback" not in found.stderr
     job = RxRemoteJob.deserialize_job(job_id, cc)
     interrupted(job, execute)
-    job.close()
-
-
-def test_an_interrupt_cancels_the_job_that_is_waited_for(cc, tmp_path):
-    def stuck(path):
-        path.joinpath("running").touch()
-        time.sleep(60)
-
-    def interrupt():
-        wait_until(tmp_path.joinpath("running").exists, "the start of the run")
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt, daemon=True)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        rx_exec(stuck, path=tmp_path, compute_context=cc, auto_cleanup=False)
-    thread.join()
-    job = next(each for each in rx_get_jobs(cc, verbose=False) if "stuck" in each.description)
-    assert job.status is Status.CANCELED
     job.close()
 
 

@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'ad1851a391f887b0d9a948594ee16e2a62c59456fa88459486f8f713172b1e88';
+    SET @source_sha256 = 'c425addac49a2bd57de5e3c9705d74d3cfba3de0e4857aeb889b8a6ec91b8450';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -2441,47 +2441,26 @@ def sqlexec_runner():
         return function(*arguments)
 
 
-    import operator
     import pickle
     import struct
 
-    PLAIN = frozenset((int, float, bool, type(None)))
-    PLAIN_TEXT = frozenset((str, bytes))
+    NUMBERS = frozenset((int, float, bool, type(None)))
+    TEXTS = frozenset((str, bytes))
 
     def is_plain(value):
         """Is it a value that can go together with others''?"""
         kind = type(value)
-        return kind in PLAIN or (kind in PLAIN_TEXT and len(value) < BIG)
-
-    def are_plain(values):
-        """Is each of them plain?"""
-        kinds = set(map(type, values))
-        if kinds <= PLAIN:
-            return True
-        if kinds <= PLAIN_TEXT:
-            return max(map(len, values)) < BIG
-        return kinds <= PLAIN | PLAIN_TEXT and all(map(is_plain, values))
-
-    def columns_of(arguments):
-        """Names, and each name''s values; None if names differ by task or a value is not plain."""
-        names = tuple(arguments[0])
-        if not names or sum(map(len, arguments)) != len(names) * len(arguments):
-            return None
-        try:
-            columns = [list(map(operator.itemgetter(name), arguments)) for name in names]
-        except KeyError:
-            return None
-        return (names, columns) if all(map(are_plain, columns)) else None
+        return kind in NUMBERS or (kind in TEXTS and len(value) < BIG)
 
     class Batch:
-        """Collects the values of tasks, one after the other, or has the `columns` of all of them.
+        """Collects the values of tasks, one after the other, or has the pickle of all of them.
 
         `size` bytes go with them already.
         """
 
-        def __init__(self, size = 0, columns = None):
+        def __init__(self, size = 0, complete = None):
             self.together = []  # type: List[Any]
-            self._columns = columns
+            self._complete = complete
             self.apart = []  # type: List[Tuple[int, List[int]]]
             self._pieces = []  # type: List[Buffer]
             self._small = []  # type: List[Buffer]  # those after them, to become one
@@ -2535,7 +2514,7 @@ def sqlexec_runner():
 
         def close(self, header):
             """Write the header''s entries; gives the body."""
-            data = pickle.dumps(self._columns or self.together, protocol=4)
+            data = self._complete or pickle.dumps(self.together, protocol=4)
             header["together"] = [len(data)]
             header["apart"] = self.apart
             return [data] + self._pieces + [b"".join(self._small)]

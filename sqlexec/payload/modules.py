@@ -15,21 +15,18 @@ from functools import lru_cache
 from types import ModuleType
 
 _OURS = ("sqlexec", "cloudpickle")
-_known: dict[str, tuple[object, bool]] = {}  # module name -> (its __file__ then, is it the user's)
+_last: list[tuple[dict[str, ModuleType], list[ModuleType]]] = [({}, [])]  # looked at, found
 
 
 def user_modules() -> list[ModuleType]:
     """The user's own modules among sys.modules, parents before their submodules."""
-    found = []
-    # A copy is made in one step; list(items()) may run the garbage collector half-way, and with
-    # it another thread, that imports a module.
-    for name, module in sys.modules.copy().items():
-        file = getattr(module, "__file__", None)
-        known = _known.get(name)
-        if known is None or known[0] is not file:
-            known = _known[name] = (file, _is_users(name, file))
-        if known[1] and isinstance(module, ModuleType):
-            found.append(module)
+    # A copy is made in one step; a loop may run the garbage collector half-way, and with it
+    # another thread, that imports a module.
+    loaded = sys.modules.copy()
+    seen, found = _last[0]
+    if loaded != seen:
+        found = [module for name, module in loaded.items() if _is_users(name, module)]
+        _last[0] = loaded, found
     return found
 
 
@@ -55,8 +52,11 @@ def is_users_file(file: str) -> bool:
     return not path.startswith(_installed()) and not file.startswith("<frozen")
 
 
-def _is_users(name: str, file: object) -> bool:
-    if not isinstance(file, str) or name == "__main__" or name.partition(".")[0] in _OURS:
+def _is_users(name: str, module: object) -> bool:
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not isinstance(module, ModuleType):
+        return False
+    if name == "__main__" or name.partition(".")[0] in _OURS:
         return False  # __main__ always goes by value
     return is_users_file(file)
 

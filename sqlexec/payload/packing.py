@@ -11,8 +11,6 @@ to one that nobody knows yet; it answers where it is another, and gets them by s
 from __future__ import annotations
 
 import hashlib
-import operator
-import pickle
 import platform
 import secrets
 import struct
@@ -20,30 +18,24 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from sqlexec.payload.bytecode import bytecode_dumps, cloudpickle_sources, dump_by_bytecode
+from sqlexec.errors import PackError, PayloadTooLarge
+from sqlexec.payload.arguments import batch_of
+from sqlexec.payload.bytecode import cloudpickle_sources
+from sqlexec.payload.dumping import dump_or_blame
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
-from sqlexec.payload.source.pickler import dump_by_source
-from sqlexec.payload.syntax import SyntaxTooNew
-from sqlexec.runner.batch import Batch, columns_of, is_plain
-from sqlexec.runner.blame import culprit, is_picklable
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
-from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper
 from sqlexec.runner.wire import REQUEST, TooLarge, check_size, join_frame, sizes
 
 if TYPE_CHECKING:
     from sqlexec.tasks import Task
 
-from sqlexec.errors import PackError, PayloadTooLarge
-
 Version = tuple[int, int]
-_INDEX, _ARGUMENTS = operator.attrgetter("index"), operator.attrgetter("arguments")
 
 
 class Packer:
@@ -193,10 +185,7 @@ class Packer:
         """The payload of a chunk; what it shares with others goes into `apart`, if given."""
         version = _other_version(runtime)
         call = self._call(version)
-        columns = columns_of(list(map(_ARGUMENTS, tasks)))
-        batch = Batch(sum(sizes(call.pieces)), columns)
-        if columns is None:
-            _add_each(batch, tasks, call.bundle)
+        batch = batch_of(tasks, sum(sizes(call.pieces)), call.bundle)
         modules = call.bundle.modules() if call.bundle is not None else []
         if call.bundle is not None and len(call.bundle.whole) != call.whole:
             call = self._call(version, anew=True)  # an argument needs more modules whole
@@ -204,7 +193,7 @@ class Packer:
         packages = (runtime or {}).get("packages", {})
         if version is None and packages.get("cloudpickle") != self.cloudpickle:
             pickler = [cloudpickle_sources()]
-        indexes = struct.pack(f"<{len(tasks)}q", *map(_INDEX, tasks))
+        indexes = struct.pack(f"<{len(tasks)}q", *[task.index for task in tasks])
         header = {**self._header, **options, "cloudpickle": sizes(pickler), "count": len(tasks)}
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
         header["transport"] = "bytecode" if version is None else "source"
@@ -230,30 +219,12 @@ class Packer:
                 bundle = call.bundle if call is not None else None
                 if bundle is None and version is not None:
                     bundle = SourceBundle(version, self._numbers)
-                pieces = _dump(self._parts, lambda: _named_parts(*self._parts), bundle, first=True)
+                pieces = dump_or_blame(
+                    self._parts, lambda: _named_parts(*self._parts), bundle, first=True
+                )
                 call = _Call(pieces, bundle, len(bundle.whole) if bundle is not None else 0)
                 self._calls[version] = call
             return call
-
-
-class _ValuePickler(pickle.Pickler):
-    """For values that go alike to every server: none has a function or class of the user's."""
-
-    def __init__(self, stream: Any) -> None:
-        super().__init__(stream, VALUE_PROTOCOL)
-
-    def reducer_override(self, value: Any) -> Any:
-        """Called for all but numbers, texts and containers."""
-        if isinstance(value, (type, FunctionType)):
-            is_alike = value.__module__ in ("builtins", WIRE)
-        else:
-            is_alike = str(type(value).__module__).partition(".")[0] in _ALIKE
-        if is_alike:
-            return NotImplemented  # the codec knows it, or pickle
-        raise pickle.PicklingError(f"objects of type {type(value)} may have to go by value")
-
-
-_ALIKE = ("builtins", "collections", "datetime", "decimal", "numpy", "pandas", "scipy", "uuid")
 
 
 class _Shared:
@@ -299,80 +270,6 @@ def _other_version(runtime: Mapping[str, Any] | None) -> Version | None:
     if same and runtime.get("implementation") in (None, platform.python_implementation()):
         return None
     return major, minor
-
-
-def _add_each(batch: Batch, tasks: Sequence[Task], bundle: SourceBundle | None) -> None:
-    """Arguments that are more than numbers and short texts, each task's by themselves."""
-    dumper = Dumper(_ValuePickler)
-    for task in tasks:
-        if all(map(is_plain, task.arguments.values())):
-            batch.add(task.arguments)
-            continue
-        try:
-            pieces = dumper.dump(task.arguments)
-        except Exception:  # noqa: BLE001 - if it is not by value that they go, it fails again
-            dumper = Dumper(_ValuePickler)
-            pieces = _dump_arguments(task, bundle)
-        batch.add_apart(pieces, _place_of)
-
-
-def _place_of(piece: Buffer) -> tuple[int, int] | None:
-    """Address and length of a buffer, while it lives; None where nobody can tell."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return None
-    data = numpy.frombuffer(piece, "u1")
-    return data.__array_interface__["data"][0], data.nbytes
-
-
-def _dump_arguments(task: Task, bundle: SourceBundle | None) -> list[Buffer]:
-    """Pickle one task's own arguments."""
-    own = dict(task.arguments)
-    named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}
-    try:
-        return _dump(own, lambda: named, bundle)
-    except PackError as error:
-        error.run = task.index
-        raise
-
-
-def _dump(
-    value: object,
-    parts: Callable[[], Mapping[str, object]],
-    bundle: SourceBundle | None,
-    *,
-    first: bool = False,
-) -> list[Buffer]:
-    """Pickle by source or cloudpickle; on failure find which of the named parts is at fault."""
-    try:
-        if bundle is not None:
-            return dump_by_source(bundle, value, first=first)
-        return dump_by_bytecode(value)
-    except SyntaxTooNew:
-        raise
-    except PackError as error:
-        if bundle is None:
-            raise
-        there, here = (".".join(map(str, each[:2])) for each in (bundle.target, sys.version_info))
-        raise PackError(
-            f"{error}. The server runs Python {there}, this client {here}, so functions go by "
-            f"source; a client of Python {there} sends bytecode, which has not this limit."
-        ) from error.__cause__
-    except Exception as error:
-        where = _where(parts())
-        raise PackError(
-            f"Cannot send {where} to the server: {type(error).__name__}: {error}. Make it inside "
-            "the function instead, or pass something that can be pickled."
-        ) from error
-
-
-def _where(parts: Mapping[str, object]) -> str:
-    """Which of the named parts cannot be pickled, and what in it."""
-    with bytecode_dumps() as dumps:
-        for name, value in parts.items():
-            if not is_picklable(value, dumps):
-                return culprit(name, value, dumps)
-    return "the call"  # each can by itself
 
 
 def _named_parts(

@@ -9,60 +9,37 @@ pickled: thousands of them cost no more than one.
     body    numbers of each task, 8 bytes each (first of all its index)
             | one pickle of a list (None in the places of those apart) | pieces of each apart
 
-Arguments that have the same names in all tasks, and are all plain, are a pickle of (names,
-columns) instead: most of a small task is its names.
+Small arguments that have the same names in all tasks are a pickle of (names, columns) instead:
+most of a small task is its names.
 """
 
-import operator
 import pickle
 import struct
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from sqlexec.runner.types import Buffer, Columns
+from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import BIG
 from sqlexec.runner.wire import FrameError, check_size, sizes, take
 
-PLAIN = frozenset((int, float, bool, type(None)))
-PLAIN_TEXT = frozenset((str, bytes))
+NUMBERS = frozenset((int, float, bool, type(None)))
+TEXTS = frozenset((str, bytes))
 
 
 def is_plain(value: Any) -> bool:
     """Is it a value that can go together with others'?"""
     kind = type(value)
-    return kind in PLAIN or (kind in PLAIN_TEXT and len(value) < BIG)
-
-
-def are_plain(values: Sequence[Any]) -> bool:
-    """Is each of them plain?"""
-    kinds = set(map(type, values))
-    if kinds <= PLAIN:
-        return True
-    if kinds <= PLAIN_TEXT:
-        return max(map(len, values)) < BIG
-    return kinds <= PLAIN | PLAIN_TEXT and all(map(is_plain, values))
-
-
-def columns_of(arguments: Sequence[Mapping[str, Any]]) -> Optional[Columns]:
-    """Names, and each name's values; None if names differ by task or a value is not plain."""
-    names = tuple(arguments[0])
-    if not names or sum(map(len, arguments)) != len(names) * len(arguments):
-        return None
-    try:
-        columns = [list(map(operator.itemgetter(name), arguments)) for name in names]
-    except KeyError:
-        return None
-    return (names, columns) if all(map(are_plain, columns)) else None
+    return kind in NUMBERS or (kind in TEXTS and len(value) < BIG)
 
 
 class Batch:
-    """Collects the values of tasks, one after the other, or has the `columns` of all of them.
+    """Collects the values of tasks, one after the other, or has the pickle of all of them.
 
     `size` bytes go with them already.
     """
 
-    def __init__(self, size: int = 0, columns: Optional[Columns] = None) -> None:
+    def __init__(self, size: int = 0, complete: Optional[bytes] = None) -> None:
         self.together = []  # type: List[Any]
-        self._columns = columns
+        self._complete = complete
         self.apart = []  # type: List[Tuple[int, List[int]]]
         self._pieces = []  # type: List[Buffer]
         self._small = []  # type: List[Buffer]  # those after them, to become one
@@ -116,7 +93,7 @@ class Batch:
 
     def close(self, header: Dict[str, Any]) -> List[Buffer]:
         """Write the header's entries; gives the body."""
-        data = pickle.dumps(self._columns or self.together, protocol=4)
+        data = self._complete or pickle.dumps(self.together, protocol=4)
         header["together"] = [len(data)]
         header["apart"] = self.apart
         return [data] + self._pieces + [b"".join(self._small)]

@@ -4,7 +4,6 @@ from typing import Any, Callable, Dict, List, Tuple, Union
 
 Buffer = Union[bytes, bytearray, memoryview]
 Dumps = Callable[..., bytes]
-Columns = Tuple[Tuple[str, ...], List[List[Any]]]
 Aliases = Callable[[str], Any]
 Lines = List[Tuple[str, str]]
 WarningKey = Tuple[str, str, str, int]

@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlexec.errors import ConfigurationError
+from sqlexec.options import package_names, whole_number
+from sqlexec.options import task_timeout as checked_task_timeout
 from sqlexec.public import public
 from sqlexec.tasks import Task
 
 T = TypeVar("T")
-MOST_SECONDS = 10**8  # what the timers of all systems take
+_TIMES = "a whole number, 0 or more (-1: as many as args say)"
 
 
 @public
@@ -40,10 +42,12 @@ class RxElemArg(Generic[T]):
     """
 
     def __init__(self, values: Iterable[T]) -> None:
-        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        frame = hasattr(values, "to_dict") and getattr(values, "ndim", 1) > 1
+        if frame or isinstance(values, (str, bytes, Mapping)) or not _is_iterable(values):
             raise ConfigurationError(
                 f"RxElemArg takes a list (or another iterable) of values, one a run, "
                 f"not {type(values).__name__}"
+                + ("; for a run of each row give args=frame.to_dict('records')" if frame else "")
             )
         self.values = values
 
@@ -132,17 +136,11 @@ def make_plan(
             "Give the function's arguments either in args= or as keywords, not both; "
             f"here are args and {_names(kwargs)}"
         )
-    if task_chunk_size is not None and not _is_count(task_chunk_size, least=1):
-        raise ConfigurationError(
-            f"task_chunk_size must be a whole number of at least 1, not {task_chunk_size!r}"
-        )
-    if not _is_count(times_to_run, least=-1):
-        raise ConfigurationError(
-            f"times_to_run must be a whole number, 0 or more (-1: as many as args say), "
-            f"not {times_to_run!r}"
-        )
-    if seed is not None and not _is_count(seed, least=0):
-        raise ConfigurationError(f"seed must be a whole number of at least 0, not {seed!r}")
+    if task_chunk_size is not None:
+        task_chunk_size = whole_number("task_chunk_size", task_chunk_size, least=1)
+    times_to_run = whole_number("times_to_run", times_to_run, least=-1, meaning=_TIMES)
+    if seed is not None:
+        seed = whole_number("seed", seed)
     if kwargs:
         args = {
             name: RxElemArg(value) if isinstance(value, list) else value
@@ -166,24 +164,12 @@ def make_plan(
         count=count,
         local_state=_state(local_state),
         chunk_size=task_chunk_size,
-        packages=_packages(packages),
+        packages=package_names(packages) or (),
         seed=seed,
         stop_on_error=stop_on_error,
-        task_timeout=check_task_timeout(task_timeout),
+        task_timeout=checked_task_timeout(task_timeout),
         keep_console=keep_console,
     )
-
-
-def check_task_timeout(seconds: object) -> float | None:
-    """Seconds that a run may take, None for no limit. Raises ConfigurationError."""
-    if seconds is None:
-        return None
-    usable = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if not usable or not 0 <= seconds < MOST_SECONDS:  # type: ignore[operator]
-        raise ConfigurationError(
-            f"task_timeout_seconds must be a number of seconds, 0 or more, not {seconds!r}"
-        )
-    return float(seconds) or None  # type: ignore[arg-type]
 
 
 def _from_dict(
@@ -238,6 +224,12 @@ def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int,
         if names not in seen:
             check(run, f" in element {place} of args")
             seen.add(names)
+        for name, value in run.items():
+            if isinstance(value, RxElemArg):
+                raise ConfigurationError(
+                    f"{name} in element {place} of args is an RxElemArg: a list of dicts has a run "
+                    "for each dict already; RxElemArg is for args={...}"
+                )
     if times >= 0:
         runs = list(_repeated(runs, times, len(runs)))
     return len(runs), (Task(index, dict(run)) for index, run in enumerate(runs))
@@ -292,16 +284,12 @@ def _state(local_state: Mapping[str, object] | None) -> dict[str, object]:
     return dict(local_state)
 
 
-def _packages(packages: Sequence[str] | str | None) -> tuple[str, ...]:
-    names = (packages,) if isinstance(packages, str) else tuple(packages or ())
-    for name in names:
-        if not isinstance(name, str) or not all(map(str.isidentifier, name.split("."))):
-            raise ConfigurationError(f"packages_to_load: {name!r} is no name of a module")
-    return names
-
-
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _is_iterable(values: object) -> bool:
+    try:
+        iter(values)  # type: ignore[call-overload]
+    except TypeError:  # also of an array without dimensions
+        return False
+    return True
 
 
 def _names(arguments: Mapping[str, Any]) -> str:

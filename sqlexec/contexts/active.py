@@ -71,8 +71,7 @@ def resolve(compute_context: RxComputeContext | str | None) -> RxComputeContext:
             f"{', '.join(map(repr, _ALIASES))}"
         )
     raise ConfigurationError(
-        f"compute_context must be an RxComputeContext or an alias, "
-        f"not {type(compute_context).__name__}"
+        f"compute_context must be an RxComputeContext or an alias, not {compute_context!r}"
     )
 
 

@@ -6,11 +6,12 @@ import dataclasses
 import importlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 from sqlexec.errors import ConfigurationError
+from sqlexec.options import whole_number
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.tasks import Outcome
@@ -61,6 +62,12 @@ class RxComputeContext(ABC):
         """
         return dataclasses.replace(self, **changes)
 
+    def _set_whole_number(self, name: str, *, least: int = 0, optional: bool = False) -> None:
+        """Make a field an int; ConfigurationError where it is no number of at least `least`."""
+        value = getattr(self, name)
+        if value is not None or not optional:
+            object.__setattr__(self, name, whole_number(name, value, least=least))
+
     def __enter__(self: Context) -> Context:
         ACTIVE.append(self)
         return self
@@ -74,16 +81,6 @@ class RxComputeContext(ABC):
         ACTIVE.pop()
 
 
-def check_whole_number(name: str, value: object, *, least: int = 0, optional: bool = False) -> None:
-    """Raise ConfigurationError unless a field is a whole number of at least `least` (or None)."""
-    if value is None and optional:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(
-            f"{name} must be a whole number of at least {least}, not {value!r}"
-        )
-
-
 def check_console_output(value: object) -> None:
     """Raise ConfigurationError unless this is a ConsoleOutput that rx_exec knows."""
     if not (value is None or isinstance(value, bool) or value in ("prefix", "log")):
@@ -93,11 +90,6 @@ def check_console_output(value: object) -> None:
             'console_output must be True, False, "prefix", "log", or a function of (index, '
             f"stream, text), not {value!r}"
         )
-
-
-def package_names(packages: Sequence[str] | str | None) -> Sequence[str] | str | None:
-    """packages_to_load as a field of a value: a list becomes a tuple."""
-    return packages if packages is None or isinstance(packages, str) else tuple(packages)
 
 
 def offer_to_joblib() -> None:

@@ -15,8 +15,6 @@ from sqlexec.contexts.base import (
     ConsoleOutput,
     RxComputeContext,
     check_console_output,
-    check_whole_number,
-    package_names,
 )
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.contexts.processes import (
@@ -27,7 +25,8 @@ from sqlexec.contexts.processes import (
     run_chunk_here,
 )
 from sqlexec.errors import ConfigurationError, PackError
-from sqlexec.plan import Plan, check_task_timeout
+from sqlexec.options import package_names, task_timeout
+from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.tasks import Outcome, Task
 
@@ -72,8 +71,8 @@ class RxForeachDoPar(RxComputeContext):
     task_timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        check_whole_number("num_tasks", self.num_tasks)
-        check_task_timeout(self.task_timeout_seconds)
+        self._set_whole_number("num_tasks")
+        task_timeout(self.task_timeout_seconds)
         check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 

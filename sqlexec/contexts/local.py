@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import DependencyMissing, PackError, TaskTimeout
-from sqlexec.plan import Plan, check_task_timeout
+from sqlexec.options import task_timeout
+from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.runner.console import Recorder
 from sqlexec.runner.limits import TimeLimit
@@ -54,7 +55,7 @@ class RxLocalSeq(RxComputeContext):
     task_timeout_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        check_task_timeout(self.task_timeout_seconds)
+        task_timeout(self.task_timeout_seconds)
 
     def carry_out(self, plan: Plan) -> Iterator[Outcome]:
         """Run the tasks of a plan; an exception ends up in its outcome."""

@@ -11,12 +11,11 @@ from sqlexec.contexts.base import (
     ConsoleOutput,
     RxComputeContext,
     check_console_output,
-    check_whole_number,
     offer_to_joblib,
-    package_names,
 )
 from sqlexec.contexts.processes import LocalJob, LocalWorker, import_joblib
-from sqlexec.plan import Plan, check_task_timeout
+from sqlexec.options import package_names, task_timeout
+from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.tasks import Outcome
 
@@ -60,12 +59,10 @@ class RxLocalParallel(RxComputeContext):
     max_attempts: int = scheduler.MAX_ATTEMPTS
 
     def __post_init__(self) -> None:
-        check_whole_number("num_tasks", self.num_tasks)
-        check_whole_number(
-            "execution_timeout_seconds", self.execution_timeout_seconds, optional=True
-        )
-        check_whole_number("max_attempts", self.max_attempts, least=1)
-        check_task_timeout(self.task_timeout_seconds)
+        self._set_whole_number("num_tasks")
+        self._set_whole_number("execution_timeout_seconds", optional=True)
+        self._set_whole_number("max_attempts", least=1)
+        task_timeout(self.task_timeout_seconds)
         check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
         offer_to_joblib()

@@ -19,16 +19,15 @@ from sqlexec.contexts.base import (
     ConsoleOutput,
     RxRemoteComputeContext,
     check_console_output,
-    check_whole_number,
     offer_to_joblib,
-    package_names,
 )
 from sqlexec.contexts.job import Job
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, ConnectionLost, ResultCut, ServerError
 from sqlexec.log import logger
+from sqlexec.options import package_names, task_timeout
 from sqlexec.payload import PROTOCOL, SendOtherwise
-from sqlexec.plan import Plan, check_task_timeout
+from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection, mask
@@ -113,12 +112,10 @@ class RxInSqlServer(RxRemoteComputeContext):
             raise ConfigurationError(
                 f"RxInSqlServer needs a connection_string (or the variable {ENVIRONMENT})"
             )
-        check_whole_number("num_tasks", self.num_tasks)
-        check_whole_number(
-            "execution_timeout_seconds", self.execution_timeout_seconds, optional=True
-        )
-        check_whole_number("max_attempts", self.max_attempts, least=1)
-        check_task_timeout(self.task_timeout_seconds)
+        self._set_whole_number("num_tasks")
+        self._set_whole_number("execution_timeout_seconds", optional=True)
+        self._set_whole_number("max_attempts", least=1)
+        task_timeout(self.task_timeout_seconds)
         check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
         offer_to_joblib()

@@ -231,11 +231,11 @@ class _Descriptor:
         """Was something written through the descriptor that was not read yet?"""
         if self._original is None:
             return False
-        return os.lseek(self.number, 0, os.SEEK_CUR) > self._position
+        return self._end() > self._position
 
     def read(self) -> Iterator[str]:
         """What was written through the descriptor since the last call, in parts."""
-        end = os.lseek(self.number, 0, os.SEEK_CUR)
+        end = self._end()
         while self._position < end:
             count = min(end - self._position, _BYTES_AT_A_TIME)
             part = _read_at(self._file.fileno(), self._position, count)
@@ -244,6 +244,10 @@ class _Descriptor:
             self._position += len(part)
             yield self._decode(part)
         self._position = end
+
+    def _end(self) -> int:
+        """Where the descriptor stands; asked of its file, as a task may have closed it."""
+        return os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
 
     def restore(self) -> None:
         """Give the descriptor back to what it was."""

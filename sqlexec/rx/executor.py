@@ -21,6 +21,7 @@ from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local_parallel import RxLocalParallel
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import ConfigurationError, SqlExecError
+from sqlexec.options import package_names
 from sqlexec.plan import Plan
 from sqlexec.public import public
 from sqlexec.runner.calls import call_with
@@ -215,13 +216,12 @@ class _Work:
 
     def _run(self) -> None:
         context = self._context
-        packages = context.packages_to_load or ()
         plan = Plan(
             function=call_with,
             shared={},
             tasks=self._deal(),  # type: ignore[arg-type]
             count=None,
-            packages=(packages,) if isinstance(packages, str) else tuple(packages),
+            packages=package_names(context.packages_to_load) or (),
             task_timeout=context.task_timeout_seconds,
         )
         try:

@@ -97,6 +97,18 @@ def test_no_line_of_a_child_is_lost(recorder):
 
 
 @recorded
+def test_a_task_that_closes_its_descriptors(recorder):
+    print("before")
+    os.write(1, b"by descriptor\n")
+    os.close(1)
+    os.close(2)
+    print("after")
+    assert text_of(recorder.take()) == "before\nby descriptor\nafter\n"
+    print("next")
+    assert text_of(recorder.take()) == "next\n"
+
+
+@recorded
 def test_threads(recorder):
     def talk(name):
         for number in range(1000):

@@ -85,6 +85,12 @@ def test_wrong_fields(fields):
         RxInSqlServer(NOWHERE, **fields)
 
 
+def test_numbers_of_numpy():
+    cc = RxInSqlServer(NOWHERE, num_tasks=numpy.int64(2), execution_timeout_seconds=numpy.int32(5))
+    assert cc == RxInSqlServer(NOWHERE, num_tasks=2, execution_timeout_seconds=5)
+    assert (type(cc.num_tasks), type(cc.execution_timeout_seconds)) == (int, int)
+
+
 def test_active_context():
     assert rx_get_compute_context() == RxLocalSeq()
     cc = RxInSqlServer(NOWHERE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 
+import numpy
+import pandas
 import pytest
 
 from sqlexec import RxElemArg
@@ -102,6 +104,8 @@ def test_an_iterator_is_read_as_the_job_goes_on():
         (f, {"args": {"x": 1}, "local_state": {"a b": 1}}, "'a b' is no name"),
         (f, {"args": {"x": 1}, "local_state": 5}, "local_state must be a dict"),
         (f, {"args": {"x": 1}, "packages": "os; rm"}, "no name of a module"),
+        (f, {"args": {"x": 1}, "packages": 5}, "packages_to_load must be a list of names"),
+        (f, {"args": [{"x": RxElemArg([1, 2])}]}, "x in element 0 of args is an RxElemArg"),
         (functools.partial(f, 1), {"args": {"x": 1, "q": 1}}, "cannot be called"),
     ],
 )
@@ -110,10 +114,29 @@ def test_wrong_arguments(function, options, message):
         make_plan(function, **options)
 
 
-@pytest.mark.parametrize("values", ["text", {"a": 1}, 5])
+@pytest.mark.parametrize("values", ["text", {"a": 1}, 5, numpy.array(5)])
 def test_elements_of_what_has_none(values):
     with pytest.raises(ConfigurationError, match="RxElemArg takes a list"):
         RxElemArg(values)
+
+
+def test_a_frame_is_no_list_of_its_rows():
+    with pytest.raises(ConfigurationError, match=r"args=frame\.to_dict\('records'\)"):
+        RxElemArg(pandas.DataFrame({"a": [1, 2]}))
+
+
+def test_numpys_numbers_become_pythons():
+    plan = make_plan(
+        f,
+        {"x": 1},
+        numpy.int64(3),
+        numpy.int32(2),
+        seed=numpy.uint8(7),
+        task_timeout=numpy.float32(2.5),
+    )
+    numbers = [plan.count, plan.chunk_size, plan.seed, plan.task_timeout]
+    assert numbers == [3, 2, 7, 2.5]
+    assert [type(number) for number in numbers] == [int, int, int, float]
 
 
 def test_an_iterator_goes_as_far_as_the_others():

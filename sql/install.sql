@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'c425addac49a2bd57de5e3c9705d74d3cfba3de0e4857aeb889b8a6ec91b8450';
+    SET @source_sha256 = 'ae82eac3a6c4e684c5dd483601fec37790c59c25ae5a588bfce88ab983811ec2';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -2934,11 +2934,11 @@ def sqlexec_runner():
             """Was something written through the descriptor that was not read yet?"""
             if self._original is None:
                 return False
-            return os.lseek(self.number, 0, os.SEEK_CUR) > self._position
+            return self._end() > self._position
 
         def read(self):
             """What was written through the descriptor since the last call, in parts."""
-            end = os.lseek(self.number, 0, os.SEEK_CUR)
+            end = self._end()
             while self._position < end:
                 count = min(end - self._position, _BYTES_AT_A_TIME)
                 part = _read_at(self._file.fileno(), self._position, count)
@@ -2947,6 +2947,10 @@ def sqlexec_runner():
                 self._position += len(part)
                 yield self._decode(part)
             self._position = end
+
+        def _end(self):
+            """Where the descriptor stands; asked of its file, as a task may have closed it."""
+            return os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
 
         def restore(self):
             """Give the descriptor back to what it was."""

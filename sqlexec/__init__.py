@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.2.0"
+from sqlexec.version import __version__ as __version__
 
 _NAMES = {
     "CallbackFailedWarning": "sqlexec.rx.delivery",
@@ -21,7 +21,7 @@ _NAMES = {
     "PemaBase": "sqlexec.runner.pema",
     "Report": "sqlexec.report",
     "RunFailedWarning": "sqlexec.rx.collect",
-    "Runtime": "sqlexec.server.runtime",
+    "Runtime": "sqlexec.rx.runtime",
     "RxComputeContext": "sqlexec.contexts.base",
     "RxElemArg": "sqlexec.plan",
     "RxExecByResults": "sqlexec.rx.exec_by_results",
@@ -47,25 +47,25 @@ _NAMES = {
     "pema_compute": "sqlexec.rx.pema",
     "register_joblib": "sqlexec.rx.joblib",
     "run_script": "sqlexec.procedures.scripts",
-    "runtime": "sqlexec.server.runtime",
+    "runtime": "sqlexec.rx.runtime",
     "rx_cancel_job": "sqlexec.rx.jobs",
     "rx_cleanup_jobs": "sqlexec.rx.jobs",
-    "rx_data_step": "sqlexec.data.step",
+    "rx_data_step": "sqlexec.rx.data_step",
     "rx_distribute_job": "sqlexec.rx.distribute",
     "rx_exec": "sqlexec.rx.execute",
     "rx_exec_by": "sqlexec.rx.exec_by",
     "rx_exec_iter": "sqlexec.rx.iterate",
     "rx_get_compute_context": "sqlexec.contexts.active",
-    "rx_get_info": "sqlexec.data.step",
+    "rx_get_info": "sqlexec.rx.data_step",
     "rx_get_job_info": "sqlexec.rx.jobs",
     "rx_get_job_output": "sqlexec.rx.jobs",
     "rx_get_job_results": "sqlexec.rx.jobs",
     "rx_get_job_status": "sqlexec.rx.jobs",
     "rx_get_jobs": "sqlexec.rx.jobs",
     "rx_get_partitions": "sqlexec.rx.exec_by",
-    "rx_get_var_info": "sqlexec.data.step",
-    "rx_get_var_names": "sqlexec.data.step",
-    "rx_import": "sqlexec.data.step",
+    "rx_get_var_info": "sqlexec.rx.data_step",
+    "rx_get_var_names": "sqlexec.rx.data_step",
+    "rx_import": "sqlexec.rx.data_step",
     "rx_is_distributed_context": "sqlexec.rx.distribute",
     "rx_match_call": "sqlexec.rx.distribute",
     "rx_set_compute_context": "sqlexec.contexts.active",
@@ -82,13 +82,6 @@ if TYPE_CHECKING:
     from sqlexec.contexts.local_parallel import RxLocalParallel
     from sqlexec.contexts.sql_server import RxInSqlServer
     from sqlexec.data.sources import RxSqlServerData
-    from sqlexec.data.step import (
-        rx_data_step,
-        rx_get_info,
-        rx_get_var_info,
-        rx_get_var_names,
-        rx_import,
-    )
     from sqlexec.diagnosis.doctor import Diagnosis, doctor
     from sqlexec.plan import RxElemArg
     from sqlexec.procedures.call import call_procedure
@@ -105,6 +98,13 @@ if TYPE_CHECKING:
     from sqlexec.report import Report
     from sqlexec.runner.pema import PemaBase
     from sqlexec.rx.collect import RunFailedWarning
+    from sqlexec.rx.data_step import (
+        rx_data_step,
+        rx_get_info,
+        rx_get_var_info,
+        rx_get_var_names,
+        rx_import,
+    )
     from sqlexec.rx.delivery import CallbackFailedWarning
     from sqlexec.rx.distribute import (
         RxMatchCall,
@@ -130,7 +130,7 @@ if TYPE_CHECKING:
         rx_wait_for_job,
     )
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
-    from sqlexec.server.runtime import Runtime, runtime
+    from sqlexec.rx.runtime import Runtime, runtime
 
 __all__ = [
     "CallbackFailedWarning",

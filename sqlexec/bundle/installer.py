@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from sqlexec import __version__
 from sqlexec.bundle.render import bundle_files, render_install
 from sqlexec.errors import (
     ConfigurationError,
@@ -24,6 +23,7 @@ from sqlexec.errors import (
 )
 from sqlexec.server.connection import Connection, build_odbc, parse_odbc
 from sqlexec.server.sql_errors import connection_failed, from_driver
+from sqlexec.version import __version__
 
 SYSTEM_DATABASES = frozenset({"master", "model", "msdb", "tempdb"})
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlexec import __version__
+from sqlexec.version import __version__
 
 BUILD_ORDER = "build_order.txt"
 INSTALL = "install.sql"

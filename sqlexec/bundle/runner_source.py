@@ -91,7 +91,7 @@ def render() -> str:
     >>> "def run_chunk" in render()
     True
     """
-    from sqlexec import __version__
+    from sqlexec.version import __version__
 
     body = "".join(
         _indent(_trimmed(_read(part)) if isinstance(part, str) else _later(part))

@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from sqlexec import __version__
 from sqlexec.cli import jobs, scripts
 from sqlexec.cli.options import required
 from sqlexec.cli.output import CANCELED, NOT_FINISHED
@@ -26,6 +25,7 @@ from sqlexec.errors import (
     OperationCancelled,
     SqlExecError,
 )
+from sqlexec.version import __version__
 
 app = typer.Typer(
     help="Run Python functions inside SQL Server, next to the data.",

@@ -94,7 +94,4 @@ def located(source: RxSqlServerData, context: RxComputeContext) -> RxSqlServerDa
     for each in (source, context, rx_get_compute_context()):
         if text := getattr(each, "connection_string", None):
             return dataclasses.replace(source, connection_string=text)
-    raise ConfigurationError(
-        f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the active "
-        "compute context"
-    )
+    return dataclasses.replace(source, connection_string=source.location)  # which raises

@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlexec import __version__
 from sqlexec.contexts.base import ConsoleOutput
 from sqlexec.contexts.sql_server import RxInSqlServer, ServerJob
 from sqlexec.errors import ConfigurationError, UnpackError
@@ -24,6 +23,7 @@ from sqlexec.server import jobs, runtimes
 from sqlexec.server.connection import Connection
 from sqlexec.server.pool import POOL
 from sqlexec.tasks import Task
+from sqlexec.version import __version__
 
 SMALLEST_PART = 16  # a chunk has at least so small a part of a worker's share of all tasks
 _MOST_DESCRIPTION = 400  # characters; the column's

@@ -1,4 +1,4 @@
-"""A data source to a DataFrame here, over the driver: columns as the server's Python has them.
+"""The rows of a query as a DataFrame here: columns as the server's Python has them.
 
 Types follow Microsoft's page "Data type mappings between Python and SQL Server": integers keep
 their width and become float64 where a value is NULL; decimal and money go through float; text
@@ -13,9 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, DependencyMissing, ServerError
-from sqlexec.runner.revoscalepy import RxSqlServerData as Rows
+from sqlexec.errors import DependencyMissing, ServerError
 from sqlexec.server.connection import Connection
 from sqlexec.server.pool import POOL
 from sqlexec.server.sql_errors import blame_query
@@ -29,51 +27,42 @@ Batch = tuple[Sequence[Any], list[Any]]  # description of the columns, rows
 _INTEGERS = {3: "uint8", 5: "int16", 10: "int32", 19: "int64"}
 
 
-def read_source(
-    source: RxSqlServerData,
-    *,
-    default_connection: str | None = None,
-    rows: int | None = None,
-) -> pandas.DataFrame:
-    """Fetch the rows of a data source.
-
-    Parameters
-    ----------
-    source : RxSqlServerData
-    default_connection : str, optional
-        Where a source without a connection string is to be found.
-    rows : int, optional
-        Fetch no more than so many.
-
-    Raises
-    ------
-    ConfigurationError
-        Nobody says at which server the source is.
-    ConnectionFailed, ServerError
-        The server is not reached, or fails the query.
-    """
-    text = _place(source, default_connection)
-    return _declared(read_rows(text, source.query, source.rows_per_read, rows), source)
-
-
 def read_in_chunks(
-    source: RxSqlServerData, *, default_connection: str | None = None
+    connection_string: str, query: str, rows_per_read: int
 ) -> Iterator[pandas.DataFrame]:
-    """Fetch the rows of a data source, at most `rows_per_read` at a time; raises as read_source.
+    """Fetch the rows of a query, at most `rows_per_read` at a time; raises as read_rows.
 
     The types of a column are each chunk's own: integers are float64 in chunks that have a NULL.
     """
-    text = _place(source, default_connection)
-    with _batches(text, source.query, source.rows_per_read) as batches:
+    with _batches(connection_string, query, rows_per_read) as batches:
         for batch in batches:
             if batch[1]:
-                yield _declared(frame_of([batch]), source)
+                yield frame_of([batch])
 
 
 def read_rows(
     connection_string: str, query: str, rows_per_read: int, most: int | None = None
 ) -> pandas.DataFrame:
-    """Fetch the rows of a query as they are, `most` of them at most; raises as read_source."""
+    """Fetch the rows of a query.
+
+    Parameters
+    ----------
+    connection_string : str
+        The server.
+    query : str
+        One SELECT statement.
+    rows_per_read : int
+        How many to ask the driver for at a time.
+    most : int, optional
+        Fetch no more than so many.
+
+    Raises
+    ------
+    ConnectionFailed, ServerError
+        The server is not reached, or fails the query.
+    DependencyMissing
+        pandas is not installed.
+    """
     with _batches(connection_string, query, rows_per_read, most) as batches:
         return frame_of(batches)
 
@@ -93,23 +82,6 @@ def _batches(
         raise
     finally:
         POOL.give_back(session)
-
-
-def _place(source: RxSqlServerData, default_connection: str | None) -> str:
-    """The connection string to read a source over."""
-    text = source.connection_string or default_connection
-    if not text:
-        raise ConfigurationError(
-            f"{source!r} has no connection_string: give it one, or make an RxInSqlServer the "
-            "active compute context"
-        )
-    return text
-
-
-def _declared(frame: pandas.DataFrame, source: RxSqlServerData) -> pandas.DataFrame:
-    """The frame with the source's column_info and factors applied."""
-    declared: pandas.DataFrame = Rows.of_frame(frame, source.options).read()
-    return declared
 
 
 def import_pandas() -> Any:

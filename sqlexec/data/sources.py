@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlexec.data.literals import quote_column
+from sqlexec.data.reading import read_in_chunks, read_rows
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
+from sqlexec.runner.revoscalepy import RxSqlServerData as Rows
 from sqlexec.server.connection import build_odbc, mask
 
 if TYPE_CHECKING:
@@ -120,17 +122,28 @@ class RxSqlServerData:
             "string_as_factors": self.string_as_factors,
         }
 
+    @property
+    def location(self) -> str:
+        """Its connection string; ConfigurationError where it has none."""
+        if not self.connection_string:
+            raise ConfigurationError(
+                f"{self!r} has no connection_string: give it one, or make an RxInSqlServer the "
+                "active compute context"
+            )
+        return self.connection_string
+
     def read(self) -> pandas.DataFrame:
         """All rows, fetched here."""
-        from sqlexec.data.reading import read_source
+        return self._declared(read_rows(self.location, self.query, self.rows_per_read))
 
-        return read_source(self)
+    def in_chunks(self) -> Iterator[pandas.DataFrame]:
+        """All rows, fetched here, at most `rows_per_read` at a time."""
+        chunks = read_in_chunks(self.location, self.query, self.rows_per_read)
+        return map(self._declared, chunks)
 
     def head(self, n: int = 6) -> pandas.DataFrame:
         """The first n rows, fetched here."""
-        from sqlexec.data.reading import read_source
-
-        return read_source(self, rows=n)
+        return self._declared(read_rows(self.location, self.query, self.rows_per_read, n))
 
     def tail(self, n: int = 6) -> pandas.DataFrame:
         """The last n rows as the server gives them; all rows are fetched to find them."""
@@ -152,6 +165,11 @@ class RxSqlServerData:
             "a data source must be an argument by itself, not a part of another object or a "
             "variable of the function"
         )
+
+    def _declared(self, frame: pandas.DataFrame) -> pandas.DataFrame:
+        """The frame with column_info and factors applied."""
+        declared: pandas.DataFrame = Rows.of_frame(frame, self.options).read()
+        return declared
 
     def _login(self) -> dict[str, str]:
         pairs = {"Server": self.server or ""}

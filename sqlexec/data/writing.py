@@ -18,11 +18,17 @@ ROWS_PER_WRITE = 10_000
 _LONGEST_NVARCHAR = 4000  # characters; beyond it is nvarchar(max)
 
 
+def table_of(target: RxSqlServerData) -> str:
+    """The name of the table to write to; ConfigurationError where it is a query."""
+    if target.table is None:
+        raise ConfigurationError("output_file must be an RxSqlServerData with a table, not a query")
+    return target.table
+
+
 def write_table(
     frame: pandas.DataFrame,
     target: RxSqlServerData,
     *,
-    default_connection: str | None = None,
     append: bool = False,
     overwrite: bool = False,
 ) -> None:
@@ -36,8 +42,6 @@ def write_table(
     frame : pandas.DataFrame
     target : RxSqlServerData
         With a `table`; its schema must exist.
-    default_connection : str, optional
-        Where a target without a connection string is.
     append, overwrite : bool
         What to do where the table exists: add rows, or make it anew; else that is an error.
 
@@ -48,23 +52,19 @@ def write_table(
     ConnectionFailed, ServerError
         The server is not reached, or fails a statement; nothing was changed.
     """
-    text = target.connection_string or default_connection
-    if target.table is None:
-        raise ConfigurationError("output_file must be an RxSqlServerData with a table, not a query")
-    if not text:
-        raise ConfigurationError(f"{target!r} has no connection_string")
-    *qualifiers, name = split_name(target.table)
+    table = table_of(target)
+    *qualifiers, name = split_name(table)
     schema = ".".join(f"[{part}]" if "." in part else part for part in qualifiers) or None
     import sqlalchemy
     from sqlalchemy.exc import DBAPIError
 
-    engine = _engine(Connection.of(text))
+    engine = _engine(Connection.of(target.location))
     try:
         with engine.begin() as connection:
             exists = sqlalchemy.inspect(connection).has_table(name, schema)
             if exists and not (append or overwrite):
                 raise ConfigurationError(
-                    f"The table {target.table} exists: say overwrite=True or append='rows'"
+                    f"The table {table} exists: say overwrite=True or append='rows'"
                 )
             frame.to_sql(
                 name,

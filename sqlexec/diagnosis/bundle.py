@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 
-from sqlexec import __version__
 from sqlexec.bundle.render import bundle_files, placeholders
 from sqlexec.diagnosis.examination import Examination, bracketed
 from sqlexec.diagnosis.findings import Finding, check, failed, passed, skipped, warned
 from sqlexec.errors import BundleNotInstalled, PermissionDenied
 from sqlexec.payload import PROTOCOL
+from sqlexec.version import __version__
 
 OBJECTS = """\
 SELECT o.name, m.definition

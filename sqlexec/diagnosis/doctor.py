@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlexec import __version__
 from sqlexec.diagnosis import agent, bundle, connecting, instance, launches, rendering
 from sqlexec.diagnosis.examination import Examination
 from sqlexec.diagnosis.findings import Check, Finding, failed, skipped
 from sqlexec.errors import ConfigurationError, SqlExecError
 from sqlexec.public import public
 from sqlexec.server.connection import mask, parse_odbc
+from sqlexec.version import __version__
 
 if TYPE_CHECKING:
     from sqlexec.contexts.sql_server import RxInSqlServer

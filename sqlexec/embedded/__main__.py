@@ -45,16 +45,18 @@ class Service:
         with contextlib.closing(self._session_of(sa, "msdb", 1, "setup")) as interpreter:
             if catalog.object_id(interpreter.session, "msdb.dbo.sysjobs") is None:
                 agent.install(interpreter)
+        self._agent: agent.Agent | None = None
         if settings.get("agent", True):
-            self._instance.agent = agent.Agent(self._instance, self._session_of)
+            self._agent = agent.Agent(self._instance, self._session_of)
+            self._instance.agent = self._agent
         tls, strict_tls = tls_contexts(*make_certificate())
         host = Host(self._instance.name, self._open_session, tls, strict_tls)
         self.listener = Listener(host, settings.get("port", 0))
 
     def close(self) -> None:
         self.listener.stop()
-        if self._instance.agent is not None:
-            self._instance.agent.close()
+        if self._agent is not None:
+            self._agent.close()
         self._launchpad.close()
         self._engine.close()
 

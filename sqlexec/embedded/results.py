@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from sqlexec.embedded.sqltypes import SqlType
+from sqlexec.embedded.tsql.errors import Message, SqlError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from sqlexec.embedded.tsql.errors import SqlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +36,6 @@ class ResultSet:
     columns: list[Column]
     rows: Iterable[Sequence[object]] | None = None
     batches: Iterable[pa.RecordBatch] | None = None
-
-
-@dataclass(slots=True)
-class Message:
-    """An informational message: PRINT (number 0, severity 0), RAISERROR of severity <= 10."""
-
-    text: str
-    number: int = 0
-    severity: int = 0
-    state: int = 1
-    procedure: str = ""
-    line: int = 1
 
 
 @dataclass(slots=True)

@@ -19,12 +19,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from sqlexec.embedded.results import Argument, Message
+from sqlexec.embedded.results import Argument
 from sqlexec.embedded.tds import packets, requests, tokens
 from sqlexec.embedded.tds.packets import MessageReader, MessageWriter, ProtocolError
 from sqlexec.embedded.tds.requests import Login
 from sqlexec.embedded.tds.sink import TdsSink
-from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql.errors import Message, SqlError, unsupported
 
 if TYPE_CHECKING:
     from sqlexec.embedded.results import Sink

@@ -12,13 +12,13 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from sqlexec import __version__
 from sqlexec.data.literals import literal, quote_column, text_literal
 from sqlexec.data.sources import split_name
 from sqlexec.errors import ConfigurationError
 from sqlexec.procedures.kinds import KINDS
 from sqlexec.procedures.script import INPUT, RESULT, Target, kind, procedure_script
 from sqlexec.procedures.signature import REQUIRED, Parameter, Signature, signature_of
+from sqlexec.version import __version__
 
 MADE_BY = "Made by: sqlexec.create_procedure"  # tells a procedure of ours from others
 INPUT_QUERY = "input_query"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlexec.contexts.active import located
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local import RxLocalSeq
-from sqlexec.data.reading import import_pandas, read_in_chunks
+from sqlexec.data.reading import import_pandas
 from sqlexec.data.slices import slices_of
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.data.writing import write_table
@@ -52,7 +52,7 @@ class Chunks:
         if self._slices is not None:
             return [each.source for each in self._slices]
         if isinstance(self._data, RxSqlServerData):
-            return read_in_chunks(self._data)
+            return self._data.in_chunks()
         return self._parts()
 
     def _parts(self) -> Iterator[pandas.DataFrame]:

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 
 from sqlexec.embedded.listener import Listener
-from sqlexec.embedded.results import Argument, Column, Message, ResultSet, Sink
+from sqlexec.embedded.results import Argument, Column, ResultSet, Sink
 from sqlexec.embedded.session import Host
 from sqlexec.embedded.sqltypes import FLOAT, INT, NVARCHAR_MAX, VARBINARY_MAX
 from sqlexec.embedded.tds.certificate import make_certificate, tls_contexts
 from sqlexec.embedded.tds.requests import Login
-from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.errors import Message, SqlError
 
 PASSWORD = "Echo-Password-1"
 

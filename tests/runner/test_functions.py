@@ -120,11 +120,15 @@ def test_own_exceptions_and_objects_come_back_as_the_clients(version: str) -> No
 
 
 def test_classes_stay_the_clients_own_when_their_objects_come_back() -> None:
-    before = dict(vars(jobs.Derived)), vars(jobs.Color)["other"]
+    def parts() -> object:  # without what copyreg notes in a class of which it made a copy
+        derived = {k: v for k, v in vars(jobs.Derived).items() if k != "__slotnames__"}
+        return derived, vars(jobs.Color)["other"]
+
+    before = parts()
     derived, color = value(SAME, jobs.gives_object, shared={"derived": jobs.Derived(4)})
     assert type(derived) is jobs.Derived
     assert color is jobs.Color.BLUE
-    assert (dict(vars(jobs.Derived)), vars(jobs.Color)["other"]) == before
+    assert parts() == before
     assert jobs.Color.other.__globals__ is vars(jobs)
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlexec.embedded.catalog import tables
+from sqlexec.embedded.catalog.asking import Asking
 from sqlexec.embedded.catalog.modules import read_parameters
 from sqlexec.embedded.catalog.security import (
     Principal,
@@ -42,7 +43,6 @@ from sqlexec.embedded.tsql.translate.macros import create_macros
 
 if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection, Engine
-    from sqlexec.embedded.tsql.state import Session
 
 __all__ = [
     "Catalog",
@@ -94,7 +94,7 @@ class Catalog:
 
     # --- snapshots and changes ------------------------------------------------------------
 
-    def snapshot(self, session: Session | None = None) -> Snapshot:
+    def snapshot(self, session: Asking | None = None) -> Snapshot:
         """The catalog as the session sees it."""
         if session is not None and session.connection.catalog_changed:
             connection = session.connection
@@ -110,7 +110,7 @@ class Catalog:
         return self._snapshot
 
     @contextmanager
-    def changing(self, session: Session) -> Iterator[Connection]:
+    def changing(self, session: Asking) -> Iterator[Connection]:
         """Change catalog and tables together; the session sees the change when the block ends."""
         connection = session.connection
         with connection.transaction():
@@ -131,7 +131,7 @@ class Catalog:
             self._last_database_id += 1
             return self._last_database_id
 
-    def image(self, session: Session, database: str | None = None) -> DatabaseImage:
+    def image(self, session: Asking, database: str | None = None) -> DatabaseImage:
         """The database of that name, or the session's; 911 when there is none."""
         name = database or session.database
         found = self.snapshot(session).databases.get(name.lower())
@@ -189,7 +189,7 @@ class Catalog:
             self._connection.catalog_changed = True
 
     def principal_in(
-        self, principal: Principal, database: str, session: Session | None = None
+        self, principal: Principal, database: str, session: Asking | None = None
     ) -> Principal:
         """The login's user in a database: dbo for sysadmin and the owner, its user, or guest.
 
@@ -224,7 +224,7 @@ class Catalog:
         return found
 
     def open_database(
-        self, who: Session | Principal, database: str, *, login: bool = False
+        self, who: Asking | Principal, database: str, *, login: bool = False
     ) -> Principal:
         """Enter a database: USE for a session (which is changed), or at login for a principal.
 
@@ -250,7 +250,7 @@ class Catalog:
 
     def has_permission(
         self,
-        session: Session,
+        session: Asking,
         permission: str,
         object_id: int | None = None,
         schema: str | None = None,
@@ -268,7 +268,7 @@ class Catalog:
 
     def check_permission(
         self,
-        session: Session,
+        session: Asking,
         permission: str,
         object_id: int | None = None,
         schema: str | None = None,
@@ -283,20 +283,11 @@ class Catalog:
             raise SqlError.of(229, permission, found.name, image.name, found.schema)
         raise SqlError.of(262, permission, image.name)
 
-    def has_server_permission(self, session: Session, permission: str) -> bool:
+    def has_server_permission(self, session: Asking, permission: str) -> bool:
         """Whether the login has a permission of the server, such as VIEW SERVER STATE."""
         return server_permission(self.snapshot(session), session.principal, permission.upper())
 
-    def chained(self, session: Session, found: DatabaseObject) -> bool:
-        """Whether ownership chaining spares the check: the running procedure has the same owner."""
-        frame = session.frames[-1] if session.frames else None
-        return (
-            frame is not None
-            and bool(frame.owner)
-            and (frame.owner == found.owner and frame.database.lower() == found.database.lower())
-        )
-
-    def is_member(self, session: Session, role: str, user: str | None = None) -> bool | None:
+    def is_member(self, session: Asking, role: str, user: str | None = None) -> bool | None:
         """IS_MEMBER: None when there is no such role."""
         image = self.image(session)
         found = image.principals.get(role.lower())
@@ -310,9 +301,7 @@ class Catalog:
             number = principal[0]
         return found[0] in image.roles_of(number) or (found[1] == "db_owner" and number == 1)
 
-    def is_server_member(
-        self, session: Session, role: str, login: str | None = None
-    ) -> bool | None:
+    def is_server_member(self, session: Asking, role: str, login: str | None = None) -> bool | None:
         """IS_SRVROLEMEMBER: None when there is no such role or login."""
         snapshot = self.snapshot(session)
         found = snapshot.logins.get(role.lower())
@@ -326,7 +315,7 @@ class Catalog:
     # --- objects --------------------------------------------------------------------------
 
     def find_object(
-        self, session: Session, database: str | None, schema: str | None, name: str
+        self, session: Asking, database: str | None, schema: str | None, name: str
     ) -> DatabaseObject | None:
         """A user object; without a schema the user's default schema and dbo are searched."""
         image = self.snapshot(session).databases.get((database or session.database).lower())
@@ -340,7 +329,7 @@ class Catalog:
         return None
 
     def find_procedure(
-        self, session: Session, database: str | None, schema: str | None, name: str
+        self, session: Asking, database: str | None, schema: str | None, name: str
     ) -> Procedure | None:
         """A stored procedure, or None; sp_ procedures are also found in master."""
         found = self.find_object(session, database, schema, name)
@@ -348,7 +337,7 @@ class Catalog:
             found = self.find_object(session, "master", schema, name)
         return found if found is not None and found.type == "P" else None
 
-    def object_id(self, session: Session, text: str, kind: str | None = None) -> int | None:
+    def object_id(self, session: Asking, text: str, kind: str | None = None) -> int | None:
         """OBJECT_ID('schema.name', 'U'): None when there is no such object."""
         database, schema, name = three_parts(text)
         if name.startswith("#"):
@@ -360,14 +349,14 @@ class Catalog:
         return found.object_id
 
     def object_by_id(
-        self, session: Session, object_id: int, database: str | None = None
+        self, session: Asking, object_id: int, database: str | None = None
     ) -> DatabaseObject | None:
         """The object with that id in a database (the session's by default)."""
         return self.image(session, database).by_id.get(object_id)
 
     def create_procedure(
         self,
-        session: Session,
+        session: Asking,
         database: str | None,
         schema: str | None,
         name: str,
@@ -390,7 +379,7 @@ class Catalog:
 
     def create_module(
         self,
-        session: Session,
+        session: Asking,
         database: str | None,
         schema: str | None,
         name: str,
@@ -439,7 +428,7 @@ class Catalog:
         return self.image(session, image.name).by_id[object_id]
 
     def schema_for_new(
-        self, session: Session, image: DatabaseImage, schema: str | None
+        self, session: Asking, image: DatabaseImage, schema: str | None
     ) -> tuple[int, str]:
         """(id, name) of the schema in which a new object goes; 2760 when there is none."""
         name = schema or session.principal.default_schema
@@ -449,7 +438,7 @@ class Catalog:
         return found[0], found[1]
 
     def check_create(
-        self, session: Session, statement: str, image: DatabaseImage, schema: str
+        self, session: Asking, statement: str, image: DatabaseImage, schema: str
     ) -> None:
         """CREATE X needs that permission in the database and ALTER on the schema."""
         self.check_permission(session, statement, database=image.name)

@@ -19,17 +19,13 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sqlexec.embedded.launchpad.messages import ProtocolError, decode_reply, encode_request
 from sqlexec.embedded.launchpad.processes import Satellite, Zygote
-from sqlexec.embedded.launchpad.request import Quirks, ScriptRequest, ScriptResult
+from sqlexec.embedded.launchpad.request import Cancellable, Quirks, ScriptRequest, ScriptResult
 from sqlexec.embedded.launchpad.shared import SharedFile
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from sqlexec.embedded.tsql.state import Session
 
 _MAX_CONSOLE = 1 << 28  # bytes of stdout or stderr that are kept
 _WORTH_COMPILING = 0.002  # seconds of compile time from which on the code is kept
@@ -77,7 +73,7 @@ class Launchpad:
         self._closed = False
         self._zygote = Zygote(self.python, self._pool)
 
-    def run(self, request: ScriptRequest, session: Session | None = None) -> ScriptResult:
+    def run(self, request: ScriptRequest, session: Cancellable | None = None) -> ScriptResult:
         """Run a script to its end; `session.cancel()` kills it.
 
         Returns what it left; an exception of the script, its death and its being cancelled are
@@ -120,7 +116,7 @@ class Launchpad:
         if not closed:
             self._zygote.close()
 
-    def _imitate_launch(self, session: Session | None) -> None:
+    def _imitate_launch(self, session: Cancellable | None) -> None:
         cancelled = session.cancelled if session else threading.Event()
         if self._quirks.launch_delay:
             cancelled.wait(self._quirks.launch_delay)
@@ -133,7 +129,7 @@ class Launchpad:
     def _run_once(
         self,
         request: ScriptRequest,
-        session: Session | None,
+        session: Cancellable | None,
         message: dict[str, object],
         descriptors: list[int],
         outbox: SharedFile,
@@ -177,7 +173,7 @@ class Launchpad:
     def _await(
         self,
         request: ScriptRequest,
-        session: Session | None,
+        session: Cancellable | None,
         satellite: Satellite,
         zygote: Zygote,
         outbox: SharedFile,
@@ -209,7 +205,7 @@ class Launchpad:
 
 
 @contextlib.contextmanager
-def _cancelling(session: Session | None, stop: Callable[[], None]) -> Iterator[None]:
+def _cancelling(session: Cancellable | None, stop: Callable[[], None]) -> Iterator[None]:
     """Have `session.cancel()` call `stop`, also if it was called just before."""
     if session is None:
         yield

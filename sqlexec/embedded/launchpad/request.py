@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlexec.embedded.sqltypes import SqlType
 
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sqlexec.embedded.results import Column
+
+
+class Cancellable(Protocol):
+    """A session that can end what runs for it: see `tsql.state.Session`."""
+
+    @property
+    def cancelled(self) -> threading.Event: ...
+
+    @property
+    def on_cancel(self) -> list[Callable[[], None]]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlexec.embedded.results import Argument, Message, ResultSet
+from sqlexec.embedded.results import Argument, ResultSet
 from sqlexec.embedded.tds import tokens
 from sqlexec.embedded.tds.packets import MessageWriter
 from sqlexec.embedded.tds.rows import write_batches, write_cell, write_rows
-from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.errors import Message, SqlError
 
 
 class TdsSink:

@@ -6,11 +6,11 @@ import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
-from sqlexec.embedded.results import Column, Message
+from sqlexec.embedded.results import Column
 from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tds.encode import Cell, encode_utf16, encoder, is_plp, type_info
 from sqlexec.embedded.tds.types import COLLATION
-from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.errors import Message, SqlError
 
 # Token types
 RETURN_STATUS, COL_METADATA, ERROR, INFO, RETURN_VALUE = 0x79, 0x81, 0xAA, 0xAB, 0xAC

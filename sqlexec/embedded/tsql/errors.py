@@ -1,4 +1,4 @@
-"""SQL Server's error shape, and the texts of the errors that the stand-in raises.
+"""SQL Server's shape of errors and messages, and the texts of the errors that the stand-in raises.
 
 Numbers and texts: sys.messages, as Microsoft documents them ("Database Engine events and
 errors").  A text has %s places; `SqlError.of(208, "dbo.t")` fills them.
@@ -6,10 +6,19 @@ errors").  A text has %s places; `SqlError.of(208, "dbo.t")` fills them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from sqlexec.embedded.results import Message
+
+@dataclass(slots=True)
+class Message:
+    """An informational message: PRINT (number 0, severity 0), RAISERROR of severity <= 10."""
+
+    text: str
+    number: int = 0
+    severity: int = 0
+    state: int = 1
+    procedure: str = ""
+    line: int = 1
 
 
 class SqlError(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
@@ -17,8 +17,7 @@ from sqlexec.embedded.tsql.errors import SqlError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlexec.embedded.agent import Agent
-    from sqlexec.embedded.catalog import Catalog, Principal, TableColumn
+    from sqlexec.embedded.catalog import Catalog, DatabaseObject, Principal, TableColumn
     from sqlexec.embedded.engine import Connection, Engine
     from sqlexec.embedded.launchpad import Launchpad
     from sqlexec.embedded.results import Column, Sink
@@ -81,6 +80,19 @@ class Options:
     identity_insert: str = ""  # 'database.schema.table' in lower case
 
 
+class Agent(Protocol):
+    """SQL Server Agent, as T-SQL speaks to it."""
+
+    def start(self, job_id: str, name: str, user: str) -> None:
+        """Run a job in the background."""
+
+    def stop(self, job_id: str, name: str, user: str) -> None:
+        """Cancel the running step of a job; its later ones do not begin."""
+
+    def forget(self, job_id: str) -> None:
+        """A job is deleted: stop it, if it runs."""
+
+
 @dataclass(slots=True)
 class Instance:
     """One server: what its sessions share."""
@@ -89,7 +101,7 @@ class Instance:
     catalog: Catalog
     launchpad: Launchpad
     name: str = "SQLEXEC"
-    agent: Agent | None = None  # None: SQL Server Agent is not started
+    agent: Agent | None = None  # None: it is not started
     sessions: dict[int, Session] = field(default_factory=dict)  # by session id (spid)
     configuration: dict[str, int] = field(
         default_factory=lambda: {"external scripts enabled": 1, "show advanced options": 0}
@@ -131,6 +143,15 @@ class Session:
     @property
     def frame(self) -> Frame:
         return self.frames[-1]
+
+    def chained(self, found: DatabaseObject) -> bool:
+        """Whether ownership chaining spares the check: the running procedure has the same owner."""
+        frame = self.frames[-1] if self.frames else None
+        return (
+            frame is not None
+            and bool(frame.owner)
+            and (frame.owner == found.owner and frame.database.lower() == found.database.lower())
+        )
 
     def cancel(self) -> None:
         """End what this session is doing; called from another thread."""

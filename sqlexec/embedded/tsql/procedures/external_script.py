@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from sqlexec.embedded.launchpad import ScriptParameter, ScriptRequest, ScriptResult
 from sqlexec.embedded.launchpad.columns import is_supported
 from sqlexec.embedded.launchpad.messages import parameter_kind
-from sqlexec.embedded.results import Argument, Column, Message, ResultSet
+from sqlexec.embedded.results import Argument, Column, ResultSet
 from sqlexec.embedded.sqltypes import BIGINT, BIT, FLOAT, NVARCHAR_MAX, VARBINARY_MAX, SqlType
-from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql.errors import Message, SqlError, unsupported
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
 from sqlexec.embedded.tsql.queries import queries
 from sqlexec.embedded.tsql.scalar.conversions import assign, convert

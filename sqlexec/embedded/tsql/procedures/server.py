@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlexec.embedded.results import Column, Message, ResultSet
+from sqlexec.embedded.results import Column, ResultSet
 from sqlexec.embedded.sqltypes import INT, SYSNAME, SqlType
-from sqlexec.embedded.tsql.errors import SqlError, unsupported
+from sqlexec.embedded.tsql.errors import Message, SqlError, unsupported
 from sqlexec.embedded.tsql.procedures.registry import Call, system_procedure
 
 # name: (minimum, maximum, whether it is an advanced option)

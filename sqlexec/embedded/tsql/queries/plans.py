@@ -92,10 +92,10 @@ def check(session: Session, plan: Plan) -> None:
         return
     catalog = session.instance.catalog
     for found in plan.reads:
-        if not catalog.chained(session, found):
+        if not session.chained(found):
             catalog.check_permission(session, "SELECT", found.object_id, database=found.database)
     for found, permission in plan.writes:
-        if permission == "ALTER" or not catalog.chained(session, found):  # chains cover no DDL
+        if permission == "ALTER" or not session.chained(found):  # chains cover no DDL
             catalog.check_permission(session, permission, found.object_id, database=found.database)
 
 

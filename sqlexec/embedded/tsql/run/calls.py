@@ -160,7 +160,7 @@ def call(
     found = session.instance.catalog.find_procedure(session, database, schema or None, name[-1])
     if found is None:
         raise SqlError(2812, f"Could not find stored procedure '{'.'.join(name)}'.", 16, 62)
-    if not session.instance.catalog.chained(session, found):
+    if not session.chained(found):
         session.instance.catalog.check_permission(
             session, "EXECUTE", found.object_id, database=found.database
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlexec.embedded.results import Message
 from sqlexec.embedded.sqltypes import INT
-from sqlexec.embedded.tsql.errors import MESSAGES, SqlError, unsupported
+from sqlexec.embedded.tsql.errors import MESSAGES, Message, SqlError, unsupported
 from sqlexec.embedded.tsql.run.evaluation import evaluate
 from sqlexec.embedded.tsql.scalar.builtins import format_message
 from sqlexec.embedded.tsql.scalar.conversions import convert

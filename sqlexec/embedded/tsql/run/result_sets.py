@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlexec.embedded.results import Column, Message, ResultSet, Sink
+from sqlexec.embedded.results import Column, ResultSet, Sink
 from sqlexec.embedded.sqltypes import SqlType
-from sqlexec.embedded.tsql.errors import SqlError
+from sqlexec.embedded.tsql.errors import Message, SqlError
 from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.scalar.facts import DATE_TYPES, type_name
 from sqlexec.embedded.tsql.syntax import nodes

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 
-from sqlexec import __version__
 from sqlexec.embedded.catalog.types import COLLATION
 from sqlexec.embedded.sqltypes import (
     BIGINT,
@@ -23,6 +22,7 @@ from sqlexec.embedded.tsql.scalar.registry import (
     session_function,
 )
 from sqlexec.embedded.tsql.state import Session
+from sqlexec.version import __version__
 
 PRODUCT_VERSION = "16.0.1000.6"
 SMALLINT = SqlType("smallint")

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlexec.contexts.base import ACTIVE
-from sqlexec.data.reading import import_pandas, read_source
+from sqlexec.contexts.active import located, rx_get_compute_context
+from sqlexec.data.reading import import_pandas
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.data.writing import write_file, write_table
+from sqlexec.data.writing import table_of, write_file, write_table
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
 from sqlexec.runner import revoscalepy as _server_side
@@ -109,6 +109,9 @@ def rx_data_step(
         raise TypeError(f"rx_data_step has no argument {', '.join(sorted(unknown))}")
     if append not in (None, False, True, "none", "rows"):
         raise ConfigurationError(f"append must be 'none' or 'rows', not {append!r}")
+    if isinstance(output_file, RxSqlServerData):
+        table_of(output_file)
+        target = located(output_file, rx_get_compute_context())
     limit = None if number_rows_read < 0 else start_row - 1 + number_rows_read
     frame = step_frame(
         _frame_of(input_data, limit),
@@ -120,7 +123,7 @@ def rx_data_step(
         return frame
     how = {"append": append in (True, "rows"), "overwrite": overwrite}
     if isinstance(output_file, RxSqlServerData):
-        write_table(frame, output_file, default_connection=_default_connection(), **how)
+        write_table(frame, target, **how)
     else:
         write_file(frame, Path(output_file), **how)
     return output_file
@@ -177,7 +180,8 @@ def rx_get_var_names(data: Input | None = None, **options: Any) -> list[str]:
 def _frame_of(data: Any, rows: int | None = None) -> Any:
     pandas = import_pandas()
     if isinstance(data, RxSqlServerData):
-        return read_source(data, default_connection=_default_connection(), rows=rows)
+        source = located(data, rx_get_compute_context())
+        return source.read() if rows is None else source.head(rows)
     if isinstance(data, _server_side.RxSqlServerData):  # of a run in a local process
         return data.read()
     if isinstance(data, pandas.DataFrame):
@@ -192,8 +196,3 @@ def _frame_of(data: Any, rows: int | None = None) -> Any:
         "input_data must be an RxSqlServerData, a DataFrame or the path of a .csv or .parquet "
         f"file, not {data if isinstance(data, str) else type(data).__name__!r}"
     )
-
-
-def _default_connection() -> str | None:
-    """The connection string of the active compute context, if it has one."""
-    return getattr(ACTIVE[-1], "connection_string", None) if ACTIVE else None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import UnpackError
 from sqlexec.payload.packing import transport
 from sqlexec.public import public
+from sqlexec.rx.execute import rx_exec
 from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection
-
-if TYPE_CHECKING:
-    from sqlexec.contexts.sql_server import RxInSqlServer
 
 
 @public
@@ -66,8 +64,6 @@ def runtime(compute_context: RxInSqlServer) -> Runtime:
     connection = Connection.of(compute_context.connection_string)
     known = runtimes.known(connection)
     if known is None:
-        from sqlexec.rx.execute import rx_exec
-
         waiting = compute_context.replace(wait=True, auto_cleanup=True)
         rx_exec(platform.python_version, compute_context=waiting)
         known = runtimes.known(connection)

@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'ae82eac3a6c4e684c5dd483601fec37790c59c25ae5a588bfce88ab983811ec2';
+    SET @source_sha256 = '49b383e0e3e0382fd6701673441cba868c7048b37c7bf8bc89ed134d1820489c';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -3198,7 +3198,6 @@ def sqlexec_runner():
 
     import ctypes
     import faulthandler
-    import io
     import os
     import signal
     import sys
@@ -3316,6 +3315,26 @@ def sqlexec_runner():
                     kind = ctypes.py_object(self._kind)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
 
+    def time_limit(seconds):
+        """A TimeLimit for the tasks of a chunk."""
+        return TimeLimit(seconds)
+
+    ''''''
+    time_limit = _limits("time_limit")
+    def _passthrough(entry, scope={"__name__": __name__, "__sqlexec__": 1, }):
+        def call(*arguments):
+            if entry not in scope:
+                text = "if True:" + _passthrough_text
+                exec(compile(text, call.__code__.co_filename, "exec"), scope)
+            return scope[entry](*arguments)
+        return call
+    _passthrough_text = r''''''
+
+    import faulthandler
+    import io
+    import os
+    import sys
+
     class Passthrough:
         """Takes the place of a Recorder for a task that may end its process.
 
@@ -3355,17 +3374,12 @@ def sqlexec_runner():
             self._files.append(file)
             return file
 
-    def time_limit(seconds):
-        """A TimeLimit for the tasks of a chunk."""
-        return TimeLimit(seconds)
-
     def passthrough():
         """A Passthrough."""
         return Passthrough()
 
     ''''''
-    passthrough = _limits("passthrough")
-    time_limit = _limits("time_limit")
+    passthrough = _passthrough("passthrough")
 
 
     import hashlib
@@ -7162,15 +7176,210 @@ BEGIN
     END;
 
     DECLARE @source nvarchar(max);
+    DECLARE @script_name nvarchar(200);
+    DECLARE @longest_run_seconds int;
     DECLARE @log_id bigint;
     DECLARE @slot nvarchar(255);
     DECLARE @run_id uniqueidentifier = NEWID();
     DECLARE @argument_bytes bigint = DATALENGTH(@args_json);
     DECLARE @result_bytes bigint;
     DECLARE @error_number int;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @name IS NULL THEN N'sqlexec.run_script: @name must have a value.' END,
+        CASE
+            WHEN ISNULL(ISJSON(@args_json), 0) = 0
+            THEN N'sqlexec.run_script: @args_json must be a JSON object, as N''{"name": value}''.'
+        END,
+        CASE WHEN @input_query IS NULL THEN N'sqlexec.run_script: @input_query must have a value, N'''' for none.' END);
+    -- Generated from sqlexec/runner: runs @source, and stops it after @longest_run_seconds.
+    DECLARE @script nvarchar(max) = N'# sqlexec 0.2.0: runs a stored script; see sqlexec/runner/stored.py in the source.
+# in: source, script_name, args_json, longest_run_seconds (0: no limit); rows in: InputDataSet
+# out: result_json
+result_json = ""
+def sqlexec_runner():
 
-    IF ISNULL(ISJSON(@args_json), 0) = 0
-        THROW 51742, N'sqlexec.run_script: @args_json must be a JSON object, as N''{"name": value}''.', 1;
+
+    import ctypes
+    import faulthandler
+    import os
+    import signal
+    import sys
+    import threading
+    import time
+
+    GRACE = 3.0  # seconds
+    SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them
+
+    class TaskTimeout(TimeoutError):
+        """The task took longer than it may."""
+
+    class TimeLimit:
+        """Limits tasks, one after the other, while it is entered as a context.
+
+        `kind` is the class of the exception in the task; `fatal` whether a task that cannot be
+        interrupted ends the process.
+        """
+
+        def __init__(
+            self,
+            seconds,
+            kind = TaskTimeout,
+            fatal = True,
+        ):
+            self._seconds = seconds
+            self._kind = kind
+            self._running = False
+            self._fatal = fatal
+            self._stderr = None  # type: Optional[int]
+            self._timer = None  # type: Any
+            in_main = threading.current_thread() is threading.main_thread()
+            self._by_signal = in_main and hasattr(signal, "setitimer")
+
+        def __enter__(self):
+            if self._by_signal:
+                self._before = signal.signal(signal.SIGALRM, self._ring)
+                self._alarm = signal.getitimer(signal.ITIMER_REAL)  # of somebody else
+                self._entered = time.time()
+            if self._fatal:
+                try:
+                    self._stderr = os.dup(2)  # that of the process, whoever takes its place later
+                except OSError:
+                    pass  # a service without one: nothing can tell where a task was stuck
+            return self
+
+        def __exit__(self, *_):
+            self.stop()
+            if self._by_signal:
+                signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
+                left, interval = self._alarm
+                if left:
+                    left = max(left - (time.time() - self._entered), 0.001)
+                    signal.setitimer(signal.ITIMER_REAL, left, interval)
+            if self._stderr is not None:
+                os.close(self._stderr)
+
+        def start(self):
+            """A task begins."""
+            self._running = True
+            if self._stderr is not None:
+                last = 2 * self._seconds + GRACE
+                faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)
+            if self._by_signal:
+                again = max(self._seconds, SHORTEST_INTERVAL)
+                signal.setitimer(signal.ITIMER_REAL, self._seconds, again)
+            else:
+                self._timer = _Timer(self._seconds, self._kind)
+
+        def stop(self):
+            """It has ended, in time or not; may be called twice."""
+            self._running = False
+            if self._by_signal:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            elif self._timer is not None:
+                self._timer.stop()
+                self._timer = None
+            if self._stderr is not None:
+                faulthandler.cancel_dump_traceback_later()
+
+        def has_raised(self, error):
+            """Is it the exception of this limit?"""
+            return type(error) is self._kind
+
+        def _ring(self, *_):
+            if self._running:
+                raise self._kind()
+
+    class _Timer:
+        """Raises an exception of a class in the thread that made it, later."""
+
+        def __init__(self, seconds, kind):
+            self._lock = threading.Lock()
+            self._stopped = False
+            self._raised = False
+            self._kind = kind
+            wide = sys.version_info >= (3, 7)
+            self._thread = (ctypes.c_ulong if wide else ctypes.c_long)(threading.get_ident())
+            self._timer = threading.Timer(seconds, self._ring)
+            self._timer.daemon = True
+            self._timer.start()
+
+        def stop(self):
+            """Raise nothing any more, not even what was set and has not come up yet."""
+            self._timer.cancel()
+            with self._lock:
+                self._stopped = True
+                if self._raised:
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, None)
+
+        def _ring(self):
+            with self._lock:
+                if not self._stopped:
+                    self._raised = True
+                    kind = ctypes.py_object(self._kind)
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
+
+    def time_limit(seconds):
+        """A TimeLimit for the tasks of a chunk."""
+        return TimeLimit(seconds)
+
+
+    import linecache
+
+    def run_stored(
+        source, name, args_json, rows = None, longest_run_seconds = 0
+    ):
+        """Run a script''s text; gives what it leaves in `result_json`.
+
+        `name` stands in tracebacks; `rows` are what the script has as InputDataSet;
+        `longest_run_seconds` is the server''s limit, 0 for none.
+        """
+        scope = {
+            "__name__": "__main__",
+            "args_json": args_json,
+            "InputDataSet": rows,
+            "result_json": "",
+        }  # type: Dict[str, Any]
+        lines = source.splitlines(True)
+        linecache.cache[name] = (len(source), None, lines, name)  # tracebacks show them
+        code = compile(source, name, "exec", dont_inherit=True)
+        if longest_run_seconds:
+            _run_limited(code, scope, longest_run_seconds)
+        else:
+            exec(code, scope)
+        result = scope.get("result_json")
+        if not isinstance(result, str):  # as an OUTPUT value it would end the process of some runtimes
+            raise TypeError("the script left %s in result_json, not str" % type(result).__name__)
+        return result
+
+    def _run_limited(code, scope, seconds):
+        with time_limit(seconds) as limit:
+            limit.start()
+            try:
+                exec(code, scope)
+            except BaseException as error:
+                limit.stop()  # its exception may have come while another was under way
+                if not limit.has_raised(error):
+                    raise
+                raise TaskTimeout(
+                    "the script took longer than this database''s longest_run_seconds, %d. A member of "
+                    "sqlexec_admin may change the limit: EXECUTE sqlexec.configure" % seconds
+                )
+    return run_stored
+try:
+    sqlexec_input = InputDataSet
+except NameError:  # a runtime that sets no name where there is no input query
+    sqlexec_input = None
+try:
+    result_json = sqlexec_runner()(
+        source, script_name, args_json, sqlexec_input, longest_run_seconds
+    )
+finally:
+    del sqlexec_runner, sqlexec_input
+';
+
+    IF @message <> N''
+        THROW 51742, @message, 1;
     EXECUTE sqlexec.find_script
         @name = @name,
         @version = @version OUTPUT,
@@ -7181,15 +7390,20 @@ BEGIN
         @task_count = 1,
         @payload_bytes = @argument_bytes,
         @log_id = @log_id OUTPUT,
+        @longest_run_seconds = @longest_run_seconds OUTPUT,
         @slot = @slot OUTPUT;
+    SET @script_name = CONCAT(@name, N', version ', @version);
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
             @language = N'Python',
-            @script = @source,
+            @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@args_json nvarchar(max), @result_json nvarchar(max) OUTPUT',
+            @params = N'@source nvarchar(max), @script_name nvarchar(200), @args_json nvarchar(max), @longest_run_seconds int, @result_json nvarchar(max) OUTPUT',
+            @source = @source,
+            @script_name = @script_name,
             @args_json = @args_json,
+            @longest_run_seconds = @longest_run_seconds,
             @result_json = @result_json OUTPUT;
         IF ISNULL(ISJSON(@result_json), 0) = 0
             THROW 51745, N'sqlexec.run_script: the script left no JSON in result_json, or the server''s runtime cut it short.', 1;

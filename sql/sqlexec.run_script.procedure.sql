@@ -34,15 +34,27 @@ BEGIN
     END;
 
     DECLARE @source nvarchar(max);
+    DECLARE @script_name nvarchar(200);
+    DECLARE @longest_run_seconds int;
     DECLARE @log_id bigint;
     DECLARE @slot nvarchar(255);
     DECLARE @run_id uniqueidentifier = NEWID();
     DECLARE @argument_bytes bigint = DATALENGTH(@args_json);
     DECLARE @result_bytes bigint;
     DECLARE @error_number int;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @name IS NULL THEN N'sqlexec.run_script: @name must have a value.' END,
+        CASE
+            WHEN ISNULL(ISJSON(@args_json), 0) = 0
+            THEN N'sqlexec.run_script: @args_json must be a JSON object, as N''{"name": value}''.'
+        END,
+        CASE WHEN @input_query IS NULL THEN N'sqlexec.run_script: @input_query must have a value, N'''' for none.' END);
+    -- Generated from sqlexec/runner: runs @source, and stops it after @longest_run_seconds.
+    DECLARE @script nvarchar(max) = {{stored_source}};
 
-    IF ISNULL(ISJSON(@args_json), 0) = 0
-        THROW 51742, N'sqlexec.run_script: @args_json must be a JSON object, as N''{"name": value}''.', 1;
+    IF @message <> N''
+        THROW 51742, @message, 1;
     EXECUTE sqlexec.find_script
         @name = @name,
         @version = @version OUTPUT,
@@ -53,15 +65,20 @@ BEGIN
         @task_count = 1,
         @payload_bytes = @argument_bytes,
         @log_id = @log_id OUTPUT,
+        @longest_run_seconds = @longest_run_seconds OUTPUT,
         @slot = @slot OUTPUT;
+    SET @script_name = CONCAT(@name, N', version ', @version);
 
     BEGIN TRY
         EXECUTE sys.sp_execute_external_script
             @language = N'Python',
-            @script = @source,
+            @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@args_json nvarchar(max), @result_json nvarchar(max) OUTPUT',
+            @params = N'@source nvarchar(max), @script_name nvarchar(200), @args_json nvarchar(max), @longest_run_seconds int, @result_json nvarchar(max) OUTPUT',
+            @source = @source,
+            @script_name = @script_name,
             @args_json = @args_json,
+            @longest_run_seconds = @longest_run_seconds,
             @result_json = @result_json OUTPUT;
         IF ISNULL(ISJSON(@result_json), 0) = 0
             THROW 51745, N'sqlexec.run_script: the script left no JSON in result_json, or the server''s runtime cut it short.', 1;

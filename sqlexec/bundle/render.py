@@ -95,8 +95,8 @@ def placeholders() -> dict[str, str]:
     """What stands for {{name}} in the files.
 
     `version` ("0.1.0"), `protocol` ("1") and `runner_hash` (SHA-256 of the runner's UTF-8
-    text, 64 lower-case hex digits) are plain text; `runner_source` is a whole N'...' literal,
-    `objects` the bundle's own objects as rows (N'name', 'KIND').
+    text, 64 lower-case hex digits) are plain text; `runner_source` and `stored_source` are whole
+    N'...' literals, `objects` the bundle's own objects as rows (N'name', 'KIND').
     """
     from sqlexec.bundle import runner_source
     from sqlexec.payload import PROTOCOL
@@ -109,6 +109,7 @@ def placeholders() -> dict[str, str]:
         "version": __version__,
         "protocol": str(PROTOCOL),
         "runner_source": string_literal(source),
+        "stored_source": string_literal(runner_source.render_stored()),
         "runner_hash": hashlib.sha256(source.encode("utf-8")).hexdigest(),
     }
 

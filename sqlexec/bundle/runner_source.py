@@ -1,8 +1,11 @@
-"""The runner as one script, for @script of sp_execute_external_script.
+"""The runner as scripts, for @script of sp_execute_external_script.
 
 sqlexec/runner/*.py --(without annotations, one after the other)--> one function
 that the script defines and calls: it works in `__main__` and as the body of a function,
 leaves no name behind, and is one code object to compile.
+
+render          runs the tasks of a chunk
+render_stored   runs a stored script
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ MODULES = (  # each after those that it imports
     "console",
     ("frames", "failures"),
     ("limits",),
+    ("passthrough",),
     "randomness",
     "scope",
     "calls",
@@ -43,6 +47,7 @@ MODULES = (  # each after those that it imports
     "surroundings",
     "way_out",
 )  # those in parentheses are compiled at their first use: few chunks need them
+STORED_MODULES = ("limits", "stored")
 
 _HEAD = """\
 # sqlexec runner {version}: runs the tasks of one chunk; see sqlexec/runner in the source.
@@ -51,6 +56,26 @@ _HEAD = """\
 # rows out: OutputDataSet, where the result leaves in rows
 result, result_length, header_length, failed_count, probe, input_rows = b"", 0, 0, 0, b"", 0
 def sqlexec_runner():
+"""
+_STORED_HEAD = """\
+# sqlexec {version}: runs a stored script; see sqlexec/runner/stored.py in the source.
+# in: source, script_name, args_json, longest_run_seconds (0: no limit); rows in: InputDataSet
+# out: result_json
+result_json = ""
+def sqlexec_runner():
+"""
+_STORED_TAIL = """\
+    return run_stored
+try:
+    sqlexec_input = InputDataSet
+except NameError:  # a runtime that sets no name where there is no input query
+    sqlexec_input = None
+try:
+    result_json = sqlexec_runner()(
+        source, script_name, args_json, sqlexec_input, longest_run_seconds
+    )
+finally:
+    del sqlexec_runner, sqlexec_input
 """
 _LATER = """\
 def _{name}(entry, scope={{"__name__": __name__, "__sqlexec__": 1, {scope}}}):
@@ -98,6 +123,21 @@ def render() -> str:
         for part in MODULES
     )
     return _HEAD.format(version=__version__) + body + _TAIL
+
+
+@cache
+def render_stored() -> str:
+    """The text of the script that runs a stored script, as deterministic as `render`'s.
+
+    Example
+    -------
+    >>> "def run_stored" in render_stored()
+    True
+    """
+    from sqlexec import __version__
+
+    body = "".join(_indent(_trimmed(_read(name))) for name in STORED_MODULES)
+    return _STORED_HEAD.format(version=__version__) + body + _STORED_TAIL
 
 
 def _later(names: tuple[str, ...]) -> str:

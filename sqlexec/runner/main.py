@@ -26,8 +26,9 @@ from sqlexec.runner.functions import (
     has_definitions,
     remove_definitions,
 )
-from sqlexec.runner.limits import passthrough, time_limit
+from sqlexec.runner.limits import time_limit
 from sqlexec.runner.namespaces import install_modules
+from sqlexec.runner.passthrough import passthrough
 from sqlexec.runner.pickler import install_cloudpickle, remove_cloudpickle
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.revoscalepy import client_names, source_of_frame

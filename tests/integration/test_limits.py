@@ -8,7 +8,7 @@ import uuid
 import pyodbc
 import pytest
 
-from sqlexec import RxInSqlServer, rx_exec
+from sqlexec import RxInSqlServer, rx_exec, run_script, store_script
 from sqlexec.bundle import install
 from sqlexec.errors import LimitReached, PermissionDenied, ServerError, TaskTimeout
 from sqlexec.server.connection import Connection, parse_odbc
@@ -167,6 +167,32 @@ def test_a_login_has_so_many_processes(configure, people, user):
     taken.close()
     # With two workers one of them ends, and the other does its work; each place is given back.
     assert rx_exec(double, x=[1, 2, 3, 4], compute_context=user) == [2, 4, 6, 8]
+
+
+def test_stored_scripts_are_stopped_by_the_longest_run(configure, user):
+    store_script(user, sleep, "sleeper")
+    configure("longest_run_seconds", 1)
+    assert run_script(user, "sleeper", seconds=0) is None
+    with pytest.raises(ServerError, match=r"longest_run_seconds, 1\. A member of sqlexec_admin"):
+        run_script(user, "sleeper", seconds=60)
+
+
+def test_stored_scripts_keep_to_payload_and_places(configure, people, user):
+    store_script(user, size, "size")
+    configure("largest_payload_bytes", 1000)
+    with pytest.raises(ServerError, match="largest_payload_bytes .* is 1000") as failed:
+        run_script(user, "size", data="x" * 1000)
+    assert failed.value.number == 51750
+    configure("most_workers_per_login", 1)
+    taken = pyodbc.connect(people["sqlexec_user"], autocommit=True)
+    taken.execute(
+        "EXECUTE sp_getapplock @Resource = ?, @LockMode = 'Exclusive', @LockOwner = 'Session'",
+        f"sqlexec slot 1 {name_of(people['sqlexec_user'])}",
+    )
+    with pytest.raises(LimitReached, match=r"most_workers_per_login .* allows, 1\."):
+        run_script(user, "size", data="x")
+    taken.close()
+    assert run_script(user, "size", data="x") == 1
 
 
 def test_old_rows_go(configure, people, place):

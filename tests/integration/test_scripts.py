@@ -196,6 +196,27 @@ def test_exceptions_and_what_json_cannot_say(cc, script):
         run_script(cc, script, x=object())
 
 
+def raising(x: int) -> int:
+    return x // 0
+
+
+def test_a_traceback_shows_the_scripts_lines(cc, script):
+    store_script(cc, raising, script)
+    with pytest.raises(ServerError, match=r"version 1\", line \d+, in raising\s+return x // 0"):
+        run_script(cc, script, x=1)
+
+
+def test_a_script_that_leaves_no_text_says_so(cc, script, execute):
+    execute("EXECUTE sqlexec.store_script @name = ?, @source = N'result_json = 1'", script)
+    with pytest.raises(ServerError, match="the script left int in result_json, not str"):
+        run_script(cc, script)
+
+
+def test_all_mistakes_of_a_call_are_told_together(execute):
+    with pytest.raises(ServerError, match=r"@name must(.|\n)*@args_json must(.|\n)*@input_query"):
+        execute("EXECUTE sqlexec.run_script @args_json = N'x', @input_query = NULL")
+
+
 def test_only_owner_grantees_and_admins(cc, script, others, execute):
     one, two = others
     store_script(one, double, script)

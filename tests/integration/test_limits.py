@@ -8,7 +8,7 @@ import uuid
 import pyodbc
 import pytest
 
-from sqlexec import RxInSqlServer, rx_exec, run_script, store_script
+from sqlexec import RxInSqlServer, run_script, rx_exec, store_script
 from sqlexec.bundle import install
 from sqlexec.errors import LimitReached, PermissionDenied, ServerError, TaskTimeout
 from sqlexec.server.connection import Connection, parse_odbc
@@ -180,7 +180,7 @@ def test_stored_scripts_are_stopped_by_the_longest_run(configure, user):
 def test_stored_scripts_keep_to_payload_and_places(configure, people, user):
     store_script(user, size, "size")
     configure("largest_payload_bytes", 1000)
-    with pytest.raises(ServerError, match="largest_payload_bytes .* is 1000") as failed:
+    with pytest.raises(ServerError, match=r"largest_payload_bytes .* is 1000") as failed:
         run_script(user, "size", data="x" * 1000)
     assert failed.value.number == 51750
     configure("most_workers_per_login", 1)

@@ -56,6 +56,28 @@ def test_nothing_comes_after_the_end():
     spin(0.01)
 
 
+def test_a_limit_in_a_thread_leaves_room_for_a_profiler():
+    """What a thread's limit leaves behind must not keep profile functions from ending."""
+    code = """
+import sys, threading
+from sqlexec.runner.limits import TaskTimeout, TimeLimit
+def run():
+    try:
+        with TimeLimit(0.02, fatal=False) as limit:
+            limit.start()
+            while True:
+                pass
+    except TaskTimeout:
+        pass
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+sys.setprofile(lambda *_: None)
+(lambda: None)()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_the_alarm_of_somebody_else_rings():
     rung = threading.Event()
     before = signal.signal(signal.SIGALRM, lambda *_: rung.set())

@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '8e2e6aa66a89c3bb398b5ef7a6b851bb121eb87b7057a53f0fa9dab6ad9b09a2';
+    SET @source_sha256 = 'ee597f5691159712df1cc9d93b2e13b16125451723dc7a57c2d53b0b6359ffe4';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -2441,6 +2441,7 @@ def sqlexec_runner():
         return function(*arguments)
 
 
+    import itertools
     import pickle
     import struct
 
@@ -2574,11 +2575,13 @@ def sqlexec_runner():
         return new, offset
 
     def plain_values(data, count):
-        """The plain values of a batch, None in the places of the others."""
+        """The plain values of a batch, None in the places of the others; dicts made one by one."""
         values = pickle.loads(data)
         if type(values) is tuple:
             names, columns = values
-            values = [dict(zip(names, row)) for row in zip(*columns)]
+            if set(map(len, columns)) == {count}:
+                named = [zip(itertools.repeat(name), each) for name, each in zip(names, columns)]
+                return map(dict, zip(*named))
         if type(values) is not list or len(values) != count:
             raise FrameError("it has not the %d values that its header says" % count)
         return values
@@ -2721,6 +2724,7 @@ def sqlexec_runner():
 
 
     import codecs
+    import functools
     import io
     import os
     import sys
@@ -2746,6 +2750,7 @@ def sqlexec_runner():
             self._left = MOST_WRITTEN_TOGETHER
             self._record = _Record(MOST_WRITTEN)
             self._new = []  # type: Lines
+            self._written = False  # anything since the last take()
             self._room = _BYTES_AT_A_TIME  # for more of them
             self._descriptors = []  # type: List[_Descriptor]
             self._saved = (sys.stdout, sys.stderr)
@@ -2766,6 +2771,7 @@ def sqlexec_runner():
         def add(self, descriptor, text = ""):
             """Record a text, after what came through the stream''s descriptor before it."""
             with self._lock:
+                self._written = True
                 if descriptor.has_more():
                     self._record_new()
                     for part in descriptor.read():
@@ -2778,14 +2784,15 @@ def sqlexec_runner():
 
         def take(self):
             """What was written since the last call; neighbours of one stream are one piece."""
-            _flush_c()
+            _flush_c(None)
+            out, err = self._descriptors
+            if not (self._written or out.has_more() or err.has_more()):
+                return []  # as most tasks
             with self._lock:
-                out, err = self._descriptors
-                if not (self._new or self._record or out.has_more() or err.has_more()):
-                    return []  # as most tasks
-                for descriptor in self._descriptors:
-                    self.add(descriptor)
+                self.add(out)
+                self.add(err)
                 self._record_new()
+                self._written = False
                 lines = self._record.lines()
                 if lines:
                     self._left -= sum(len(text) for _, text in lines)
@@ -2809,9 +2816,6 @@ def sqlexec_runner():
             self._length = 0  # of the end
             self._cut = 0
             self._cut_lines = 0
-
-        def __bool__(self):
-            return bool(self._start or self._end)
 
         def add(self, name, text):
             """Append text to a stream''s record."""
@@ -2926,14 +2930,15 @@ def sqlexec_runner():
                 self._original = os.dup(number)  # type: Optional[int]
             except OSError:
                 self._original = None
+                self._end = lambda: 0  # type: Callable[[], int]
                 return
             self._file = tempfile.TemporaryFile()
+            # Where the descriptor stands; asked of its file, as a task may have closed it.
+            self._end = functools.partial(os.lseek, self._file.fileno(), 0, os.SEEK_CUR)
             os.dup2(self._file.fileno(), number)
 
         def has_more(self):
             """Was something written through the descriptor that was not read yet?"""
-            if self._original is None:
-                return False
             return self._end() > self._position
 
         def read(self):
@@ -2947,10 +2952,6 @@ def sqlexec_runner():
                 self._position += len(part)
                 yield self._decode(part)
             self._position = end
-
-        def _end(self):
-            """Where the descriptor stands; asked of its file, as a task may have closed it."""
-            return os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
 
         def restore(self):
             """Give the descriptor back to what it was."""
@@ -2970,20 +2971,20 @@ def sqlexec_runner():
         os.lseek(number, end, os.SEEK_SET)
         return part
 
-    def _c_library():
-        """The C library of this process, whose buffers hold what printf wrote; None without ctypes."""
+    def _c_flush():
+        """The C function that, called with None, writes out what printf keeps in buffers."""
         try:
             import ctypes
 
-            return ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
-        except (ImportError, OSError):
-            return None
+            if os.name == "nt":
+                return lambda _: ctypes.cdll.msvcrt._flushall()
+            flush = ctypes.CDLL(None).fflush
+            flush.argtypes = [ctypes.c_void_p]
+            return flush
+        except (ImportError, OSError, AttributeError):
+            return lambda _: None
 
-    _C_LIBRARY = _c_library()
-
-    def _flush_c():
-        if _C_LIBRARY is not None:
-            _C_LIBRARY._flushall() if os.name == "nt" else _C_LIBRARY.fflush(None)
+    _flush_c = _c_flush()
     def _failures(entry, scope={"__name__": __name__, "__sqlexec__": 1, "exception_reducer": exception_reducer, "make_exception": make_exception, "parts_of_exception": parts_of_exception, "text_of": text_of}):
         def call(*arguments):
             if entry not in scope:
@@ -3254,6 +3255,18 @@ def sqlexec_runner():
                     signal.setitimer(signal.ITIMER_REAL, left, interval)
             if self._stderr is not None:
                 os.close(self._stderr)
+
+        def limited(self, function):
+            """The function, each call of which is a task."""
+
+            def limited(**arguments):
+                self.start()
+                try:
+                    return function(**arguments)
+                finally:
+                    self.stop()
+
+            return limited
 
         def start(self):
             """A task begins."""
@@ -4493,18 +4506,287 @@ def sqlexec_runner():
                 del sys.modules[name]
 
 
+    import warnings
+
+    MOST_WARNINGS = 100  # kept of one task
+
+    class Warned:
+        """Keeps the warnings of each task, each once a task, and not too many.
+
+        `seen` has those since the last `take()`.
+        """
+
+        def __init__(self):
+            self.seen = {}  # type: Dict[WarningKey, None]
+            self._catcher = warnings.catch_warnings()
+
+        def __enter__(self):
+            self._catcher.__enter__()
+            show = self._show  # type: Any
+            warnings.showwarning = show
+            return self
+
+        def __exit__(self, *error):
+            self._catcher.__exit__(*error)
+
+        def take(self):
+            """The warnings since the last call."""
+            seen, self.seen = self.seen, {}
+            # Entered anew, so that Python forgets at which places it has warned already.
+            self._catcher.__exit__(None, None, None)
+            self._catcher = warnings.catch_warnings()
+            self.__enter__()
+            return list(seen)
+
+        def _show(self, message, category, filename, lineno, *_):
+            if len(self.seen) < MOST_WARNINGS:
+                self.seen[(category.__name__, str(message), filename, lineno)] = None
+
+
+    import struct
+    import time
+
+    class Gathered:
+        """Values, errors, times, console and warnings of tasks.
+
+        A task adds its start and its end to `started` and `ended`, and one value, be it a plain one
+        to `values` itself, by `keep` or by `fail`; to `console` and `warnings`, by its place, only
+        what there is.
+        """
+
+        def __init__(self):
+            self.started = []  # type: List[float]
+            self.ended = []  # type: List[float]
+            self.values = Batch()
+            self.errors = {}  # type: Dict[int, Dict[str, Any]]
+            self.console = {}  # type: Dict[int, Lines]
+            self.warnings = {}  # type: Dict[int, List[WarningKey]]
+            self._dumper = Dumper()
+            self._lines = {}  # type: Dict[str, Dict[int, str]]
+
+        def keep(self, index, value):
+            """Take what a task returned that is not plain; what cannot be sent back is an error."""
+            pieces = self._dump_result(value)
+            try:
+                self.values.add_apart(pieces)
+            except TooLarge as error:
+                raise ValueError(
+                    "the result of run %d (%s, %s bytes) cannot be sent back: with the results before "
+                    "it this call comes to %s. Return less, or do fewer runs a call (task_chunk_size=1)"
+                    % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
+                )
+
+        def fail(
+            self, place, error, timed_out, longest
+        ):
+            """Take a task''s exception for its value; `longest` is the server''s limit."""
+            if len(self.started) == place:  # its arguments could not be loaded
+                self.started.append(time.time())
+            if len(self.ended) == place:
+                self.ended.append(time.time())
+            told = describe(error, globals())
+            told["frames"] = describe_frames(error, globals(), self._lines)
+            told["timed_out"] = timed_out
+            if timed_out and longest is not None:
+                told["longest_run_seconds"] = longest
+            self.errors[place] = told
+            try:
+                self.values.add_apart(dump_error(error, self._dump))
+            except TooLarge:
+                self.values.add_apart([])  # its text must do
+
+        def close(self, indexes, header):
+            """Write the header''s entries; gives the body. `indexes` are those of all tasks."""
+            count = len(self.ended)
+            header["count"] = count
+            header["errors"] = self.errors
+            header["lines"] = self._lines
+            header["console"] = self.console
+            header["warnings"] = self.warnings
+            return [
+                struct.pack("<%dq" % count, *indexes[:count]),
+                struct.pack("<%dd" % count, *self.started),
+                struct.pack("<%dd" % count, *self.ended),
+            ] + self.values.close(header)
+
+        def _dump_result(self, value):
+            """Pickle a result; the error names what in it cannot be."""
+            try:
+                return self._dump(value)
+            except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
+                raise TypeError(
+                    "%s cannot be sent back: %s: %s"
+                    % (culprit("the function''s result", value, self._dump), type(error).__name__, error)
+                )
+
+        def _dump(self, value):
+            """Pickle plainly, or by cloudpickle where a value has classes of the function''s own."""
+            try:
+                return self._dumper.dump(value)
+            except BaseException as plain_error:
+                self._dumper = Dumper()
+                if not isinstance(plain_error, Exception):
+                    raise
+                try:
+                    return dump(value, by_value=definitions_pickler if has_definitions() else True)
+                except ImportError:  # no cloudpickle here
+                    raise plain_error
+
+
     import contextlib
     import hashlib
+    import sys
+    import time
+
+    class NeedsSource(Exception):
+        """The payload has bytecode of another Python than this one: send it again, by source."""
+
+    class TaskChunk:
+        """The tasks of one payload.
+
+        `longest_run_seconds` is the server''s limit of each, 0 for none.
+        """
+
+        def __init__(
+            self,
+            header,
+            body,
+            input_data,
+            shared,
+            longest_run_seconds,
+        ):
+            self._header = header
+            offset = 0
+            apart = header.get("shared")  # type: Optional[str]
+            if apart is not None and hashlib.sha256(shared).hexdigest() != apart:
+                raise FrameError("the part that it shares with others was cut or changed")
+            source = body if apart is None else memoryview(shared)
+            self._pieces = {}  # type: Dict[str, List[memoryview]]
+            for name in ("cloudpickle", "modules", "call"):
+                self._pieces[name], offset = take(source, header[name], offset)
+            if apart is not None:
+                offset = 0
+            (self.indexes,), offset = cut_numbers(header, body, offset, "q")
+            self._together, self._apart = cut_batch(header, body, offset, len(self.indexes))
+            self._seed = header.get("seed")  # type: Optional[int]
+            self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
+            self._input_data = input_data
+            self._by_source = header["transport"] == "source"
+            self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
+            seconds = header.get("task_timeout")  # type: Optional[float]
+            self._longest = None  # type: Optional[int]
+            if longest_run_seconds and (not seconds or seconds > longest_run_seconds):
+                seconds = self._longest = longest_run_seconds
+            self._limit = time_limit(seconds) if seconds else None
+
+        def run(self):
+            """Run all tasks, or as many as the chunk''s budget of time is good for."""
+            if not self._by_source:
+                _check_python(self._header)
+            install_stand_in()
+            try:
+                with contextlib.ExitStack() as stack:
+                    if self._limit is not None:
+                        stack.enter_context(self._limit)  # first: it keeps the process''s stderr
+                    suspect = self._header.get("suspect")
+                    recorder = stack.enter_context(passthrough() if suspect else Recorder())  # type: Any
+                    warned = stack.enter_context(Warned())
+                    function, shared = self._load_call()
+                    return self._run_tasks(function, shared, recorder, warned)
+            finally:
+                remove_cloudpickle()
+                if self._by_source:
+                    remove_definitions()
+                remove_stand_in()
+
+        def _load_call(self):
+            """The function, with its local state as globals, and the arguments that all runs share."""
+            if not self._by_source:
+                version = self._header["cloudpickle_version"]
+                install_cloudpickle(version, self._pieces["cloudpickle"])
+            if self._pieces["modules"]:
+                install_modules(self._pieces["modules"])
+            for name in self._header["packages"]:
+                _import_package(name)
+            function, shared, local_state = load(self._pieces["call"], self._alias, self._sender)
+            if local_state:
+                globals_of(function).update(local_state)
+            if self._input is not None:
+                shared[self._input["argument"]] = source_of_frame(
+                    self._input_data, self._input["options"]
+                )
+                self._input_data = None
+            return function, shared
+
+        def _alias(self, name):
+            """What to take for a name of the client''s sqlexec; names with dots are of others."""
+            if "." in name:
+                return None
+            found = definition_names().get(name)
+            return client_names().get(name) if found is None else found
+
+        def _run_tasks(
+            self, function, shared, recorder, warned
+        ):
+            """Run the function once a task. Most tasks are short: little is done for each here."""
+            gathered = Gathered()
+            values, started, ended = gathered.values, gathered.started, gathered.ended
+            limit, seed = self._limit, self._seed
+            if limit is not None:
+                function = limit.limited(function)
+            budget = self._header.get("budget")
+            together = plain_values(self._together, len(self.indexes))
+            for place, (index, arguments) in enumerate(zip(self.indexes, together)):
+                if budget and place and ended[-1] - started[0] >= budget:
+                    break
+                try:
+                    if place in self._apart:
+                        arguments = load(self._apart[place], self._alias, self._sender)
+                    if shared:
+                        arguments = dict(shared, **arguments)
+                    started.append(time.time())  # what arguments import is a cost of the launch
+                    if seed is not None:
+                        seed_run(seed, index)
+                    value = function(**arguments)
+                    ended.append(time.time())
+                    if is_plain(value):
+                        values.add(value)
+                    else:
+                        gathered.keep(index, value)
+                except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
+                    if limit is not None:
+                        limit.stop()  # its exception may have come while it was being stopped
+                    timed_out = limit is not None and limit.has_raised(error)
+                    gathered.fail(place, error, timed_out, self._longest)
+                lines = recorder.take()
+                if lines:
+                    gathered.console[place] = lines
+                if warned.seen:
+                    gathered.warnings[place] = warned.take()
+            return gathered
+
+    def _check_python(header):
+        if list(sys.version_info[:2]) != header["python"][:2]:
+            raise NeedsSource(
+                "bytecode of Python %d.%d, it is Python %d.%d"
+                % (tuple(header["python"][:2]) + tuple(sys.version_info[:2]))
+            )
+
+    def _import_package(name):
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise ImportError(
+                "packages_to_load names %r, which the server''s Python cannot import: %s" % (name, error)
+            )
+
+
     import io
     import os
     import platform
-    import struct
     import sys
-    import time
-    import warnings
 
     PROTOCOL = 2
-    MOST_WARNINGS = 100  # kept of one task
 
     _TOLD = (  # packages whose versions the other side is told
         "cloudpickle",
@@ -4534,10 +4816,13 @@ def sqlexec_runner():
         try:
             header, body = split_frame(payload, REQUEST)
             key = _key(header)
-            report = _Chunk(header, body, input_data, shared, longest_run_seconds).run()
+            if header["protocol"] != PROTOCOL:
+                raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
+            chunk = TaskChunk(header, body, input_data, shared, longest_run_seconds)
+            gathered = chunk.run()
             answer = {}  # type: Dict[str, Any]
-            pieces = report.close(answer)
-            return _result(answer, pieces, key), len(report.errors)
+            pieces = gathered.close(chunk.indexes, answer)
+            return _result(answer, pieces, key), len(gathered.errors)
         except FrameError as error:
             failure = {"type": "sqlexec.IntegrityError", "message": "the payload arrived broken: %s"}
             failure["message"] %= error
@@ -4571,256 +4856,6 @@ def sqlexec_runner():
             "slow_output": type(sys.stdout) is io.StringIO,
         }
 
-    class NeedsSource(Exception):
-        """The payload has bytecode of another Python than this one: send it again, by source."""
-
-    class _Chunk:
-        """The tasks of one payload, and what they share."""
-
-        def __init__(
-            self,
-            header,
-            body,
-            input_data,
-            shared,
-            longest_run_seconds,
-        ):
-            if header["protocol"] != PROTOCOL:
-                raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
-            self._header = header
-            offset = 0
-            apart = header.get("shared")  # type: Optional[str]
-            if apart is not None and hashlib.sha256(shared).hexdigest() != apart:
-                raise FrameError("the part that it shares with others was cut or changed")
-            source = body if apart is None else memoryview(shared)
-            self._pieces = {}  # type: Dict[str, List[memoryview]]
-            for name in ("cloudpickle", "modules", "call"):
-                self._pieces[name], offset = take(source, header[name], offset)
-            if apart is not None:
-                offset = 0
-            (self._indexes,), offset = cut_numbers(header, body, offset, "q")
-            self._together, self._apart = cut_batch(header, body, offset, len(self._indexes))
-            self._seed = header.get("seed")  # type: Optional[int]
-            self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
-            self._input_data = input_data
-            self._by_source = header["transport"] == "source"
-            self._sender = header.get("sender")  # type: Optional[Dict[str, Any]]
-            seconds = header.get("task_timeout")  # type: Optional[float]
-            self._longest = None  # type: Optional[int]
-            if longest_run_seconds and (not seconds or seconds > longest_run_seconds):
-                seconds = self._longest = longest_run_seconds
-            self._limit = time_limit(seconds) if seconds else None
-
-        def run(self):
-            """Run all tasks."""
-            if not self._by_source:
-                _check_python(self._header)
-            report = _Report()
-            install_stand_in()
-            try:
-                with contextlib.ExitStack() as stack:
-                    if self._limit is not None:
-                        stack.enter_context(self._limit)  # first: it keeps the process''s stderr
-                    suspect = self._header.get("suspect")
-                    recorder = stack.enter_context(passthrough() if suspect else Recorder())  # type: Any
-                    warned = stack.enter_context(_Warnings())
-                    function, shared = self._load_call()
-                    plain = plain_values(self._together, len(self._indexes))
-                    budget = self._header.get("budget")
-                    for place, index in enumerate(self._indexes):
-                        if budget and place and report.ended[-1] - report.started[0] >= budget:
-                            break
-                        pieces = self._apart.get(place)
-                        self._run_task(report, index, function, shared, plain[place], pieces)
-                        report.end_task(index, recorder.take(), warned.take())
-            finally:
-                remove_cloudpickle()
-                if self._by_source:
-                    remove_definitions()
-                remove_stand_in()
-            return report
-
-        def _load_call(self):
-            """The function, with its local state as globals, and the arguments that all runs share."""
-            if not self._by_source:
-                version = self._header["cloudpickle_version"]
-                install_cloudpickle(version, self._pieces["cloudpickle"])
-            if self._pieces["modules"]:
-                install_modules(self._pieces["modules"])
-            for name in self._header["packages"]:
-                _import_package(name)
-            function, shared, local_state = load(self._pieces["call"], self._alias, self._sender)
-            if local_state:
-                globals_of(function).update(local_state)
-            if self._input is not None:
-                shared[self._input["argument"]] = source_of_frame(
-                    self._input_data, self._input["options"]
-                )
-                self._input_data = None
-            return function, shared
-
-        def _alias(self, name):
-            """What to take for a name of the client''s sqlexec; names with dots are of others."""
-            if "." in name:
-                return None
-            found = definition_names().get(name)
-            return client_names().get(name) if found is None else found
-
-        def _run_task(
-            self,
-            report,
-            index,
-            function,
-            shared,
-            own,
-            pieces,
-        ):
-            """Run one task and report its value or error; `own` are its arguments, or `pieces`."""
-            try:
-                if pieces is not None:
-                    own = load(pieces, self._alias, self._sender)
-                report.started.append(time.time())  # what arguments import is a cost of the launch
-                seed_run(self._seed, index)
-                value = self._call(function, dict(shared, **own) if shared else own)
-                report.ended.append(time.time())
-                report.keep(index, value)
-            except BaseException as error:  # noqa: BLE001 - a task may raise what it likes
-                if self._limit is not None:
-                    self._limit.stop()  # its exception may have come while it was being stopped
-                timed_out = self._limit is not None and self._limit.has_raised(error)
-                report.fail(error, timed_out, self._longest)
-
-        def _call(self, function, arguments):
-            if self._limit is None:
-                return function(**arguments)
-            self._limit.start()
-            try:
-                return function(**arguments)
-            finally:
-                self._limit.stop()
-
-    class _Report:
-        """What became of the tasks, in the order in which they ran."""
-
-        def __init__(self):
-            self.started = []  # type: List[float]
-            self.ended = []  # type: List[float]
-            self.values = Batch()
-            self.errors = {}  # type: Dict[int, Dict[str, Any]]
-            self._dumper = Dumper()
-            self._lines = {}  # type: Dict[str, Dict[int, str]]
-            self._indexes = []  # type: List[int]
-            self._console = {}  # type: Dict[int, Lines]
-            self._warnings = {}  # type: Dict[int, List[WarningKey]]
-
-        def keep(self, index, value):
-            """Take what the running task returned; what cannot be sent back is an error."""
-            if is_plain(value):
-                self.values.add(value)
-                return
-            pieces = self._dump_result(value)
-            try:
-                self.values.add_apart(pieces)
-            except TooLarge as error:
-                raise ValueError(
-                    "the result of run %d (%s, %s bytes) cannot be sent back: with the results before "
-                    "it this call comes to %s. Return less, or do fewer runs a call (task_chunk_size=1)"
-                    % (index, type(value).__name__, "{:,}".format(sum(sizes(pieces))), error)
-                )
-
-        def fail(self, error, timed_out, longest):
-            """Take the running task''s exception for its value; `longest` is the server''s limit."""
-            if len(self.started) == len(self._indexes):  # its arguments could not be loaded
-                self.started.append(time.time())
-            if len(self.ended) < len(self.started):
-                self.ended.append(time.time())
-            told = describe(error, globals())
-            told["frames"] = describe_frames(error, globals(), self._lines)
-            told["timed_out"] = timed_out
-            if timed_out and longest is not None:
-                told["longest_run_seconds"] = longest
-            self.errors[len(self._indexes)] = told
-            try:
-                self.values.add_apart(dump_error(error, self._dump))
-            except TooLarge:
-                self.values.add_apart([])  # its text must do
-
-        def end_task(self, index, console, warned):
-            """Go on to the next task."""
-            if console:
-                self._console[len(self._indexes)] = console
-            if warned:
-                self._warnings[len(self._indexes)] = warned
-            self._indexes.append(index)
-
-        def close(self, header):
-            """Write the header''s entries; gives the body."""
-            count = len(self._indexes)
-            header["count"] = count
-            header["errors"] = self.errors
-            header["lines"] = self._lines
-            header["console"] = self._console
-            header["warnings"] = self._warnings
-            return [
-                struct.pack("<%dq" % count, *self._indexes),
-                struct.pack("<%dd" % count, *self.started),
-                struct.pack("<%dd" % count, *self.ended),
-            ] + self.values.close(header)
-
-        def _dump_result(self, value):
-            """Pickle a result; the error names what in it cannot be."""
-            try:
-                return self._dump(value)
-            except Exception as error:  # noqa: BLE001 - whatever a user''s __reduce__ raises
-                raise TypeError(
-                    "%s cannot be sent back: %s: %s"
-                    % (culprit("the function''s result", value, self._dump), type(error).__name__, error)
-                )
-
-        def _dump(self, value):
-            """Pickle plainly, or by cloudpickle where a value has classes of the function''s own."""
-            try:
-                return self._dumper.dump(value)
-            except BaseException as plain_error:
-                self._dumper = Dumper()
-                if not isinstance(plain_error, Exception):
-                    raise
-                try:
-                    return dump(value, by_value=definitions_pickler if has_definitions() else True)
-                except ImportError:  # no cloudpickle here
-                    raise plain_error
-
-    class _Warnings:
-        """Keeps the warnings of each task, each once a task, and not too many."""
-
-        def __init__(self):
-            self._seen = {}  # type: Dict[WarningKey, None]
-            self._catcher = warnings.catch_warnings()
-
-        def __enter__(self):
-            self._catcher.__enter__()
-            show = self._show  # type: Any
-            warnings.showwarning = show
-            return self
-
-        def __exit__(self, *error):
-            self._catcher.__exit__(*error)
-
-        def take(self):
-            """The warnings since the last call."""
-            if not self._seen:
-                return []
-            seen, self._seen = self._seen, {}
-            # Entered anew, so that Python forgets at which places it has warned already.
-            self._catcher.__exit__(None, None, None)
-            self._catcher = warnings.catch_warnings()
-            self.__enter__()
-            return list(seen)
-
-        def _show(self, message, category, filename, lineno, *_):
-            if len(self._seen) < MOST_WARNINGS:
-                self._seen[(category.__name__, str(message), filename, lineno)] = None
-
     def _result(header, pieces, key):
         header["protocol"] = PROTOCOL
         header["runtime"] = runtime()
@@ -4831,21 +4866,6 @@ def sqlexec_runner():
             return bytes.fromhex(header["key"])
         except (TypeError, ValueError):
             raise FrameError("its header has no key that is hexadecimal")
-
-    def _check_python(header):
-        if list(sys.version_info[:2]) != header["python"][:2]:
-            raise NeedsSource(
-                "bytecode of Python %d.%d, it is Python %d.%d"
-                % (tuple(header["python"][:2]) + tuple(sys.version_info[:2]))
-            )
-
-    def _import_package(name):
-        try:
-            __import__(name)
-        except ImportError as error:
-            raise ImportError(
-                "packages_to_load names %r, which the server''s Python cannot import: %s" % (name, error)
-            )
 
 
     import os
@@ -7265,6 +7285,18 @@ def sqlexec_runner():
                     signal.setitimer(signal.ITIMER_REAL, left, interval)
             if self._stderr is not None:
                 os.close(self._stderr)
+
+        def limited(self, function):
+            """The function, each call of which is a task."""
+
+            def limited(**arguments):
+                self.start()
+                try:
+                    return function(**arguments)
+                finally:
+                    self.stop()
+
+            return limited
 
         def start(self):
             """A task begins."""

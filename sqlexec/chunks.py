@@ -95,9 +95,12 @@ class Source:
 
     def take(self, size: int) -> list[Task]:
         """Some tasks, at most so many; none at the end, or where there are none for now."""
+        tasks = itertools.islice(self._read(), size)
+        if self._group is None:
+            return list(tasks)
         taken: list[Task] = []
-        for task in itertools.islice(self._read(), size):
-            if self._group is not None and taken and self._group(task) != self._group(taken[0]):
+        for task in tasks:
+            if taken and self._group(task) != self._group(taken[0]):
                 self._back.appendleft(task)
                 break
             taken.append(task)

@@ -180,7 +180,7 @@ def _from_dict(
     shared = {name: value for name, value in args.items() if name not in split}
     if not split:
         count = 1 if times < 0 else times
-        return shared, count, (Task(index) for index in range(count))
+        return shared, count, map(Task, range(count))
     lengths = {
         name: len(each.values) for name, each in split.items() if isinstance(each.values, Sized)
     }
@@ -192,23 +192,25 @@ def _from_dict(
             "into args={...} as it is."
         )
     number = next(iter(lengths.values()), None)
-    rows: Iterable[tuple[Any, ...]] = zip(*split.values(), strict=False)
+    named = [zip(itertools.repeat(name), each, strict=False) for name, each in split.items()]
+    rows: Iterable[tuple[tuple[str, Any], ...]] = zip(*named, strict=False)
     if times >= 0 and number is None:
         rows = itertools.islice(rows, times)
     elif times >= 0:
         number, rows = times, _repeated(rows, times, number or 0)
-    return shared, number, _tasks(tuple(split), rows, number)
+    return shared, number, _tasks(rows, number, split)
 
 
 def _tasks(
-    names: tuple[str, ...], rows: Iterable[tuple[Any, ...]], number: int | None
+    rows: Iterable[tuple[tuple[str, Any], ...]], number: int | None, names: Iterable[str]
 ) -> Iterator[Task]:
-    index = -1
-    for index, row in enumerate(rows):
-        yield Task(index, dict(zip(names, row, strict=True)))
-    if number is not None and index + 1 < number:
+    """A task for each row of names and values."""
+    indexes = itertools.count()
+    yield from map(Task, indexes, map(dict, rows))
+    count = next(indexes) - 1  # the map took one for the row that was not there
+    if number is not None and count < number:
         raise ConfigurationError(
-            f"An iterator among {', '.join(names)} ended after {index + 1} of {number} runs"
+            f"An iterator among {', '.join(names)} ended after {count} of {number} runs"
         )
 
 
@@ -232,7 +234,7 @@ def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int,
                 )
     if times >= 0:
         runs = list(_repeated(runs, times, len(runs)))
-    return len(runs), (Task(index, dict(run)) for index, run in enumerate(runs))
+    return len(runs), map(Task, itertools.count(), map(dict, runs))
 
 
 def _repeated(rows: Iterable[T], times: int, count: int) -> Iterable[T]:

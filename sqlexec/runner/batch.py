@@ -13,9 +13,10 @@ Small arguments that have the same names in all tasks are a pickle of (names, co
 most of a small task is its names.
 """
 
+import itertools
 import pickle
 import struct
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import BIG
@@ -156,12 +157,14 @@ def _take_again(
     return new, offset
 
 
-def plain_values(data: Buffer, count: int) -> List[Any]:
-    """The plain values of a batch, None in the places of the others."""
+def plain_values(data: Buffer, count: int) -> Iterable[Any]:
+    """The plain values of a batch, None in the places of the others; dicts made one by one."""
     values = pickle.loads(data)
     if type(values) is tuple:
         names, columns = values
-        values = [dict(zip(names, row)) for row in zip(*columns)]
+        if set(map(len, columns)) == {count}:
+            named = [zip(itertools.repeat(name), each) for name, each in zip(names, columns)]
+            return map(dict, zip(*named))
     if type(values) is not list or len(values) != count:
         raise FrameError("it has not the %d values that its header says" % count)
     return values

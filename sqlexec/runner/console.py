@@ -9,13 +9,14 @@ Python's writes to the same stream, or at the task's end.
 """
 
 import codecs
+import functools
 import io
 import os
 import sys
 import tempfile
 import threading
 from collections import deque
-from typing import Any, Deque, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
 
 from sqlexec.runner.types import Lines
 
@@ -38,6 +39,7 @@ class Recorder:
         self._left = MOST_WRITTEN_TOGETHER
         self._record = _Record(MOST_WRITTEN)
         self._new = []  # type: Lines
+        self._written = False  # anything since the last take()
         self._room = _BYTES_AT_A_TIME  # for more of them
         self._descriptors = []  # type: List[_Descriptor]
         self._saved = (sys.stdout, sys.stderr)
@@ -58,6 +60,7 @@ class Recorder:
     def add(self, descriptor: "_Descriptor", text: str = "") -> None:
         """Record a text, after what came through the stream's descriptor before it."""
         with self._lock:
+            self._written = True
             if descriptor.has_more():
                 self._record_new()
                 for part in descriptor.read():
@@ -70,14 +73,15 @@ class Recorder:
 
     def take(self) -> Lines:
         """What was written since the last call; neighbours of one stream are one piece."""
-        _flush_c()
+        _flush_c(None)
+        out, err = self._descriptors
+        if not (self._written or out.has_more() or err.has_more()):
+            return []  # as most tasks
         with self._lock:
-            out, err = self._descriptors
-            if not (self._new or self._record or out.has_more() or err.has_more()):
-                return []  # as most tasks
-            for descriptor in self._descriptors:
-                self.add(descriptor)
+            self.add(out)
+            self.add(err)
             self._record_new()
+            self._written = False
             lines = self._record.lines()
             if lines:
                 self._left -= sum(len(text) for _, text in lines)
@@ -102,9 +106,6 @@ class _Record:
         self._length = 0  # of the end
         self._cut = 0
         self._cut_lines = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._start or self._end)
 
     def add(self, name: str, text: str) -> None:
         """Append text to a stream's record."""
@@ -223,14 +224,15 @@ class _Descriptor:
             self._original = os.dup(number)  # type: Optional[int]
         except OSError:
             self._original = None
+            self._end = lambda: 0  # type: Callable[[], int]
             return
         self._file = tempfile.TemporaryFile()
+        # Where the descriptor stands; asked of its file, as a task may have closed it.
+        self._end = functools.partial(os.lseek, self._file.fileno(), 0, os.SEEK_CUR)
         os.dup2(self._file.fileno(), number)
 
     def has_more(self) -> bool:
         """Was something written through the descriptor that was not read yet?"""
-        if self._original is None:
-            return False
         return self._end() > self._position
 
     def read(self) -> Iterator[str]:
@@ -244,10 +246,6 @@ class _Descriptor:
             self._position += len(part)
             yield self._decode(part)
         self._position = end
-
-    def _end(self) -> int:
-        """Where the descriptor stands; asked of its file, as a task may have closed it."""
-        return os.lseek(self._file.fileno(), 0, os.SEEK_CUR)
 
     def restore(self) -> None:
         """Give the descriptor back to what it was."""
@@ -269,19 +267,18 @@ def _read_at(number: int, position: int, count: int) -> bytes:
     return part
 
 
-def _c_library() -> Any:
-    """The C library of this process, whose buffers hold what printf wrote; None without ctypes."""
+def _c_flush() -> Callable[[Any], Any]:
+    """The C function that, called with None, writes out what printf keeps in buffers."""
     try:
         import ctypes
 
-        return ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
-    except (ImportError, OSError):
-        return None
+        if os.name == "nt":
+            return lambda _: ctypes.cdll.msvcrt._flushall()
+        flush = ctypes.CDLL(None).fflush
+        flush.argtypes = [ctypes.c_void_p]
+        return flush
+    except (ImportError, OSError, AttributeError):
+        return lambda _: None
 
 
-_C_LIBRARY = _c_library()
-
-
-def _flush_c() -> None:
-    if _C_LIBRARY is not None:
-        _C_LIBRARY._flushall() if os.name == "nt" else _C_LIBRARY.fflush(None)
+_flush_c = _c_flush()

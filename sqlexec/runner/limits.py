@@ -15,6 +15,8 @@ import threading
 import time
 from typing import Any, Optional, Type
 
+from sqlexec.runner.types import Function
+
 GRACE = 3.0  # seconds
 SHORTEST_INTERVAL = 1.0  # seconds between two exceptions in a task that ignores them
 
@@ -67,6 +69,18 @@ class TimeLimit:
                 signal.setitimer(signal.ITIMER_REAL, left, interval)
         if self._stderr is not None:
             os.close(self._stderr)
+
+    def limited(self, function: Function) -> Function:
+        """The function, each call of which is a task."""
+
+        def limited(**arguments: Any) -> Any:
+            self.start()
+            try:
+                return function(**arguments)
+            finally:
+                self.stop()
+
+        return limited
 
     def start(self) -> None:
         """A task begins."""

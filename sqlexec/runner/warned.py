@@ -1,0 +1,41 @@
+"""The warnings that tasks issue, kept for the client to issue them again."""
+
+import warnings
+from typing import Any, Dict, List
+
+from sqlexec.runner.types import WarningKey
+
+MOST_WARNINGS = 100  # kept of one task
+
+
+class Warned:
+    """Keeps the warnings of each task, each once a task, and not too many.
+
+    `seen` has those since the last `take()`.
+    """
+
+    def __init__(self) -> None:
+        self.seen = {}  # type: Dict[WarningKey, None]
+        self._catcher = warnings.catch_warnings()
+
+    def __enter__(self) -> "Warned":
+        self._catcher.__enter__()
+        show = self._show  # type: Any
+        warnings.showwarning = show
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._catcher.__exit__(*error)
+
+    def take(self) -> List[WarningKey]:
+        """The warnings since the last call."""
+        seen, self.seen = self.seen, {}
+        # Entered anew, so that Python forgets at which places it has warned already.
+        self._catcher.__exit__(None, None, None)
+        self._catcher = warnings.catch_warnings()
+        self.__enter__()
+        return list(seen)
+
+    def _show(self, message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+        if len(self.seen) < MOST_WARNINGS:
+            self.seen[(category.__name__, str(message), filename, lineno)] = None

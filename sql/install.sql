@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'ee597f5691159712df1cc9d93b2e13b16125451723dc7a57c2d53b0b6359ffe4';
+    SET @source_sha256 = 'b821c552a1855132c85afb760c29785e963e50982cf9821c7e535838b77f51d1';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -3458,6 +3458,10 @@ def sqlexec_runner():
         """Call a function."""
         return function(*args, **kwargs)
 
+    def call_each(function, calls):
+        """Call a function with each of these arguments."""
+        return [function(*args) for args in calls]
+
     def call_beside(function, workers):
         """Call a function that leaves as many cores to each of the other workers.
 
@@ -4000,7 +4004,7 @@ def sqlexec_runner():
             inner = value
 
         types.FunctionType(write.__code__, {}, "write", None, (cell,))(value)
-    def _revoscalepy(entry, scope={"__name__": __name__, "__sqlexec__": 1, "call_beside": call_beside, "call_with": call_with}):
+    def _revoscalepy(entry, scope={"__name__": __name__, "__sqlexec__": 1, "call_beside": call_beside, "call_each": call_each, "call_with": call_with}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _revoscalepy_text
@@ -4416,7 +4420,8 @@ def sqlexec_runner():
 
     def client_names():
         """What to take for names of the client''s sqlexec that a pickled function refers to."""
-        return dict(_ALIASES, call_beside=call_beside, call_with=call_with, process_rows=process_rows)
+        functions = (call_beside, call_each, call_with, process_rows)
+        return dict(_ALIASES, **{function.__name__: function for function in functions})
 
     def _frame_of(data):
         if isinstance(data, RxSqlServerData):

@@ -7,6 +7,7 @@ anything else                    -> each task's by themselves
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import pickle
@@ -16,6 +17,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from sqlexec.errors import PackError
+from sqlexec.payload.bytecode import Dumps, bytecode_dumps
 from sqlexec.payload.dumping import dump_or_blame
 from sqlexec.payload.source.bundle import SourceBundle
 from sqlexec.runner.batch import NUMBERS, TEXTS, Batch, is_plain
@@ -84,16 +86,19 @@ class _Bounded(io.BytesIO):
 def _add_each(batch: Batch, tasks: Sequence[Task], bundle: SourceBundle | None) -> None:
     """Arguments that are more than numbers and short texts, each task's by themselves."""
     dumper = Dumper(_ValuePickler)
-    for task in tasks:
-        if all(map(is_plain, task.arguments.values())):
-            batch.add(task.arguments)
-            continue
-        try:
-            pieces = dumper.dump(task.arguments)
-        except Exception:  # noqa: BLE001 - if it is not by value that they go, it fails again
-            dumper = Dumper(_ValuePickler)
-            pieces = _dump_arguments(task, bundle)
-        batch.add_apart(pieces, _place_of)
+    dumps: Dumps | None = None
+    with contextlib.ExitStack() as stack:
+        for task in tasks:
+            if all(map(is_plain, task.arguments.values())):
+                batch.add(task.arguments)
+                continue
+            try:
+                pieces = dumper.dump(task.arguments)
+            except Exception:  # noqa: BLE001 - if it is not by value that they go, it fails again
+                dumper = Dumper(_ValuePickler)
+                dumps = dumps or stack.enter_context(bytecode_dumps())
+                pieces = _dump_arguments(task, bundle, dumps)
+            batch.add_apart(pieces, _place_of)
 
 
 def _place_of(piece: Buffer) -> tuple[int, int] | None:
@@ -105,12 +110,12 @@ def _place_of(piece: Buffer) -> tuple[int, int] | None:
     return data.__array_interface__["data"][0], data.nbytes
 
 
-def _dump_arguments(task: Task, bundle: SourceBundle | None) -> list[Buffer]:
+def _dump_arguments(task: Task, bundle: SourceBundle | None, dumps: Dumps) -> list[Buffer]:
     """Pickle one task's own arguments."""
     own = dict(task.arguments)
     named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}
     try:
-        return dump_or_blame(own, lambda: named, bundle)
+        return dump_or_blame(own, lambda: named, bundle, dumps)
     except PackError as error:
         error.run = task.index
         raise

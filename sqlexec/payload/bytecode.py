@@ -24,6 +24,7 @@ from sqlexec.payload.modules import is_users_file, user_modules
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
 
+Dumps = Callable[[object], list[Buffer]]
 _REGISTRY = threading.RLock()  # cloudpickle's is one for all threads, and workers pack at once
 
 
@@ -81,17 +82,19 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 @contextmanager
-def bytecode_dumps() -> Iterator[Callable[[object], list[Buffer]]]:
+def bytecode_dumps() -> Iterator[Dumps]:
     """Gives `dump_by_bytecode` for many values: the user's modules are looked for once.
 
     Meanwhile cloudpickle sends the functions and classes of those modules by value.
     """
     registered = []
     with _REGISTRY:
+        known = cloudpickle.list_registry_pickle_by_value()  # by the user, or around this
         try:
             for module in user_modules():
-                cloudpickle.register_pickle_by_value(module)
-                registered.append(module)
+                if module.__name__ not in known:
+                    cloudpickle.register_pickle_by_value(module)
+                    registered.append(module)
             yield functools.partial(dump, by_value=_Pickler)
         finally:
             for module in registered:

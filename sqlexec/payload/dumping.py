@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from sqlexec.errors import PackError
-from sqlexec.payload.bytecode import bytecode_dumps, dump_by_bytecode
+from sqlexec.payload.bytecode import Dumps, bytecode_dumps, dump_by_bytecode
 from sqlexec.payload.source.bundle import SourceBundle
 from sqlexec.payload.source.pickler import dump_by_source
 from sqlexec.payload.syntax import SyntaxTooNew
@@ -18,14 +18,18 @@ def dump_or_blame(
     value: object,
     parts: Callable[[], Mapping[str, object]],
     bundle: SourceBundle | None,
+    dumps: Dumps = dump_by_bytecode,
     *,
     first: bool = False,
 ) -> list[Buffer]:
-    """Pickle by source or cloudpickle; on failure find which of the named parts is at fault."""
+    """Pickle by source or cloudpickle; on failure find which of the named parts is at fault.
+
+    `dumps` is what pickles by cloudpickle: that of `bytecode_dumps` where there are many values.
+    """
     try:
         if bundle is not None:
             return dump_by_source(bundle, value, first=first)
-        return dump_by_bytecode(value)
+        return dumps(value)
     except SyntaxTooNew:
         raise
     except PackError as error:

@@ -1,12 +1,17 @@
 """What a task is whose function comes with its arguments."""
 
 import os
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 
 def call_with(function: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
     """Call a function."""
     return function(*args, **kwargs)
+
+
+def call_each(function: Callable[..., Any], calls: List[Tuple[Any, ...]]) -> List[Any]:
+    """Call a function with each of these arguments."""
+    return [function(*args) for args in calls]
 
 
 def call_beside(function: Callable[[], Any], workers: int) -> Any:

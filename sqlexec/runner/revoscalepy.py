@@ -10,7 +10,7 @@ import importlib.machinery
 import types
 from typing import Any, Callable, Dict, List, Optional
 
-from sqlexec.runner.calls import call_beside, call_with
+from sqlexec.runner.calls import call_beside, call_each, call_with
 from sqlexec.runner.data_step import step_frame
 from sqlexec.runner.pema import PemaBase, process_rows
 from sqlexec.runner.types import Function
@@ -232,7 +232,8 @@ def source_of_frame(frame: Any, options: Dict[str, Any]) -> RxSqlServerData:
 
 def client_names() -> Dict[str, Any]:
     """What to take for names of the client's sqlexec that a pickled function refers to."""
-    return dict(_ALIASES, call_beside=call_beside, call_with=call_with, process_rows=process_rows)
+    functions = (call_beside, call_each, call_with, process_rows)
+    return dict(_ALIASES, **{function.__name__: function for function in functions})
 
 
 def _frame_of(data: Any) -> Any:

@@ -2,17 +2,18 @@
 
 submit --> inbox --(as workers become free)--> scheduler --> outcomes --> futures
 
-While all workers are busy what is submitted queues up in the inbox; the next free worker takes a
-share of it in one call.
+While all workers are busy what is submitted queues up in the inbox; the next free worker takes
+half of its share of it in one call.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import Any, TypeVar
 
@@ -24,7 +25,7 @@ from sqlexec.errors import ConfigurationError, SqlExecError
 from sqlexec.options import package_names
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.runner.calls import call_with
+from sqlexec.runner.calls import call_each, call_with
 from sqlexec.rx.console import show_console
 from sqlexec.rx.delivery import Callbacks, warn_again
 from sqlexec.rx.remote import attach_remote
@@ -98,6 +99,29 @@ class SqlServerExecutor(Executor):
             raise ConfigurationError(f"submit needs a callable, not {type(fn).__name__}")
         return self._work.add(fn, args, kwargs)
 
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+    ) -> Iterator[T]:
+        """What the function gives for each of the arguments; see `concurrent.futures.Executor.map`.
+
+        Parameters
+        ----------
+        chunksize : int, default 1
+            So many calls are submitted as one: quicker for thousands of short ones, but an
+            exception then ends those after it in its chunk.
+        """
+        if chunksize < 1:
+            raise ValueError("chunksize must be >= 1.")
+        if chunksize == 1:
+            return super().map(fn, *iterables, timeout=timeout)
+        calls = zip(*iterables, strict=False)
+        chunks = iter(lambda: list(itertools.islice(calls, chunksize)), [])
+        return _chained(super().map(call_each, itertools.repeat(fn), chunks, timeout=timeout))
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more functions; see `concurrent.futures.Executor.shutdown`.
 
@@ -128,6 +152,12 @@ def executor_context(
     return context
 
 
+def _chained(lists: Iterator[list[T]]) -> Iterator[T]:
+    """Their elements; a generator, so that letting go of it lets go of the lists."""
+    for each in lists:
+        yield from each
+
+
 class _Future(Future[T]):
     """A future that can be cancelled until it is done.
 
@@ -139,6 +169,7 @@ class _Future(Future[T]):
         self._cancel = cancel
         self._settling = threading.RLock()  # outcomes and cancels come from different threads
         self.dealt = False
+        self.seconds: float | None = None  # that the function ran, once it is done
 
     def cancel(self) -> bool:
         """Drop the function, or end it if it runs; False if it is done already."""
@@ -237,7 +268,7 @@ class _Work:
             with self._changed:
                 if not self._inbox and not self._closed:
                     self._changed.wait(POLL_SECONDS)  # the scheduler may want to stop meanwhile
-                share = -(-len(self._futures) // self._context.workers)  # with those at work
+                share = math.ceil(len(self._futures) / self._context.workers / 2)  # of all not done
                 tasks = [self._inbox.popleft() for _ in range(min(share, len(self._inbox)))]
                 if not tasks and self._closed:
                     return
@@ -250,6 +281,7 @@ class _Work:
         future = self._futures.pop(outcome.index)
         attach_remote(outcome, self._context)
         show_console(outcome, self._console)
+        future.seconds = outcome.ended - outcome.started
         error = outcome.error
         try:
             for warning in outcome.warnings:

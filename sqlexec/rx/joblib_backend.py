@@ -5,6 +5,8 @@ joblib.Parallel --batches of calls--> SqlServerBackend --SqlServerExecutor--> ex
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -40,6 +42,7 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self._context = executor_context(compute_context)
         self._executor: SqlServerExecutor | None = None
         self._workers = 1
+        self._done = threading.local()  # the batch that joblib is being told of
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """How many calls run at a time; during a joblib.Parallel how many it hands over early."""
@@ -61,8 +64,16 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         assert self._executor is not None, "joblib calls configure first"
         future = self._executor.submit(call_beside, func, self._workers)
         if callback is not None:
-            future.add_done_callback(callback)
+            future.add_done_callback(functools.partial(self._complete, callback))
         return future
+
+    def _complete(self, callback: Callable[[Future[Any]], None], future: Future[Any]) -> None:
+        self._done.seconds = getattr(future, "seconds", None)
+        callback(future)
+
+    def batch_completed(self, batch_size: int, duration: float) -> None:
+        """Learn from a batch; not of the time that it waited for its turn."""
+        super().batch_completed(batch_size, self._done.seconds or duration)
 
     apply_async = submit  # its name before joblib 1.5
 

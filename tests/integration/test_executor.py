@@ -51,6 +51,35 @@ def test_map(executor):
     ]
 
 
+def test_map_in_chunks(executor):
+    found = executor.map(lambda x, y: (x * y, os.getpid()), range(10), range(9), chunksize=4)
+    products, processes = zip(*found, strict=True)
+    assert products == tuple(x * x for x in range(9))
+    assert len(set(processes[:4])) == len(set(processes[4:8])) == 1
+    assert list(executor.map(abs, [], chunksize=3)) == []
+    with pytest.raises(ZeroDivisionError):
+        list(executor.map(lambda x: 1 / x, range(-3, 3), chunksize=2))
+    with pytest.raises(ValueError, match="chunksize"):
+        executor.map(abs, [1], chunksize=0)
+
+
+@pytest.mark.embedded_only
+def test_a_short_one_does_not_wait_for_a_long_one(executor, tmp_path):
+    """The first free worker takes no more than half of its share of what is there."""
+    assert list(executor.map(abs, range(4))) == [0, 1, 2, 3]  # now it is known how short they are
+    path = tmp_path / "go"
+    results = executor.map(wait_for, [None, path, path])
+    assert next(results) is None
+    path.touch()
+    assert list(results) == [path, path]
+
+
+def wait_for(path):
+    while path is not None and not path.exists():
+        time.sleep(0.01)
+    return path
+
+
 def test_map_gives_up_in_time(executor):
     started = time.monotonic()
     with pytest.raises(cf.TimeoutError):

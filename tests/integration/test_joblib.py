@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import joblib
 import numpy
 import pytest
+from joblib._parallel_backends import AutoBatchingMixin
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
@@ -67,6 +69,20 @@ def threads_of_blas(_):
     import threadpoolctl
 
     return max(each["num_threads"] for each in threadpoolctl.threadpool_info())
+
+
+def test_batches_grow_by_what_they_run_and_not_by_what_they_wait(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        AutoBatchingMixin,
+        "batch_completed",
+        lambda self, size, seconds: told.append(seconds),
+    )
+    started = time.monotonic()
+    with joblib.parallel_config("sqlexec", compute_context=RxLocalParallel(2), n_jobs=2):
+        joblib.Parallel()(joblib.delayed(time.sleep)(0.02) for _ in range(30))
+    assert len(told) == 30
+    assert sum(told) < 2 * (time.monotonic() - started)  # two at a time
 
 
 def test_workers_share_the_cores(context):

@@ -7,7 +7,27 @@ import itertools
 import sys
 import types
 
+import cloudpickle
+
+from sqlexec.payload.bytecode import bytecode_dumps, dump_by_bytecode
 from sqlexec.payload.modules import user_modules
+
+
+def test_what_the_user_registered_stays_so():
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        dump_by_bytecode(1)
+        assert __name__ in cloudpickle.list_registry_pickle_by_value()
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+
+def test_one_within_another():
+    with bytecode_dumps():
+        dump_by_bytecode(1)
+        assert __name__ in cloudpickle.list_registry_pickle_by_value()
+    assert __name__ not in cloudpickle.list_registry_pickle_by_value()
 
 
 def test_modules_that_come_while_they_are_listed():

@@ -6415,10 +6415,31 @@ BEGIN
 
     DECLARE @next uniqueidentifier;
     DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
+    DECLARE @unknown_states nvarchar(100) = (
+        SELECT STRING_AGG(TRIM(s.value), N', ')
+        FROM STRING_SPLIT(@states, N',') AS s
+        WHERE TRIM(s.value) NOT IN (N'', N'QUEUED', N'RUNNING', N'FINISHED', N'FAILED', N'CANCELED'));
+    DECLARE @is_allowed bit = CASE
+        WHEN @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+            AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1 THEN 0
+        ELSE 1
+    END;
+    DECLARE @error_number int = CASE WHEN @is_allowed = 0 THEN 51711 ELSE 51702 END;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE
+            WHEN @is_allowed = 0
+            THEN N'sqlexec.jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.'
+        END,
+        CASE
+            WHEN @unknown_states IS NOT NULL
+            THEN CONCAT(N'sqlexec.jobs: @states has ', @unknown_states,
+                N'; a state is QUEUED, RUNNING, FINISHED, FAILED or CANCELED.')
+        END,
+        CASE WHEN @most IS NULL OR @most < 0 THEN N'sqlexec.jobs: @most must be 0 or more.' END);
 
-    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
-        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
+    IF @message <> N''
+        THROW @error_number, @message, 1;
 
     INSERT INTO @open (job_id)
     SELECT j.job_id
@@ -6547,7 +6568,7 @@ BEGIN
         b.content AS result
     FROM sqlexec.chunk AS c
     LEFT JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
-    WHERE c.job_id = @job_id AND c.chunk_number > @after_chunk
+    WHERE c.job_id = @job_id AND c.chunk_number > ISNULL(@after_chunk, 0)
     ORDER BY c.chunk_number;
 END;
 GO
@@ -6594,7 +6615,7 @@ BEGIN
             END) AS header
     FROM sqlexec.chunk AS c
     INNER JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
-    WHERE c.job_id = @job_id AND c.completed_number > @after
+    WHERE c.job_id = @job_id AND c.completed_number > ISNULL(@after, 0)
     ORDER BY c.completed_number;
 END;
 GO
@@ -6721,12 +6742,25 @@ BEGIN
     DECLARE @removed int = 0;
     DECLARE @batch int;
     DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+    DECLARE @is_allowed bit = CASE
+        WHEN @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+            AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1 THEN 0
+        ELSE 1
+    END;
+    DECLARE @error_number int = CASE WHEN @is_allowed = 0 THEN 51711 ELSE 51702 END;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE
+            WHEN @is_allowed = 0
+            THEN N'sqlexec.purge_jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.'
+        END,
+        CASE
+            WHEN @older_than_days IS NULL OR @older_than_days < 0
+            THEN N'sqlexec.purge_jobs: @older_than_days must be 0 or more.'
+        END);
 
-    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
-        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
-    IF @older_than_days IS NULL OR @older_than_days < 0
-        THROW 51702, N'sqlexec.purge_jobs: @older_than_days must be 0 or more.', 1;
+    IF @message <> N''
+        THROW @error_number, @message, 1;
 
     WHILE 1 = 1
     BEGIN
@@ -6893,6 +6927,9 @@ BEGIN
     DECLARE @found int;
     DECLARE @message nvarchar(2048);
 
+    IF @name IS NULL
+        THROW 51742, N'@name must have a value; sqlexec.scripts lists those that you may run.', 1;
+
     SELECT TOP (1) @found = s.version, @source = s.source
     FROM sqlexec.script AS s
     WHERE s.name = @name AND (@version IS NULL OR s.version = @version)
@@ -6962,18 +6999,22 @@ BEGIN
     DECLARE @owner_sid varbinary(85) = SUSER_SID();
     DECLARE @owner_name nvarchar(128) = SUSER_SNAME();
     DECLARE @last int;
-    DECLARE @message nvarchar(2048) = CONCAT(
-        CASE WHEN @name IS NULL OR LTRIM(@name) = N'' THEN N' @name must have a value.' END,
-        CASE WHEN @source IS NULL THEN N' @source must have a value.' END,
-        CASE WHEN ISNULL(ISJSON(@parameters), 0) = 0 THEN N' @parameters must be JSON.' END,
-        CASE WHEN @description IS NULL THEN N' @description must have a value.' END,
-        CASE WHEN @version < 1 THEN N' @version must be 1 or more.' END);
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE
+            WHEN @name IS NULL OR LTRIM(@name) = N''
+            THEN N'sqlexec.store_script: @name must have a value.'
+        END,
+        CASE WHEN @source IS NULL THEN N'sqlexec.store_script: @source must have a value.' END,
+        CASE
+            WHEN ISNULL(ISJSON(@parameters), 0) = 0
+            THEN N'sqlexec.store_script: @parameters must be JSON.'
+        END,
+        CASE WHEN @description IS NULL THEN N'sqlexec.store_script: @description must have a value.' END,
+        CASE WHEN @version < 1 THEN N'sqlexec.store_script: @version must be 1 or more.' END);
 
     IF @message <> N''
-    BEGIN
-        SET @message = CONCAT(N'sqlexec.store_script:', @message);
         THROW 51742, @message, 1;
-    END;
 
     BEGIN TRANSACTION;
     SELECT TOP (1) @last = s.version, @owner_sid = s.owner_sid, @owner_name = s.owner_name
@@ -7116,8 +7157,16 @@ BEGIN
         RETURN;
     END;
 
-    IF @grantee IS NULL OR LTRIM(@grantee) = N''
-        THROW 51742, N'sqlexec.grant_script: @grantee must name a user or a role of this database.', 1;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @name IS NULL THEN N'sqlexec.grant_script: @name must have a value.' END,
+        CASE
+            WHEN @grantee IS NULL OR LTRIM(@grantee) = N''
+            THEN N'sqlexec.grant_script: @grantee must name a user or a role of this database.'
+        END);
+
+    IF @message <> N''
+        THROW 51742, @message, 1;
     EXECUTE sqlexec.find_script @name = @name, @as_owner = 1;
 
     BEGIN TRANSACTION;

@@ -39,6 +39,6 @@ BEGIN
             END) AS header
     FROM sqlexec.chunk AS c
     INNER JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
-    WHERE c.job_id = @job_id AND c.completed_number > @after
+    WHERE c.job_id = @job_id AND c.completed_number > ISNULL(@after, 0)
     ORDER BY c.completed_number;
 END;

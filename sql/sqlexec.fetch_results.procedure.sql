@@ -45,6 +45,6 @@ BEGIN
         b.content AS result
     FROM sqlexec.chunk AS c
     LEFT JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
-    WHERE c.job_id = @job_id AND c.chunk_number > @after_chunk
+    WHERE c.job_id = @job_id AND c.chunk_number > ISNULL(@after_chunk, 0)
     ORDER BY c.chunk_number;
 END;

@@ -20,6 +20,9 @@ BEGIN
     DECLARE @found int;
     DECLARE @message nvarchar(2048);
 
+    IF @name IS NULL
+        THROW 51742, N'@name must have a value; sqlexec.scripts lists those that you may run.', 1;
+
     SELECT TOP (1) @found = s.version, @source = s.source
     FROM sqlexec.script AS s
     WHERE s.name = @name AND (@version IS NULL OR s.version = @version)

@@ -27,8 +27,16 @@ BEGIN
         RETURN;
     END;
 
-    IF @grantee IS NULL OR LTRIM(@grantee) = N''
-        THROW 51742, N'sqlexec.grant_script: @grantee must name a user or a role of this database.', 1;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE WHEN @name IS NULL THEN N'sqlexec.grant_script: @name must have a value.' END,
+        CASE
+            WHEN @grantee IS NULL OR LTRIM(@grantee) = N''
+            THEN N'sqlexec.grant_script: @grantee must name a user or a role of this database.'
+        END);
+
+    IF @message <> N''
+        THROW 51742, @message, 1;
     EXECUTE sqlexec.find_script @name = @name, @as_owner = 1;
 
     BEGIN TRANSACTION;

@@ -34,10 +34,31 @@ BEGIN
 
     DECLARE @next uniqueidentifier;
     DECLARE @open TABLE (job_id uniqueidentifier NOT NULL);
+    DECLARE @unknown_states nvarchar(100) = (
+        SELECT STRING_AGG(TRIM(s.value), N', ')
+        FROM STRING_SPLIT(@states, N',') AS s
+        WHERE TRIM(s.value) NOT IN (N'', N'QUEUED', N'RUNNING', N'FINISHED', N'FAILED', N'CANCELED'));
+    DECLARE @is_allowed bit = CASE
+        WHEN @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+            AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1 THEN 0
+        ELSE 1
+    END;
+    DECLARE @error_number int = CASE WHEN @is_allowed = 0 THEN 51711 ELSE 51702 END;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE
+            WHEN @is_allowed = 0
+            THEN N'sqlexec.jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.'
+        END,
+        CASE
+            WHEN @unknown_states IS NOT NULL
+            THEN CONCAT(N'sqlexec.jobs: @states has ', @unknown_states,
+                N'; a state is QUEUED, RUNNING, FINISHED, FAILED or CANCELED.')
+        END,
+        CASE WHEN @most IS NULL OR @most < 0 THEN N'sqlexec.jobs: @most must be 0 or more.' END);
 
-    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
-        THROW 51711, N'sqlexec.jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
+    IF @message <> N''
+        THROW @error_number, @message, 1;
 
     INSERT INTO @open (job_id)
     SELECT j.job_id

@@ -29,12 +29,25 @@ BEGIN
     DECLARE @removed int = 0;
     DECLARE @batch int;
     DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+    DECLARE @is_allowed bit = CASE
+        WHEN @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
+            AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1 THEN 0
+        ELSE 1
+    END;
+    DECLARE @error_number int = CASE WHEN @is_allowed = 0 THEN 51711 ELSE 51702 END;
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE
+            WHEN @is_allowed = 0
+            THEN N'sqlexec.purge_jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.'
+        END,
+        CASE
+            WHEN @older_than_days IS NULL OR @older_than_days < 0
+            THEN N'sqlexec.purge_jobs: @older_than_days must be 0 or more.'
+        END);
 
-    IF @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
-        AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1
-        THROW 51711, N'sqlexec.purge_jobs: @everybodys = 1 is for members of the roles sqlexec_admin and db_owner.', 1;
-    IF @older_than_days IS NULL OR @older_than_days < 0
-        THROW 51702, N'sqlexec.purge_jobs: @older_than_days must be 0 or more.', 1;
+    IF @message <> N''
+        THROW @error_number, @message, 1;
 
     WHILE 1 = 1
     BEGIN

@@ -37,18 +37,22 @@ BEGIN
     DECLARE @owner_sid varbinary(85) = SUSER_SID();
     DECLARE @owner_name nvarchar(128) = SUSER_SNAME();
     DECLARE @last int;
-    DECLARE @message nvarchar(2048) = CONCAT(
-        CASE WHEN @name IS NULL OR LTRIM(@name) = N'' THEN N' @name must have a value.' END,
-        CASE WHEN @source IS NULL THEN N' @source must have a value.' END,
-        CASE WHEN ISNULL(ISJSON(@parameters), 0) = 0 THEN N' @parameters must be JSON.' END,
-        CASE WHEN @description IS NULL THEN N' @description must have a value.' END,
-        CASE WHEN @version < 1 THEN N' @version must be 1 or more.' END);
+    DECLARE @message nvarchar(2048) = CONCAT_WS(
+        NCHAR(10),
+        CASE
+            WHEN @name IS NULL OR LTRIM(@name) = N''
+            THEN N'sqlexec.store_script: @name must have a value.'
+        END,
+        CASE WHEN @source IS NULL THEN N'sqlexec.store_script: @source must have a value.' END,
+        CASE
+            WHEN ISNULL(ISJSON(@parameters), 0) = 0
+            THEN N'sqlexec.store_script: @parameters must be JSON.'
+        END,
+        CASE WHEN @description IS NULL THEN N'sqlexec.store_script: @description must have a value.' END,
+        CASE WHEN @version < 1 THEN N'sqlexec.store_script: @version must be 1 or more.' END);
 
     IF @message <> N''
-    BEGIN
-        SET @message = CONCAT(N'sqlexec.store_script:', @message);
         THROW 51742, @message, 1;
-    END;
 
     BEGIN TRANSACTION;
     SELECT TOP (1) @last = s.version, @owner_sid = s.owner_sid, @owner_name = s.owner_name

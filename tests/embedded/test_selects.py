@@ -129,6 +129,8 @@ SELECTS: list[tuple[str, list[tuple[Any, ...]]]] = [
      [(True, True, True)]),
     # text
     ("SELECT LEN(s), DATALENGTH(s), LTRIM(s) FROM t WHERE id = 3", [(3, 8, "x ")]),
+    ("SELECT RTRIM(CAST(g AS char(5))), LEFT(CAST(g AS nchar(5)), 1) FROM t WHERE id = 4",
+     [("b", "b")]),
     ("SELECT LEFT(s, 3), RIGHT(s, 4), SUBSTRING(s, 5, 4), UPPER(s) FROM t WHERE id = 1",
      [("Ada", "lace", "Love", "ADA LOVELACE")]),
     ("SELECT CHARINDEX('o', s), CHARINDEX('zz', s), CHARINDEX('a', s, 2) FROM t WHERE id = 1",

@@ -65,6 +65,27 @@ def test_all_mistakes_are_told_together(connection):
     assert "@detached" not in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("call", "number", "mistakes"),
+    [
+        ("purge_jobs @older_than_days = NULL", 51702, ["@older_than_days must be 0 or more"]),
+        ("jobs @states = N'RUNNING, LOST', @most = -1", 51702, ["@states has LOST;", "@most must"]),
+        ("store_script @version = 0", 51742, ["@name must", "@source must", "@version must"]),
+        ("grant_script", 51742, ["@name must", "@grantee must"]),
+        ("run_script @args_json = N'x'", 51742, ["@name must", "@args_json must"]),
+        ("load_script", 51742, ["@name must have a value"]),
+        ("drop_script", 51742, ["@name must have a value"]),
+        ("configure @name = 'colour', @value = -1", 51702, ["no limit colour", "@value must"]),
+    ],
+)
+def test_mistakes_are_told_together(connection, call, number, mistakes):
+    with pytest.raises(pyodbc.Error) as failed:
+        connection.execute(f"EXECUTE sqlexec.{call}")
+    assert number_of(failed.value) == number
+    for mistake in mistakes:
+        assert mistake in str(failed.value)
+
+
 @pytest.mark.parametrize("procedure", ["cancel_job", "fetch_results", "job_secret", "resume_job"])
 def test_a_job_must_be_named(connection, procedure):
     with pytest.raises(pyodbc.Error, match="@job_id must have a value"):

@@ -15,7 +15,7 @@ from sqlexec.server.connection import Connection, parse_odbc
 from sqlexec.server.pool import POOL
 from sqlexec.server.session import Session
 from tests.integration.conftest import in_database, run_once
-from tests.integration.durable import number_of, wait_until
+from tests.integration.durable import wait_until
 
 PASSWORD = "Limits-9-Apply"
 
@@ -242,27 +242,6 @@ def test_what_runs_is_seen(people, place, user):
     assert rows(people["sqlexec_user"], running) == [(login, 7)]
     assert sorted(rows(people["sqlexec_admin"], running)) == sorted([(login, 7), ("gone", 7)])
     session.close()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT * FROM sqlexec.setting",
-        "SELECT * FROM sqlexec.chunk_log",
-        "UPDATE sqlexec.setting SET setting_value = 0",
-        "EXECUTE sqlexec.read_limits",
-        "EXECUTE sqlexec.remove_expired @kept_days = 0",
-        "DECLARE @slot nvarchar(255); EXECUTE sqlexec.take_slot @most_workers = 1, "
-        "@slot = @slot OUTPUT",
-    ],
-)
-def test_roles_give_neither_tables_nor_inner_procedures(people, statement):
-    for who in people.values():
-        connection = pyodbc.connect(who, autocommit=True)
-        with pytest.raises(pyodbc.Error) as failed:
-            connection.execute(statement)
-        assert number_of(failed.value) == 229
-        connection.close()
 
 
 def test_workers_of_durable_jobs_wait_for_their_place(configure, people):

@@ -17,6 +17,7 @@ _PRECEDENCE = [
     "sql_variant",
 ]  # fmt: skip
 _RANK = {name: rank for rank, name in enumerate(_PRECEDENCE)}
+_VARYING = {"char": "varchar", "nchar": "nvarchar", "binary": "varbinary"}
 _INTEGER_DIGITS = {"bit": 1, "tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
 
 
@@ -102,10 +103,17 @@ def decimal_result(sign: str, left: SqlType, right: SqlType) -> SqlType:
     return SqlType("decimal", None, precision, scale)
 
 
+def varying(type: SqlType | None) -> SqlType | None:
+    """The type of what a function makes of a text: none is padded any more."""
+    if type is None or type.name not in _VARYING:
+        return type
+    return SqlType(_VARYING[type.name], type.length)
+
+
 def concatenation(left: SqlType, right: SqlType) -> SqlType:
     """The type of text + text."""
     high = left if _RANK[left.name] >= _RANK[right.name] else right
-    name = {"char": "varchar", "nchar": "nvarchar", "binary": "varbinary"}.get(high.name, high.name)
+    name = _VARYING.get(high.name, high.name)
     if MAX in (left.length, right.length) or left.length is None or right.length is None:
         return SqlType(name, MAX)
     limit = 4000 if name == "nvarchar" else 8000

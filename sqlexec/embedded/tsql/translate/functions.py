@@ -58,6 +58,17 @@ def text(sql: str, type: SqlType | int | None = None, *, optional: int = 0) -> T
     return translate
 
 
+def _varying(sql: str) -> Translation:
+    """As `text`, for functions of text: of the first argument's type, char(n) as varchar(n)."""
+    translate = text(sql, 0)
+
+    def translate_varying(values: list[exp.Expression], types: Types) -> Typed:
+        expression, type = translate(values, types)
+        return expression, typing_rules.varying(type)
+
+    return translate_varying
+
+
 def _isnull(values: list[exp.Expression], types: Types) -> Typed:
     second = cast(values[1], types[1], types[0]) if types[0] is not None else values[1]
     return template("coalesce($1, $2)", values[0], second), types[0] or types[1]
@@ -208,7 +219,7 @@ def _substring(values: list[exp.Expression], types: Types) -> Typed:
         sql = "array_slice($1, greatest($2, 1), greatest($2 + $3 - 1, 0))"
         return template(sql, *values), types[0]
     sql = "substr($1, greatest($2, 1), greatest($3 + least($2, 1) - 1, 0))"
-    return template(sql, *values), types[0] or _TEXT
+    return template(sql, *values), typing_rules.varying(types[0]) or _TEXT
 
 
 def _round(values: list[exp.Expression], types: Types) -> Typed:
@@ -347,11 +358,11 @@ TRANSLATIONS: dict[str, Translation] = {
     # text
     "LEN": text("CAST(length(rtrim(CAST($1 AS VARCHAR), ' ')) AS INTEGER)", INT),
     "DATALENGTH": _datalength, "SUBSTRING": _substring,
-    "LEFT": text("left(CAST($1 AS VARCHAR), $2)", 0),
-    "RIGHT": text("right(CAST($1 AS VARCHAR), $2)", 0),
-    "LOWER": text("lower($1)", 0), "UPPER": text("upper($1)", 0),
-    "LTRIM": text("ltrim($1, ' ')", 0), "RTRIM": text("rtrim($1, ' ')", 0),
-    "TRIM": text("trim($1, ' ')", 0), "REVERSE": text("reverse($1)", 0),
+    "LEFT": _varying("left(CAST($1 AS VARCHAR), $2)"),
+    "RIGHT": _varying("right(CAST($1 AS VARCHAR), $2)"),
+    "LOWER": _varying("lower($1)"), "UPPER": _varying("upper($1)"),
+    "LTRIM": _varying("ltrim($1, ' ')"), "RTRIM": _varying("rtrim($1, ' ')"),
+    "TRIM": _varying("trim($1, ' ')"), "REVERSE": _varying("reverse($1)"),
     "REPLACE": text("replace($1, $2, $3)", _TEXT),
     "REPLICATE": text("repeat($1, $2)", _TEXT), "SPACE": text("repeat(' ', $1)", _VARCHAR),
     "CHARINDEX": _charindex,

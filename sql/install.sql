@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'b821c552a1855132c85afb760c29785e963e50982cf9821c7e535838b77f51d1';
+    SET @source_sha256 = '0c731f675656e306bf5e1664d7da97155fc8c4680efdbdb3e89e0bd929e696ad';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -3562,8 +3562,9 @@ def sqlexec_runner():
         flags = -1,
         imported = (),
     ):
-        """Compile a definition; gives a function''s code, or that of a function which defines it.
+        """Compile a definition; gives a function''s code, or one to call that defines it and gives it.
 
+        The latter is of a function, or of a module (see `is_module_code`) and gives nothing itself.
         `flags` are those of the `__future__`; by default annotations are kept as text, since what
         they name may not exist here.  `imported` are names that the module imports: to them Python
         3.11 and later compile calls in another way.
@@ -3575,8 +3576,9 @@ def sqlexec_runner():
         else:
             strips = False
         by_itself = path.isidentifier() and not free and not imported and text[:1] not in (" ", "\t")
-        if kind == "def" and by_itself and not strips:  # as most are
-            return _inner_code(compile("\n" * (line - 1) + text, file, "exec", flags, True), path)
+        if kind != "lambda" and by_itself and not strips:
+            code = compile("\n" * (line - 1) + text, file, "exec", flags, True)
+            return _inner_code(code, path) if kind == "def" else code
         body = _parse(kind, line, text)
         node = body[0]  # type: Any
         name = "<lambda>" if kind == "lambda" else node.name
@@ -3599,6 +3601,10 @@ def sqlexec_runner():
         for scope in [_OUTER] + scopes + ([] if kind in ("class", "statement") else [name]):
             code = _inner_code(code, scope)
         return code
+
+    def is_module_code(code):
+        """Is it code to run in a module''s namespace, where it leaves what it defines?"""
+        return bool(code.co_name == "<module>")
 
     def _parse(kind, line, text):
         """The statements of a segment, at their own lines and columns."""
@@ -3876,6 +3882,10 @@ def sqlexec_runner():
             space.setdefault(name, value)
         remember_lines(segment)
         code = definition_code(segment, path, free)
+        if is_module_code(code):
+            exec(code, space)
+            _MADE[number] = space[path]
+            return _MADE[number]
         by_name = dict(zip(free, cells))
         closure = tuple(
             by_name[name] if name in by_name else define_cell() for name in code.co_freevars

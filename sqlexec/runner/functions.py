@@ -17,7 +17,7 @@ import pickle
 import types
 from typing import Any, Dict, Optional, Sequence, Tuple
 
-from sqlexec.runner.definition_code import definition_code
+from sqlexec.runner.definition_code import definition_code, is_module_code
 from sqlexec.runner.imports import import_name, import_package
 from sqlexec.runner.namespaces import (
     clear_namespaces,
@@ -76,6 +76,10 @@ def define(
         space.setdefault(name, value)
     remember_lines(segment)
     code = definition_code(segment, path, free)
+    if is_module_code(code):
+        exec(code, space)
+        _MADE[number] = space[path]
+        return _MADE[number]
     by_name = dict(zip(free, cells))
     closure = tuple(
         by_name[name] if name in by_name else define_cell() for name in code.co_freevars

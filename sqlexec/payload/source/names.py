@@ -71,9 +71,11 @@ def words(code: CodeType) -> Iterator[str]:
             yield from words(constant)
 
 
-def submodules(package: str, used: set[str]) -> tuple[str, ...]:
+def submodules(package: ModuleType, used: set[str]) -> tuple[str, ...]:
     """Loaded submodules that `package.a.b` in the code may mean."""
-    start = package + "."
+    if not hasattr(package, "__path__"):
+        return ()
+    start = package.__name__ + "."
     return tuple(
         name
         for name in list(sys.modules)

@@ -289,7 +289,7 @@ class Pickler(pickle.Pickler):
         if isinstance(value, ModuleType):
             if self._bundle.is_users(value.__name__) or value is os.path:
                 return value
-            return Import(value.__name__, None, submodules(value.__name__, used))
+            return Import(value.__name__, None, submodules(value, used))
         origin = imported_from(file, name)
         if origin is not None and find_user_module(origin[0]) is None:
             module, attribute = origin

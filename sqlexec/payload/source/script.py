@@ -163,7 +163,7 @@ class ScriptText:
                 value = outside[name]
                 self.add(name, value, found.file)
                 if isinstance(value, ModuleType):
-                    parts = submodules(value.__name__, used)
+                    parts = submodules(value, used)
                     self._imports.extend(f"import {part}" for part in parts)
         for name in found.code.co_freevars:
             if name in outside and name != "__class__":

@@ -79,7 +79,8 @@ trap stop EXIT
 trap 'stop; exit 0' TERM INT
 
 wait_for_server
-run_sql -i "$here/prepare.sql"
+run_sql -i "$here/prepare_server.sql"
+run_sql -Q "IF DB_ID(N'sqlexec') IS NULL CREATE DATABASE sqlexec;"
 run_sql -d sqlexec -i "$here/install.sql"
 echo "sqlexec: the bundle is installed in the database sqlexec."
 

@@ -37,10 +37,6 @@ SET @problems = CONCAT_WS(
     CASE WHEN IS_SRVROLEMEMBER(N'sysadmin') = 0 THEN N'Run this as a member of sysadmin.' END,
     CASE WHEN @major < 14 THEN N'Python needs SQL Server 2017 (version 14) or newer.' END,
     CASE
-        WHEN @is_installed = 0
-        THEN N'Machine Learning Services are not installed: run the setup of SQL Server, add Machine Learning Services with Python.'
-    END,
-    CASE
         WHEN @make_pool = 1 AND @engine <> 3
         THEN N'External resource pools need the Enterprise, Developer or Evaluation edition: leave @make_pool 0.'
     END,
@@ -50,6 +46,8 @@ SET @problems = CONCAT_WS(
     END);
 IF @problems <> N''
     THROW 51760, @problems, 1;
+IF @is_installed = 0
+    PRINT N'Machine Learning Services: the instance says that they are not installed. If no script runs below: run the setup of SQL Server, add Machine Learning Services with Python.';
 
 SELECT @configured = CAST(c.value AS int), @in_use = CAST(c.value_in_use AS int)
 FROM sys.configurations AS c

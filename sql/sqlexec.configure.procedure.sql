@@ -5,7 +5,9 @@ CREATE OR ALTER PROCEDURE sqlexec.configure
 AS
 /*
 Purpose: list the limits of this database, and set one of them. They hold whatever a client asks
-         for. For members of sqlexec_admin.
+         for, for what runs through the procedures of this schema. Whoever may EXECUTE ANY EXTERNAL
+         SCRIPT can run others, as the procedures of create_procedure do: a resource pool limits
+         all (prepare_server.sql). For members of sqlexec_admin.
 Version: {{version}}
 
 @name   kept_days, largest_payload_bytes, longest_run_seconds or most_workers_per_login.

@@ -14,7 +14,9 @@ import pytest
 from sqlexec.bundle import install
 from sqlexec.bundle.installer import batches
 from sqlexec.embedded import EmbeddedServer
-from tests.bundle.test_conventions import findings, needs_parser, run
+from tests.bundle.test_conventions import findings, needs_parser
+from tests.bundle.test_conventions import run as check
+from tests.bundle.test_install import run
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -40,6 +42,14 @@ def run_script(connection_string: str, file: Path) -> None:
             cursor = connection.execute(batch)
             while cursor.nextset():
                 pass
+
+
+def statement_of_start() -> str:
+    """The one that start.sh has itself: it makes the database."""
+    (statement,) = re.findall(
+        r'^run_sql -Q "(.*)"$', (DOCKER / "start.sh").read_text("utf-8"), re.MULTILINE
+    )
+    return statement
 
 
 @pytest.mark.parametrize(
@@ -71,10 +81,13 @@ def test_password_of_ones_own_is_taken() -> None:
 
 
 def test_scripts_prepare_and_check_a_server() -> None:
-    """prepare.sql, install.sql, healthcheck.sql, in start.sh's order, each of them twice."""
+    """What start.sh runs, in its order, each of them twice, and healthcheck.sql."""
     with EmbeddedServer() as server:
-        run_script(server.connection_string, DOCKER / "prepare.sql")
-        run_script(server.connection_string, DOCKER / "prepare.sql")
+        run(server.connection_string, "EXECUTE sp_configure 'external scripts enabled', 0")
+        run(server.connection_string, "RECONFIGURE")
+        for _ in range(2):
+            run_script(server.connection_string, ROOT / "sql" / "prepare_server.sql")
+            run(server.connection_string, statement_of_start())
         database = server.odbc(Database="sqlexec")
         with pytest.raises(pyodbc.Error, match="bundle is not installed"):
             run_script(database, DOCKER / "healthcheck.sql")
@@ -84,10 +97,9 @@ def test_scripts_prepare_and_check_a_server() -> None:
 
 
 @needs_parser
-@pytest.mark.parametrize("name", ["prepare.sql", "healthcheck.sql"])
-def test_scripts_keep_our_conventions(name: str) -> None:
-    code, report = run(DOCKER / name)
-    assert findings(report, DOCKER / name) == []
+def test_the_health_check_keeps_our_conventions() -> None:
+    code, report = check(DOCKER / "healthcheck.sql")
+    assert findings(report, DOCKER / "healthcheck.sql") == []
     assert code == 0
 
 

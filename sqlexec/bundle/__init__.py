@@ -3,6 +3,15 @@
 from sqlexec.bundle.installer import InstallReport, info, install
 from sqlexec.bundle.preview import Change, preview
 from sqlexec.bundle.removal import uninstall
-from sqlexec.bundle.render import render_install
+from sqlexec.bundle.render import prepare_server, render_install
 
-__all__ = ["Change", "InstallReport", "info", "install", "preview", "render_install", "uninstall"]
+__all__ = [
+    "Change",
+    "InstallReport",
+    "info",
+    "install",
+    "prepare_server",
+    "preview",
+    "render_install",
+    "uninstall",
+]

@@ -158,6 +158,17 @@ def render_install(folder: Path | None = None, values: Mapping[str, str] | None 
     return script
 
 
+def prepare_server() -> str:
+    """prepare_server.sql, which readies an instance: for a sysadmin to review and run.
+
+    Example
+    -------
+    >>> "external scripts enabled" in prepare_server()
+    True
+    """
+    return _text(sql_folder(), "prepare_server.sql")
+
+
 def sums(folder: Path, install: bytes) -> str:
     """SHA-256 sums of what a DBA runs, for `sha256sum -c`; `install` is the text of install.sql."""
     scripts = {INSTALL: install, **{name: (folder / name).read_bytes() for name in BY_HAND}}

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from sqlexec.cli import jobs, scripts
-from sqlexec.cli.options import required
+from sqlexec.cli import bundle, jobs, scripts
+from sqlexec.cli.options import ConnectionArgument, Json, required
 from sqlexec.cli.output import CANCELED, NOT_FINISHED
 from sqlexec.cli.run import run
 from sqlexec.errors import (
@@ -28,12 +28,14 @@ from sqlexec.errors import (
 from sqlexec.version import __version__
 
 app = typer.Typer(
-    help="Run Python functions inside SQL Server, next to the data.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks would show local values
 )
 
+app.command()(bundle.install)
+app.command()(bundle.uninstall)
+app.command()(bundle.info)
 app.command()(run)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(scripts.app, name="scripts")
@@ -45,15 +47,6 @@ _EXIT_CODES: dict[type[Exception], int] = {
     OperationCancelled: CANCELED,
 }
 _OF_EMBEDDED = ("cryptography", "duckdb", "numpy", "pandas", "pyarrow", "sqlglot")
-_CONNECTION_HELP = "ODBC string, SQLAlchemy URL or DSN; best in the variable, where ps sees none."
-Connection = Annotated[
-    str | None,
-    typer.Argument(envvar="SQLEXEC_CONNECTION", show_envvar=True, help=_CONNECTION_HELP),
-]
-Database = Annotated[
-    str | None,
-    typer.Option(envvar="SQLEXEC_DATABASE", help="Default: the connection string's."),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -68,72 +61,18 @@ def _options(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Version, and exit.")
     ] = False,
 ) -> None:
-    """Run Python functions inside SQL Server, next to the data."""
+    """Run Python functions inside SQL Server, next to the data.
 
-
-@app.command()
-def install(
-    connection: Connection = None,
-    database: Database = None,
-    print_only: Annotated[
-        bool, typer.Option("--print", help="Print install.sql, to review or to run; no connection.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would be created and changed; only read.")
-    ] = False,
-) -> None:
-    """Create or renew the T-SQL bundle in a database (as a member of db_owner)."""
-    from sqlexec import bundle
-
-    if print_only:
-        sys.stdout.write(bundle.render_install())
-    elif dry_run:
-        for change in bundle.preview(required(connection), database=database):
-            typer.echo(str(change))
-    else:
-        typer.echo(str(bundle.install(required(connection), database=database)))
-
-
-@app.command()
-def uninstall(
-    connection: Connection = None,
-    database: Database = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Run the statements, not only tell them.")
-    ] = False,
-    even_if_jobs_run: Annotated[
-        bool, typer.Option("--even-if-jobs-run", help="Do not refuse while jobs wait or run.")
-    ] = False,
-) -> None:
-    """Tell, or with --yes run, what removes the bundle with all jobs and logs from a database."""
-    from sqlexec import bundle
-
-    statements = bundle.uninstall(
-        required(connection),
-        database=database,
-        print_only=not yes,
-        even_if_jobs_run=even_if_jobs_run,
-    )
-    typer.echo("\n".join(statements))
-    if not yes:
-        typer.echo("Nothing was changed; --yes runs these statements.", err=True)
-
-
-@app.command()
-def info(connection: Connection = None, database: Database = None) -> None:
-    """What is installed in a database: the bundle's version, its runtime, your rights."""
-    from sqlexec import bundle
-
-    facts = bundle.info(required(connection), database=database)
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {'' if value is None else value}")
+    Exit codes: 0 done, 1 failed, 2 used wrongly;
+    where jobs are run also 3 not finished in time, 4 cancelled.
+    Errors are one line on stderr.
+    """
 
 
 @app.command()
 def doctor(
-    connection: Connection = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    connection: ConnectionArgument = None,
+    as_json: Json = False,
     num_tasks: Annotated[
         int, typer.Option(envvar="SQLEXEC_NUM_TASKS", min=1, help="Scripts to run at once.")
     ] = 4,

@@ -12,13 +12,18 @@ from sqlexec.errors import ConfigurationError
 if TYPE_CHECKING:
     from sqlexec.contexts.sql_server import RxInSqlServer
 
+_CONNECTION_HELP = "ODBC string, SQLAlchemy URL or DSN; best in the variable, where ps sees none."
+ConnectionArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="CONNECTION",
+        envvar="SQLEXEC_CONNECTION",
+        help=_CONNECTION_HELP,
+    ),
+]
 ConnectionOption = Annotated[
     str | None,
-    typer.Option(
-        "--connection",
-        envvar="SQLEXEC_CONNECTION",
-        help="ODBC string, SQLAlchemy URL or DSN; best in the variable, where ps sees none.",
-    ),
+    typer.Option("--connection", envvar="SQLEXEC_CONNECTION", help=_CONNECTION_HELP),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer with one JSON document.")]
 Output = Annotated[

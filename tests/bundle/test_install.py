@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyodbc
 import pytest
@@ -153,3 +155,18 @@ def test_commands(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"sqlexec {__version__} installed" in capsys.readouterr().out
     assert main(["info", database]) == 0
     assert "external_scripts_enabled" in capsys.readouterr().out
+
+
+def test_commands_answer_in_json(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(command: str, *options: str) -> Any:
+        assert main([command, database, *options, "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert {change["action"] for change in answer("install", "--dry-run")} == {"create"}
+    assert answer("install")["version"] == __version__
+    assert answer("info")["may_run_scripts"] == 1
+    told = answer("uninstall")
+    assert told["removed"] is False
+    assert "DROP ROLE sqlexec_user;" in told["statements"]
+    assert answer("uninstall", "--yes")["removed"] is True
+    assert objects(database) == []

@@ -14,6 +14,7 @@ import typer
 
 from sqlexec import __version__, cli
 from sqlexec.bundle import render_install
+from sqlexec.bundle.render import sql_folder
 from sqlexec.cli import main
 
 
@@ -33,7 +34,25 @@ def test_print_needs_no_connection(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == render_install()
 
 
-@pytest.mark.parametrize("command", ["install", "info"])
+def test_what_readies_a_server_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "--print-prepare"]) == 0
+    assert capsys.readouterr().out == (sql_folder() / "prepare_server.sql").read_text("utf-8")
+
+
+@pytest.mark.parametrize("other", ["--dry-run", "--print-prepare", "--json"])
+def test_print_goes_alone(other: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["install", "--print", other]) == 2
+    assert "without the others" in capsys.readouterr().err
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for code in ("0 done, 1 failed, 2 used wrongly", "3 not finished in time", "4 cancelled"):
+        assert code in shown
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall", "info", "doctor"])
 def test_connection_is_asked_for(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command]) == 2
     assert "SQLEXEC_CONNECTION" in capsys.readouterr().err

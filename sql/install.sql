@@ -364,7 +364,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '0c731f675656e306bf5e1664d7da97155fc8c4680efdbdb3e89e0bd929e696ad';
+    SET @source_sha256 = '454dba797f9580bbcbe42d03a6adc91b56840f4be26976dd79f22675f253940e';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
@@ -3716,8 +3716,10 @@ def sqlexec_runner():
                 _replace(sys.modules, name, module)
         return _MODULES[number].__dict__
 
-    def user_module(name):
-        """One of the user''s modules that came whole."""
+    def user_module(name, submodules = ()):
+        """One of the user''s modules that came whole, with those of its submodules that are used."""
+        for each in submodules:
+            importlib.import_module(each)
         return importlib.import_module(name)
 
     def user_name(name, attribute):
@@ -3852,6 +3854,7 @@ def sqlexec_runner():
             define_type,
             import_package,
             add_implementations,
+            complete_enum,
             import_name,
             user_name,
         )  # type: Any
@@ -3870,16 +3873,20 @@ def sqlexec_runner():
         free,
         cells,
         needed,
+        filled = (),
     ):
         """A function or class, or what its decorated definition gives; still without its values.
 
         `path` is its qualified name, `free` the variables that it has from functions around it, in
-        `cells`; `needed` are the globals that the definition itself uses.
+        `cells`; `needed` are the globals that the definition itself uses, `filled` those of the cells
+        that it does, each with its value.
         """
         if number in _MADE:
             return _MADE[number]
         for name, value in needed.items():
             space.setdefault(name, value)
+        for cell, value in filled:
+            _fill(cell, value)
         remember_lines(segment)
         code = definition_code(segment, path, free)
         if is_module_code(code):
@@ -3916,6 +3923,19 @@ def sqlexec_runner():
         """Register with a function of functools.singledispatch what it chooses from."""
         for kind, function in registry.items():
             dispatcher.register(kind, function)
+
+    def complete_enum(kind, state):
+        """Give an Enum its attributes, by cloudpickle, and its members what the class gave them."""
+        import cloudpickle
+
+        of_class, members = state
+        cloudpickle.cloudpickle._class_setstate(kind, of_class)
+        for name, (value, first, attributes) in members.items():
+            member = kind.__members__[first] if first in kind.__members__ else kind(value)
+            member._name_ = first
+            kind._member_map_.pop(name, None)
+            kind._member_map_[name] = member  # in their order
+            vars(member).update(attributes)
 
     def define_cell(*_):
         """An empty cell."""
@@ -4710,8 +4730,7 @@ def sqlexec_runner():
                     return self._run_tasks(function, shared, recorder, warned)
             finally:
                 remove_cloudpickle()
-                if self._by_source:
-                    remove_definitions()
+                remove_definitions()
                 remove_stand_in()
 
         def _load_call(self):

@@ -17,9 +17,9 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from sqlexec.errors import PackError
-from sqlexec.payload.bytecode import Dumps, bytecode_dumps
-from sqlexec.payload.dumping import dump_or_blame
-from sqlexec.payload.source.bundle import SourceBundle
+from sqlexec.payload.bytecode import Dumps
+from sqlexec.payload.dumping import dump_or_blame, dumping
+from sqlexec.payload.whole_modules import WholeModules
 from sqlexec.runner.batch import NUMBERS, TEXTS, Batch, is_plain
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper
@@ -34,7 +34,7 @@ _PLAIN = NUMBERS | TEXTS
 _ALIKE = ("builtins", "collections", "datetime", "decimal", "numpy", "pandas", "scipy", "uuid")
 
 
-def batch_of(tasks: Sequence[Task], size: int, bundle: SourceBundle | None) -> Batch:
+def batch_of(tasks: Sequence[Task], size: int, bundle: WholeModules) -> Batch:
     """The batch of the tasks' own arguments; `size` bytes go with them already.
 
     PackError names the argument that cannot be pickled; its `run` is the index of the task.
@@ -83,7 +83,7 @@ class _Bounded(io.BytesIO):
         return super().write(data)
 
 
-def _add_each(batch: Batch, tasks: Sequence[Task], bundle: SourceBundle | None) -> None:
+def _add_each(batch: Batch, tasks: Sequence[Task], bundle: WholeModules) -> None:
     """Arguments that are more than numbers and short texts, each task's by themselves."""
     dumper = Dumper(_ValuePickler)
     dumps: Dumps | None = None
@@ -96,7 +96,7 @@ def _add_each(batch: Batch, tasks: Sequence[Task], bundle: SourceBundle | None) 
                 pieces = dumper.dump(task.arguments)
             except Exception:  # noqa: BLE001 - if it is not by value that they go, it fails again
                 dumper = Dumper(_ValuePickler)
-                dumps = dumps or stack.enter_context(bytecode_dumps())
+                dumps = dumps or stack.enter_context(dumping(bundle))
                 pieces = _dump_arguments(task, bundle, dumps)
             batch.add_apart(pieces, _place_of)
 
@@ -110,7 +110,7 @@ def _place_of(piece: Buffer) -> tuple[int, int] | None:
     return data.__array_interface__["data"][0], data.nbytes
 
 
-def _dump_arguments(task: Task, bundle: SourceBundle | None, dumps: Dumps) -> list[Buffer]:
+def _dump_arguments(task: Task, bundle: WholeModules, dumps: Dumps) -> list[Buffer]:
     """Pickle one task's own arguments."""
     own = dict(task.arguments)
     named = {f"argument {name!r} of run {task.index}": each for name, each in own.items()}

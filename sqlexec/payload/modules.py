@@ -14,7 +14,7 @@ import sysconfig
 from functools import lru_cache
 from types import ModuleType
 
-_OURS = ("sqlexec", "cloudpickle")
+_OURS = ("sqlexec", "cloudpickle", "revoscalepy")  # the last is the server's own
 _last: list[tuple[dict[str, ModuleType], list[ModuleType]]] = [({}, [])]  # looked at, found
 
 
@@ -43,6 +43,11 @@ def find_user_module(name: str) -> tuple[str, bool] | None:
     if spec is None or not file or not file.endswith(".py") or not is_users_file(file):
         return None
     return file, spec.submodule_search_locations is not None
+
+
+def is_users_module(name: str) -> bool:
+    """Is a loaded module the user's? So is `__main__`."""
+    return name == "__main__" or _is_users(name, sys.modules.get(name))
 
 
 @lru_cache(maxsize=4096)

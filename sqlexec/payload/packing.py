@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -25,8 +26,9 @@ import cloudpickle
 from sqlexec.errors import PackError, PayloadTooLarge
 from sqlexec.payload.arguments import batch_of
 from sqlexec.payload.bytecode import cloudpickle_sources
-from sqlexec.payload.dumping import dump_or_blame
+from sqlexec.payload.dumping import dump_or_blame, dumping
 from sqlexec.payload.source.bundle import Numbers, SourceBundle
+from sqlexec.payload.whole_modules import WholeModules
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
@@ -186,8 +188,8 @@ class Packer:
         version = _other_version(runtime)
         call = self._call(version)
         batch = batch_of(tasks, sum(sizes(call.pieces)), call.bundle)
-        modules = call.bundle.modules() if call.bundle is not None else []
-        if call.bundle is not None and len(call.bundle.whole) != call.whole:
+        modules = call.bundle.modules()
+        if len(call.bundle.whole) != call.whole:
             call = self._call(version, anew=True)  # an argument needs more modules whole
         pickler: list[bytes] = []
         packages = (runtime or {}).get("packages", {})
@@ -216,13 +218,16 @@ class Packer:
         with self._lock:
             call = self._calls.get(version)
             if call is None or anew:
-                bundle = call.bundle if call is not None else None
-                if bundle is None and version is not None:
+                if call is not None:
+                    bundle = call.bundle
+                elif version is not None:
                     bundle = SourceBundle(version, self._numbers)
-                pieces = dump_or_blame(
-                    self._parts, lambda: _named_parts(*self._parts), bundle, first=True
-                )
-                call = _Call(pieces, bundle, len(bundle.whole) if bundle is not None else 0)
+                else:
+                    bundle = WholeModules(sys.version_info[:2])
+                with dumping(bundle, first=True) as dumps:
+                    named = partial(_named_parts, *self._parts)
+                    pieces = dump_or_blame(self._parts, named, bundle, dumps)
+                call = _Call(pieces, bundle, len(bundle.whole))
                 self._calls[version] = call
             return call
 
@@ -249,10 +254,10 @@ class _Shared:
 
 @dataclass(frozen=True)
 class _Call:
-    """A packed function; `bundle` where it went by source, with so many `whole` modules."""
+    """A packed function, by source or bytecode, with so many `whole` modules."""
 
     pieces: list[Buffer]
-    bundle: SourceBundle | None
+    bundle: WholeModules
     whole: int
 
 

@@ -231,8 +231,9 @@ def _failure(description: dict[str, str], runtime: dict[str, Any]) -> SqlExecErr
         return IntegrityError(f"The server says that {description['message']}.")
     if description["type"].endswith(("NeedsCloudpickle", "NeedsSource")):
         return SendOtherwise(f"The server's Python lacks {description['message']}.", runtime)
+    short = description["type"].rpartition(".")[2]
     error = RemoteError(
-        f"The server gave no results: {description['message']} ({description['type']})",
+        f"The server gave no results: {description['message']} ({short})",
         type_name=description["type"],
         remote_traceback=description["traceback"],
     )

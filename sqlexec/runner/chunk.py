@@ -85,8 +85,7 @@ class TaskChunk:
                 return self._run_tasks(function, shared, recorder, warned)
         finally:
             remove_cloudpickle()
-            if self._by_source:
-                remove_definitions()
+            remove_definitions()
             remove_stand_in()
 
     def _load_call(self) -> Tuple[Function, Dict[str, Any]]:

@@ -44,6 +44,7 @@ def definition_names() -> Dict[str, Any]:
         define_type,
         import_package,
         add_implementations,
+        complete_enum,
         import_name,
         user_name,
     )  # type: Any
@@ -64,16 +65,20 @@ def define(
     free: Sequence[str],
     cells: Sequence[Any],
     needed: Dict[str, Any],
+    filled: Sequence[Tuple[Any, Any]] = (),
 ) -> Any:
     """A function or class, or what its decorated definition gives; still without its values.
 
     `path` is its qualified name, `free` the variables that it has from functions around it, in
-    `cells`; `needed` are the globals that the definition itself uses.
+    `cells`; `needed` are the globals that the definition itself uses, `filled` those of the cells
+    that it does, each with its value.
     """
     if number in _MADE:
         return _MADE[number]
     for name, value in needed.items():
         space.setdefault(name, value)
+    for cell, value in filled:
+        _fill(cell, value)
     remember_lines(segment)
     code = definition_code(segment, path, free)
     if is_module_code(code):
@@ -112,6 +117,20 @@ def add_implementations(dispatcher: Any, registry: Dict[type, Any]) -> None:
     """Register with a function of functools.singledispatch what it chooses from."""
     for kind, function in registry.items():
         dispatcher.register(kind, function)
+
+
+def complete_enum(kind: Any, state: Tuple[Any, Dict[str, Any]]) -> None:
+    """Give an Enum its attributes, by cloudpickle, and its members what the class gave them."""
+    import cloudpickle
+
+    of_class, members = state
+    cloudpickle.cloudpickle._class_setstate(kind, of_class)
+    for name, (value, first, attributes) in members.items():
+        member = kind.__members__[first] if first in kind.__members__ else kind(value)
+        member._name_ = first
+        kind._member_map_.pop(name, None)
+        kind._member_map_[name] = member  # in their order
+        vars(member).update(attributes)
 
 
 def define_cell(*_: int) -> Any:

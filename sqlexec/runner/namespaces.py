@@ -67,8 +67,10 @@ def user_namespace(
     return _MODULES[number].__dict__
 
 
-def user_module(name: str) -> types.ModuleType:
-    """One of the user's modules that came whole."""
+def user_module(name: str, submodules: Sequence[str] = ()) -> types.ModuleType:
+    """One of the user's modules that came whole, with those of its submodules that are used."""
+    for each in submodules:
+        importlib.import_module(each)
     return importlib.import_module(name)
 
 

@@ -9,23 +9,28 @@ import types
 
 import cloudpickle
 
-from sqlexec.payload.bytecode import bytecode_dumps, dump_by_bytecode
+from sqlexec.payload.bytecode import bytecode_dumps
 from sqlexec.payload.modules import user_modules
+from sqlexec.payload.whole_modules import WholeModules
+
+WHOLE = WholeModules(sys.version_info[:2])
 
 
 def test_what_the_user_registered_stays_so():
     module = sys.modules[__name__]
     cloudpickle.register_pickle_by_value(module)
     try:
-        dump_by_bytecode(1)
+        with bytecode_dumps(WHOLE):
+            pass
         assert __name__ in cloudpickle.list_registry_pickle_by_value()
     finally:
         cloudpickle.unregister_pickle_by_value(module)
 
 
 def test_one_within_another():
-    with bytecode_dumps():
-        dump_by_bytecode(1)
+    with bytecode_dumps(WHOLE):
+        with bytecode_dumps(WHOLE):
+            pass
         assert __name__ in cloudpickle.list_registry_pickle_by_value()
     assert __name__ not in cloudpickle.list_registry_pickle_by_value()
 

@@ -117,7 +117,7 @@ def _find_class(cls: type) -> Definition | None:
     lines = {
         each.__code__.co_firstlineno: each
         for each in functions_in(cls)
-        if each.__qualname__.startswith(cls.__qualname__ + ".")
+        if each.__qualname__.split(".")[-2:-1] == [cls.__name__]
         and each.__code__.co_filename != "<string>"  # generated, as by dataclass
         and is_users_file(each.__code__.co_filename)
     }
@@ -125,30 +125,27 @@ def _find_class(cls: type) -> Definition | None:
     if not lines:  # the text that gives the class's values, of several that define its name
         files.sort(key=lambda file: _statement_differs(file, cls))
     for file in files:
-        candidates = [
-            node
+        named = [
+            (path, node)
             for path, node in file.definitions
-            if path == cls.__qualname__ and isinstance(node, ast.ClassDef)
+            if isinstance(node, ast.ClassDef) and node.name == cls.__name__
         ]
         own = getattr(cls, "__dict__", {}).get("__firstlineno__")
         exact = [
-            node
-            for node in candidates
+            (path, node)
+            for path, node in named
             if first_line(node) == own
             or any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
         ]
-        if exact or (candidates and not lines):
-            node = (exact or candidates)[-1]
+        best = [each for each in exact or named if each[0] == cls.__qualname__]
+        if best and (exact or not lines):
+            exact = best
+        if exact:
+            path, node = exact[-1]
             segment = file.segment("class", node)
             free = free_names(file, node)
-            return Definition(
-                segment,
-                cls.__qualname__,
-                definition_code(segment, cls.__qualname__, free),
-                file,
-                node,
-                tuple(free),
-            )
+            code = definition_code(segment, path, free)
+            return Definition(segment, path, code, file, node, tuple(free))
     return None
 
 
@@ -159,14 +156,18 @@ def _statement_differs(file: SourceFile, cls: type) -> bool:
 
 
 def changed_constants(node: Node, cls: type) -> dict[str, Any]:
-    """Attributes of a class whose value is no more the constant that its statement gives."""
+    """Attributes of a class whose value is no more the literal that its statement gives."""
     changed = {}
     for each in node.body if isinstance(node, ast.ClassDef) else ():
-        if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant):
+        if isinstance(each, ast.Assign):
+            try:
+                written = ast.literal_eval(each.value)
+            except ValueError:
+                continue
             for target in each.targets:
                 if isinstance(target, ast.Name) and target.id in vars(cls):
                     value = vars(cls)[target.id]
-                    if type(value) is not type(each.value.value) or value != each.value.value:
+                    if type(value) is not type(written) or repr(value) != repr(written):
                         changed[target.id] = value
     return changed
 
@@ -189,17 +190,29 @@ def functions_in(cls: type) -> Iterator[FunctionType]:
 def free_names(file: SourceFile, node: Node) -> list[str]:
     """Names that a definition takes from functions around it."""
 
-    def walk(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    def walk(table: symtable.SymbolTable) -> Iterator[tuple[symtable.SymbolTable, Any]]:
         for child in table.get_children():
-            yield child
+            yield table, child
             yield from walk(child)
 
     name = name_of(node)
     lines = (node.lineno, first_line(node))
-    for table in walk(symtable.symtable("".join(file.lines), file.name, "exec")):
+    for around, table in walk(symtable.symtable("".join(file.lines), file.name, "exec")):
         if table.get_name() == name and table.get_lineno() in lines:
-            return sorted(each.get_name() for each in table.get_symbols() if each.is_free())
+            found = {each.get_name() for each in table.get_symbols() if each.is_free()}
+            if around.get_type() == "function":
+                known = {each.get_name(): each for each in around.get_symbols()}
+                used = set(_names_of_head(node)) & known.keys()
+                found.update(each for each in used if not known[each].is_global())
+            return sorted(found)
     return []
+
+
+def _names_of_head(node: Node) -> Iterator[str]:
+    """Names in the decorators, base classes and keywords of a class."""
+    if isinstance(node, ast.ClassDef):
+        for part in (*node.decorator_list, *node.bases, *node.keywords):
+            yield from (each.id for each in ast.walk(part) if isinstance(each, ast.Name))
 
 
 def _files_of(cls: type, methods: list[FunctionType]) -> Iterator[SourceFile]:

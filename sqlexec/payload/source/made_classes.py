@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from types import FunctionType
 from typing import Any
 
 from sqlexec.errors import PackError
@@ -12,6 +13,7 @@ from sqlexec.payload.source.stand_ins import Space
 from sqlexec.payload.source.surroundings import public_name
 from sqlexec.runner import functions as wire
 
+_METHODS = (FunctionType, staticmethod, classmethod, property)
 _GENERATED = ("__weakref__", "__dict__")
 
 
@@ -34,5 +36,8 @@ def reduce_made_class(cls: type, number: int, space: Space) -> Any:
             "statement of it is to be found"
         )
     own = {name: each for name, each in vars(cls).items() if name not in _GENERATED}
-    arguments = (number, space, type, cls.__name__, cls.__bases__, own)
+    methods = {name: each for name, each in own.items() if isinstance(each, _METHODS)}
+    first = {name: each for name, each in own.items() if name not in methods}
+    arguments = (number, space, type, cls.__name__, cls.__bases__, first)
+    state = ([], space, {}, methods, public_name(cls))  # they may refer to the class
     return wire.define_type, arguments, state, None, None, wire.complete

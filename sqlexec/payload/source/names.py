@@ -1,4 +1,4 @@
-"""Names that a definition uses: its globals, modules that it imports, where names came from."""
+"""Names that a definition uses: its globals, and where they came from."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sqlexec.payload.source.files import SourceFile
 _GLOBAL = frozenset(
     ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
 )
+_VARIABLE = frozenset(("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"))
 _OPTIMIZED = 1  # code flag: of functions, not of class bodies
 _SPECIAL = (typing, dataclasses, typing.ClassVar, dataclasses.InitVar)
 
@@ -36,21 +37,14 @@ def global_names(code: CodeType, runtime: bool) -> dict[str, None]:
     return names
 
 
-def imported_names(tree: ast.AST, package: str) -> Iterator[str]:
-    """Modules that code imports; `package` is what relative imports count from."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parts, base] if base else parts)
-            if base:
-                yield base
-                for alias in node.names:
-                    yield f"{base}.{alias.name}"
+def variables_at_once(code: CodeType) -> Iterator[str]:
+    """Variables of functions around that a class's definition reads, not only its methods."""
+    for each in dis.get_instructions(code):
+        if each.opname in _VARIABLE:
+            yield each.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType) and not constant.co_flags & _OPTIMIZED:
+            yield from variables_at_once(constant)
 
 
 def special_annotations(node: ast.AST, outside: Mapping[str, Any]) -> Iterator[str]:

@@ -13,12 +13,13 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from sqlexec.errors import PackError
-from sqlexec.payload.dispatchers import reduce_dispatcher
+from sqlexec.payload.imports import imported_names
+from sqlexec.payload.library_objects import reduce_library_object
 from sqlexec.payload.modules import find_user_module, is_users_file
 from sqlexec.payload.source.bundle import SourceBundle
+from sqlexec.payload.source.classes import attributes_set_later, variables_around
 from sqlexec.payload.source.definitions import (
     Definition,
-    changed_constants,
     class_definition,
     definition_of,
 )
@@ -27,14 +28,13 @@ from sqlexec.payload.source.made_classes import reduce_made_class
 from sqlexec.payload.source.names import (
     global_names,
     imported_from,
-    imported_names,
     special_annotations,
     submodules,
+    variables_at_once,
     words,
 )
-from sqlexec.payload.source.stand_ins import Import, Space, by_name
+from sqlexec.payload.source.stand_ins import Import, Space, UserModule, by_name
 from sqlexec.payload.source.surroundings import (
-    cells_of,
     contents_of,
     globals_of,
     own_attributes,
@@ -88,7 +88,8 @@ class Pickler(pickle.Pickler):
             function = unwrapped(value)
             if is_users_file(function.__code__.co_filename):
                 return self._statement(value, function)
-        return NotImplemented
+        found = reduce_library_object(value)
+        return NotImplemented if found is None else found
 
     # --- what there is to send --------------------------------------------------------
 
@@ -102,7 +103,7 @@ class Pickler(pickle.Pickler):
             return user_name, (module, function.__qualname__)
         users = is_users_file(function.__code__.co_filename)
         if not users:
-            dispatcher = reduce_dispatcher(function)
+            dispatcher = reduce_library_object(function)
             if dispatcher is not None:
                 return dispatcher
             inner = unwrapped(function)
@@ -121,7 +122,11 @@ class Pickler(pickle.Pickler):
         attributes = own_attributes(function, found)
         space = self._space(function.__globals__)
         names = self._names(found, function.__globals__, runtime=True)
-        contents = list(contents_of(cells))
+        used = set(words(found.code))
+        contents = [
+            (cell, self._module_stand_in(each, used) if isinstance(each, ModuleType) else each)
+            for cell, each in contents_of(cells)
+        ]
         public = public_name(function)
         return self._definition(
             function,
@@ -151,12 +156,8 @@ class Pickler(pickle.Pickler):
         outside = globals_of(cls)
         space = self._space(outside)
         free = [each for each in found.free if each != cls.__name__]
-        known = cells_of(cls)
+        known = variables_around(found.node, cls)
         missing = [each for each in free if each not in known]
-        for base in cls.__mro__[1:]:
-            if base.__name__ in missing:
-                known[base.__name__] = CellType(base)
-                missing.remove(base.__name__)
         if missing:
             raise PackError(
                 f"Cannot send the class {cls.__qualname__!r} by source: its definition uses "
@@ -170,12 +171,14 @@ class Pickler(pickle.Pickler):
         names = self._names(found, outside, runtime=True)
         names = {each: value for each, value in names.items() if each not in needed}
         contents = list(contents_of(cells))
-        changed = changed_constants(found.node, cls) if type(cls) is type else {}
+        later = attributes_set_later(found, cls)
+        at_once = set(variables_at_once(found.code))
+        filled = list(contents_of(tuple(known[each] for each in free if each in at_once)))
         return self._definition(
             cls,
             found,
-            (space, found.path, free, cells, needed),
-            (contents, space, names, changed, None),
+            (space, found.path, free, cells, needed, filled),
+            (contents, space, names, later, None),
         )
 
     def _statement(self, value: Any, function: FunctionType) -> Any:
@@ -285,11 +288,20 @@ class Pickler(pickle.Pickler):
         if added and self._parts & set(self._bundle.whole):
             raise Restart
 
+    def _module_stand_in(self, module: ModuleType, used: set[str]) -> Any:
+        name = module.__name__
+        parts = submodules(module, used)
+        if module is os.path or (self._bundle.is_users(name) and not parts):
+            return module
+        if not self._bundle.is_users(name):
+            return Import(name, None, parts)
+        for each in (name, *parts):
+            self._module(sys.modules[each])  # whole
+        return UserModule(name, parts)
+
     def _stand_in(self, name: str, value: Any, file: SourceFile, used: set[str]) -> Any:
         if isinstance(value, ModuleType):
-            if self._bundle.is_users(value.__name__) or value is os.path:
-                return value
-            return Import(value.__name__, None, submodules(value, used))
+            return self._module_stand_in(value, used)
         origin = imported_from(file, name)
         if origin is not None and find_user_module(origin[0]) is None:
             module, attribute = origin

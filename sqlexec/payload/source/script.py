@@ -22,6 +22,7 @@ from typing import Any
 
 from sqlexec.errors import PackError
 from sqlexec.payload.modules import find_user_module, is_users_file
+from sqlexec.payload.source.classes import variables_around
 from sqlexec.payload.source.definitions import Definition, class_definition, definition_of
 from sqlexec.payload.source.files import SourceFile
 from sqlexec.payload.source.names import (
@@ -31,7 +32,7 @@ from sqlexec.payload.source.names import (
     submodules,
     words,
 )
-from sqlexec.payload.source.surroundings import cells_of, contents_of, globals_of, unwrapped
+from sqlexec.payload.source.surroundings import contents_of, globals_of, unwrapped
 from sqlexec.payload.syntax import readable
 from sqlexec.runner.types import Segment
 
@@ -142,7 +143,7 @@ class ScriptText:
                 f"Cannot write the class {cls.__qualname__!r} as text: no class statement of it "
                 "is to be found. Write one"
             )
-        outside = {**globals_of(cls), **_values_of(cells_of(cls))}
+        outside = {**globals_of(cls), **_values_of(variables_around(found.node, cls))}
         self._add_needed(found, outside, special_annotations(found.node, outside))
         self._add_definition(name, found, found.segment)
 

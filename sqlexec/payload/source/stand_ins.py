@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlexec.errors import PackError
 from sqlexec.runner.imports import import_name, import_package
-from sqlexec.runner.namespaces import user_namespace
+from sqlexec.runner.namespaces import user_module, user_namespace
 from sqlexec.runner.values import RENAMED
 
 
@@ -24,6 +24,16 @@ class Import:
             return import_package, (self._module, version, self._submodules)
         name = RENAMED.get((self._module, self._name), self._name)
         return import_name, (self._module, name, version)
+
+
+class UserModule:
+    """Stands for a module of the user's that goes whole, with submodules that are used by it."""
+
+    def __init__(self, name: str, submodules: tuple[str, ...]) -> None:
+        self._arguments = name, submodules
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return user_module, self._arguments
 
 
 class Space:

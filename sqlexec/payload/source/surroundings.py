@@ -42,14 +42,6 @@ def _named_cells(function: FunctionType) -> Iterator[tuple[str, CellType]]:
     yield from zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
 
 
-def cells_of(cls: type) -> dict[str, CellType]:
-    """Variables around a class that its functions hold."""
-    cells: dict[str, CellType] = {}
-    for function in functions_in(cls):
-        cells.update(_named_cells(function))
-    return cells
-
-
 def _cell_value(cell: CellType | None) -> Any:
     try:
         return cell.cell_contents if cell is not None else None

@@ -21,12 +21,12 @@ _ALIASES: dict[str, type[RxComputeContext]] = {
 @public
 def rx_get_compute_context() -> RxComputeContext:
     """The active compute context, RxLocalSeq() if none was set."""
-    return ACTIVE[-1] if ACTIVE else RxLocalSeq()
+    return ACTIVE.get() or RxLocalSeq()
 
 
 @public
 def rx_set_compute_context(compute_context: RxComputeContext | str) -> RxComputeContext:
-    """Make a compute context the active one, for the whole process.
+    """Make a compute context the active one: of the process, or of the `with` block around.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def rx_set_compute_context(compute_context: RxComputeContext | str) -> RxCompute
     RxLocalSeq(...)
     """
     previous = rx_get_compute_context()
-    ACTIVE[-1:] = [resolve(compute_context)]
+    ACTIVE.set(resolve(compute_context))
     return previous
 
 

@@ -7,6 +7,7 @@ import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
@@ -20,8 +21,40 @@ from sqlexec.tasks import Outcome
 ConsoleOutput = bool | str | Callable[[int, str, str], object] | None
 Context = TypeVar("Context", bound="RxComputeContext")
 
-# The active context is the last; `with` appends, rx_set_compute_context puts one in its place.
-ACTIVE: list[RxComputeContext] = []
+
+class Active:
+    """The active context: of the innermost `with` around the caller, else of the process.
+
+    Each thread, and each task of asyncio, has `with` blocks of its own.
+    """
+
+    def __init__(self) -> None:
+        self._of_process: RxComputeContext | None = None
+        self._within: ContextVar[tuple[RxComputeContext, ...]] = ContextVar("within", default=())
+
+    def get(self) -> RxComputeContext | None:
+        """The active context, None if none was set."""
+        within = self._within.get()
+        return within[-1] if within else self._of_process
+
+    def set(self, context: RxComputeContext) -> None:
+        """Put another one in its place."""
+        if self._within.get():
+            self.leave()
+            self.enter(context)
+        else:
+            self._of_process = context
+
+    def enter(self, context: RxComputeContext) -> None:
+        """Begin a `with` block."""
+        self._within.set((*self._within.get(), context))
+
+    def leave(self) -> None:
+        """End the innermost `with` block."""
+        self._within.set(self._within.get()[:-1])
+
+
+ACTIVE = Active()
 
 
 @public
@@ -29,7 +62,8 @@ ACTIVE: list[RxComputeContext] = []
 class RxComputeContext(ABC):
     """Base of all compute contexts, which are values: compared by content, never changed.
 
-    In a `with` block a context is the active one, and the one before is active again after it.
+    In a `with` block a context is the active one of its thread, and the one before is active
+    again after it.
 
     Example
     -------
@@ -69,7 +103,7 @@ class RxComputeContext(ABC):
             object.__setattr__(self, name, whole_number(name, value, least=least))
 
     def __enter__(self: Context) -> Context:
-        ACTIVE.append(self)
+        ACTIVE.enter(self)
         return self
 
     def __exit__(
@@ -78,7 +112,7 @@ class RxComputeContext(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        ACTIVE.pop()
+        ACTIVE.leave()
 
 
 def check_console_output(value: object) -> None:

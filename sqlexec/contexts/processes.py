@@ -7,12 +7,13 @@ A process is lent to one worker at a time, so that killing it stops that worker'
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,8 @@ class Process:
             with self._lock:
                 if not self.usable:
                     raise OperationCancelled("The call was cancelled before it was sent.")
-                self._future = self._executor.submit(run_chunk_here, *message)
+                with _interrupts_held():  # for the process that it starts
+                    self._future = self._executor.submit(run_chunk_here, *message)
             result: bytes = self._future.result()
         except (self._shut_down, CancelledError):
             raise OperationCancelled("The call was cancelled from this side.") from None
@@ -177,9 +179,24 @@ def _take() -> Process:
         return _IDLE.pop() if _IDLE else Process()
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let processes that this thread starts be deaf to Ctrl-C until they `_ignore_interrupts`."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _ignore_interrupts() -> None:
     """Leave Ctrl-C to the client, which then kills its processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def process_died(error: BrokenExecutor) -> ProcessDied:

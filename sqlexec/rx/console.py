@@ -26,7 +26,9 @@ def show_console(outcome: Outcome, how: ConsoleOutput) -> None:
 
 
 def _lines(text: str) -> list[str]:
-    return text.removesuffix("\n").split("\n")
+    """What is to be seen of each line in the end: a bar in it has been drawn over by the next."""
+    lines = text.removesuffix("\n").split("\n")
+    return [line.rstrip("\r").rpartition("\r")[2] for line in lines]
 
 
 def _log(index: int, stream: str, text: str) -> None:

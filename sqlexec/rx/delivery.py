@@ -17,6 +17,7 @@ from sqlexec.rx.progress import with_progress
 from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
 from sqlexec.tasks import Outcome
+from sqlexec.tracebacks import hide_own_frames
 
 Outcomes = Generator[Outcome, None, None]
 
@@ -100,7 +101,7 @@ class Callbacks:
     def warn(self) -> None:
         """Tell of the first exception, if there was one."""
         if self._error is not None:
-            trace = "".join(traceback.format_exception(self._error))
+            trace = "".join(traceback.format_exception(hide_own_frames(self._error)))
             warnings.warn(
                 f"The callback raised; the job went on without it mattering. First error:\n{trace}",
                 CallbackFailedWarning,

@@ -53,6 +53,7 @@ _YES_OR_NO = {"Encrypt", "Trusted_Connection", "TrustServerCertificate"}
 _SPOKEN = {"true": "yes", "false": "no", "sspi": "yes"}
 _LOOPBACK = (".", "(local)", "127.0.0.1", "localhost")
 _SECRET = "***"  # noqa: S105 - what stands in a password's place
+_SECRET_KEY = r"(?:pwd|password|\w*secret|\w*token)"  # noqa: S105
 
 _PAIR = re.compile(
     r"""\s*(?P<key>[^=;{}]+?)\s*=\s*
@@ -150,14 +151,14 @@ def mask(text: str | _Url | None) -> str:
     if not isinstance(text, str):
         return str(text)  # SQLAlchemy's own URL masks its password
     if "://" in text:
+        text = re.sub(r"(://[^:/@?]*):(.*)@", rf"\1:{_SECRET}@", text)
         if "odbc_connect" in text.lower():
             return text.split("?", 1)[0] + "?odbc_connect=" + _SECRET
-        text = re.sub(r"(://[^:/@?]*):(.*)@", rf"\1:{_SECRET}@", text)
-        return re.sub(r"(?i)([?&](?:pwd|password)=)[^&]*", rf"\1{_SECRET}", text)
+        return re.sub(rf"(?i)([?&]{_SECRET_KEY}=)[^&]*", rf"\1{_SECRET}", text)
     try:
         return _join(_masked(parse_odbc(text)))
     except ConfigurationError:
-        return re.sub(r"(?is)((?:pwd|password)\s*=\s*).*", rf"\1{_SECRET}", text)
+        return re.sub(rf"(?is)({_SECRET_KEY}\s*=\s*).*", rf"\1{_SECRET}", text)
 
 
 def parse_odbc(text: str) -> dict[str, str]:
@@ -306,7 +307,7 @@ def _place(connection: Connection) -> tuple[str, str, str]:
 
 def _masked(pairs: dict[str, str]) -> dict[str, str]:
     return {
-        key: _SECRET if key == "PWD" or "secret" in key.lower() else _quoted(value)
+        key: _SECRET if re.fullmatch(_SECRET_KEY, key, re.I) else _quoted(value)
         for key, value in pairs.items()
     }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -61,6 +63,34 @@ def test_ctrl_c_ends_all_processes_and_keeps_what_was_done(connection_string, tm
     assert caught.value.partial_results == {0: 0}
     assert no_worker_is_left()
     assert rx_exec(double, x=[1, 2], compute_context=cc) == [2, 4]
+
+
+@pytest.mark.embedded_only
+def test_ctrl_c_while_processes_start():
+    """A terminal sends it to all of them: those that still import say nothing of it."""
+    script = """
+from sqlexec import RxLocalParallel, rx_exec
+try:
+    rx_exec(lambda: 1, compute_context=RxLocalParallel(1))
+except KeyboardInterrupt:
+    raise SystemExit(7)
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as client:
+        children = psutil.Process(client.pid).children
+        wait_until(lambda: any(map(imports, children())), "a process that starts")
+        os.killpg(client.pid, signal.SIGINT)
+        _, told = client.communicate(timeout=60)
+    assert (client.returncode, told) == (7, b"")
+
+
+def imports(process):
+    """Is it one of loky's, and busy with its imports?"""
+    try:
+        command = " ".join(process.cmdline())
+        return "popen_loky_posix" in command and process.cpu_times().user > 0.1
+    except psutil.Error:
+        return False
 
 
 @pytest.mark.embedded_only

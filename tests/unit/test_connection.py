@@ -139,6 +139,9 @@ def test_values_survive_quoting(pairs):
         "mssql+pyodbc://u:s3cret@a/b",
         "mssql+pyodbc://u:s3@cret@s3cret@a/b",
         "mssql+pyodbc:///?odbc_connect=PWD%3Ds3cret",
+        "mssql+pyodbc://u:s3cret@/?odbc_connect=Server%3Da",
+        "mssql+pyodbc://a/b?KeyStoreSecret=s3cret",
+        "Server=a;AccessToken=s3cret",
         "mssql+pyodbc://a/b?PWD=s3cret&x=1",
     ],
 )

@@ -36,6 +36,12 @@ def test_prefix(capsys):
     assert capsys.readouterr() == ("[3] one\n[3] two\n[3] three\n", "[3] careful\n")
 
 
+def test_a_bar_that_a_run_drew(capsys):
+    drawn = [("stderr", "\r 0%|   |\r 50%|#  |\r100%|###|\n"), ("stdout", "dos\r\n")]
+    show_console(Outcome(3, console=drawn), "prefix")
+    assert capsys.readouterr() == ("[3] dos\n", "[3] 100%|###|\n")
+
+
 def test_log(capsys, caplog):
     with caplog.at_level(logging.INFO, logger="sqlexec.console"):
         show_console(TALK, "log")

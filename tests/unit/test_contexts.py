@@ -105,6 +105,35 @@ def test_active_context():
             rx_set_compute_context(wrong)
 
 
+def test_each_thread_has_the_context_of_its_own_block():
+    """Where they had one stack, the block that ends first would end the other's."""
+    entered, left = threading.Barrier(2), threading.Event()
+    found = []
+
+    def enter_and_leave():
+        with RxInSqlServer(NOWHERE):
+            entered.wait(30)
+        left.set()
+
+    thread = threading.Thread(target=enter_and_leave)
+    thread.start()
+    with RxLocalSeq(task_timeout_seconds=5) as mine:
+        entered.wait(30)
+        found.append(rx_get_compute_context())
+        assert left.wait(30)
+        found.append(rx_get_compute_context())
+    thread.join()
+    assert found == [mine, mine]
+    assert rx_get_compute_context() == RxLocalSeq()
+
+
+def test_a_context_that_is_set_within_a_block_goes_with_it():
+    with RxInSqlServer(NOWHERE) as cc:
+        assert rx_set_compute_context("local") == cc
+        assert rx_get_compute_context() == RxLocalSeq()
+    assert rx_get_compute_context() == RxLocalSeq()
+
+
 # --- rx_exec here ------------------------------------------------------------------------
 
 
@@ -176,8 +205,9 @@ def test_callback_in_the_callers_thread():
 
 
 def test_a_callback_that_raises_is_told_at_the_end():
-    with pytest.warns(CallbackFailedWarning, match="division by zero"):
+    with pytest.warns(CallbackFailedWarning, match="division by zero") as warned:
         assert rx_exec(add, x=[1, 2], callback=lambda value: 1 / 0) == [1, 2]
+    assert "delivery.py" not in str(warned[0].message)
     with pytest.raises(ConfigurationError, match="callback"):
         rx_exec(add, x=1, callback=5)
 

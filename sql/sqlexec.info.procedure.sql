@@ -2,7 +2,7 @@ CREATE OR ALTER PROCEDURE sqlexec.info
     @help bit = 0
 AS
 /*
-Purpose: what is installed here, and what the caller may do: one row.
+Purpose: what is installed here, what the caller may do, and the limits (0: none): one row.
 Version: {{version}}
 
 @help  1: tell this, and do nothing else.
@@ -23,12 +23,21 @@ BEGIN
     DECLARE @version nvarchar(32);
     DECLARE @protocol int;
     DECLARE @source_sha256 char(64);
+    DECLARE @largest_payload_bytes bigint;
+    DECLARE @longest_run_seconds int;
+    DECLARE @most_workers int;
+    DECLARE @kept_days int;
     DECLARE @database nvarchar(258) = QUOTENAME(DB_NAME());
 
     EXECUTE sqlexec.runner
         @source_sha256 = @source_sha256 OUTPUT,
         @protocol = @protocol OUTPUT,
         @version = @version OUTPUT;
+    EXECUTE sqlexec.read_limits
+        @largest_payload_bytes = @largest_payload_bytes OUTPUT,
+        @longest_run_seconds = @longest_run_seconds OUTPUT,
+        @most_workers = @most_workers OUTPUT,
+        @kept_days = @kept_days OUTPUT;
 
     SELECT
         @version AS version,
@@ -51,5 +60,9 @@ BEGIN
             SELECT CAST(c.value_in_use AS int)
             FROM sys.configurations AS c
             WHERE c.name = N'external scripts enabled'
-        ) AS external_scripts_enabled;
+        ) AS external_scripts_enabled,
+        @kept_days AS kept_days,
+        @largest_payload_bytes AS largest_payload_bytes,
+        @longest_run_seconds AS longest_run_seconds,
+        @most_workers AS most_workers_per_login;
 END;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 
 from sqlexec.bundle.render import bundle_files, placeholders
 from sqlexec.diagnosis.examination import Examination, bracketed
@@ -19,6 +20,8 @@ INNER JOIN sys.schemas AS s ON s.schema_id = o.schema_id
 LEFT JOIN sys.sql_modules AS m ON m.object_id = o.object_id
 WHERE s.name = N'sqlexec' AND o.type IN ('P', 'U', 'V');"""
 _OBJECT = re.compile(r"^sqlexec\.(\w+)\.(procedure|view|table)\.sql$")
+_MOST_WORKERS = "most_workers_per_login"
+_LIMITS = ("largest_payload_bytes", "longest_run_seconds", _MOST_WORKERS, "kept_days")
 _ROLE = "sqlexec.sqlexec_user.role.sql"
 _GRANT = re.compile(
     r"^GRANT (.+?)(?: ON ((?:OBJECT|SCHEMA)::[\w.]+))? TO sqlexec_user;$", re.MULTILINE
@@ -109,6 +112,34 @@ def permissions(examination: Examination) -> Finding:
         f"{examination.user} lacks: {lacking}.",
         " ".join(grants) if member else _join(examination),
     )
+
+
+@check("limits", needs=["bundle"])
+def limits(examination: Examination) -> Finding:
+    """What a member of sqlexec_admin allows, and whether all workers have a place."""
+    facts = examination.row("EXECUTE sqlexec.info")
+    return judge_limits(
+        {name: int(facts.get(name) or 0) for name in _LIMITS}, examination.compute_context.workers
+    )
+
+
+def judge_limits(values: Mapping[str, int], workers: int) -> Finding:
+    """Whether limits of such values (0: none) let all workers run.
+
+    Example
+    -------
+    >>> judge_limits({"longest_run_seconds": 60}, 4).message
+    'longest_run_seconds 60'
+    """
+    told = ", ".join(f"{name} {value:,}" for name, value in values.items() if value)
+    most = values.get(_MOST_WORKERS, 0)
+    if 0 < most < workers:
+        return warned(
+            f"{told}; num_tasks is {workers}.",
+            f"num_tasks={most}; or, as a member of sqlexec_admin: EXECUTE sqlexec.configure "
+            f"@name = '{_MOST_WORKERS}', @value = {workers};",
+        )
+    return passed(told or "none are set")
 
 
 def granted_to_users() -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ CHECKS: Sequence[Check] = (  # each after those that it needs
     bundle.bundle,
     bundle.objects,
     bundle.permissions,
+    bundle.limits,
     launches.launchpad,
     launches.python,
     launches.function,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError
+from sqlexec.errors import ConfigurationError, ServerError
+from sqlexec.log import logger
 from sqlexec.procedures.call import session_of
 from sqlexec.procedures.render import MADE_BY, quote_procedure, render_procedure
 from sqlexec.public import public
@@ -21,6 +23,17 @@ SELECT o.type, m.definition
 FROM sys.objects AS o
 LEFT JOIN sys.sql_modules AS m ON m.object_id = o.object_id
 WHERE o.object_id = OBJECT_ID(@name)"""
+_PYTHON = """\
+SET NOCOUNT ON;
+DECLARE @major int = 0, @minor int = 0;
+EXECUTE sys.sp_execute_external_script
+  @language = N'Python',
+  @script = N'import sys; major, minor = sys.version_info[:2]',
+  @params = N'@major int OUTPUT, @minor int OUTPUT',
+  @major = @major OUTPUT,
+  @minor = @minor OUTPUT;
+SELECT @major, @minor"""
+_PYTHONS: dict[Connection, tuple[int, int]] = {}  # as _PYTHON told
 
 
 @public
@@ -39,7 +52,7 @@ def create_procedure(
 
     The text of the function, and of all of yours that it uses, stands in the procedure's body.
     The server needs Python and the packages that the function imports; the sqlexec bundle is
-    not needed.
+    not needed, and its limits (sqlexec.configure) do not hold for the procedure.
 
     Parameters
     ----------
@@ -76,7 +89,8 @@ def create_procedure(
     ConfigurationError
         The function's types make no procedure; or there is an object of that name.
     PackError
-        The function, or something that it uses, cannot be written as text.
+        The function, or something that it uses, cannot be written as text, or needs a newer
+        Python than the server's.
     ServerError
         What the server says, as PermissionDenied.
 
@@ -134,9 +148,24 @@ def drop_procedure(compute_context: RxInSqlServer, name: str) -> None:
 
 
 def server_python(compute_context: RxInSqlServer) -> tuple[int, int] | None:
-    """Version of the server's Python, None where no call has told it yet."""
-    known = runtimes.known(Connection.of(compute_context.connection_string))
-    return tuple(known["python"][:2]) if known else None
+    """Version of the server's Python, as calls have told it, else as a script of one line does.
+
+    None where no script runs, as for a login that may make procedures but not call them.
+    """
+    connection = Connection.of(compute_context.connection_string)
+    if known := runtimes.known(connection):
+        return tuple(known["python"][:2])
+    if connection not in _PYTHONS:
+        try:
+            with session_of(compute_context) as session:
+                rows: list[tuple[Any, ...]] = session.execute(_PYTHON)
+        except ServerError as error:
+            logger.warning(
+                "no script tells the server's Python, whose syntax is not checked: %s", error
+            )
+            return None
+        _PYTHONS[connection] = rows[0][0], rows[0][1]
+    return _PYTHONS[connection]
 
 
 def _check_ours(session: Session, name: str, action: str, advice: str) -> bool:

@@ -265,6 +265,26 @@ def test_a_permission_denied_to_a_member(connection_string):
     assert looked(context, "permissions").ok
 
 
+@pytest.mark.embedded_only
+def test_limits_are_told_and_that_of_workers_is_mended(sick):
+    name = f"limited{next(NUMBERS)}"
+    run(sick, f"CREATE DATABASE {name}")
+    database = in_database(sick, name)
+    install(database)
+    context = user_of(database, "ALTER ROLE sqlexec_user ADD MEMBER {user}").replace(num_tasks=3)
+    assert looked(context, "bundle", "limits")["limits"].message == "none are set"
+    run(
+        database,
+        "EXECUTE sqlexec.configure @name = 'longest_run_seconds', @value = 3600",
+        "EXECUTE sqlexec.configure @name = 'most_workers_per_login', @value = 2",
+    )
+    finding = looked(context, "bundle", "limits")["limits"]
+    assert finding.status == "warn"
+    assert finding.message == "longest_run_seconds 3,600, most_workers_per_login 2; num_tasks is 3."
+    run(database, finding.fix.partition("sqlexec_admin: ")[2])
+    assert looked(context, "bundle", "limits")["limits"].status == "pass"
+
+
 # --- launches -----------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ from sqlexec import (
     store_script,
 )
 from sqlexec.embedded import EmbeddedServer
+from sqlexec.errors import PackError
 from sqlexec.server.pool import POOL
 from tests.environments import environment
 from tests.integration.conftest import prepared
@@ -128,3 +129,16 @@ def test_a_procedure_and_a_script(server):
     )  # fmt: skip
     assert found["rows"][1]["t"] is None
     assert found["rows"][0]["seen"] == "2013-01-02T03:04:05"
+
+
+def newer(x: int) -> int:
+    return (y := x) + y
+
+
+def test_a_server_that_nobody_knows_is_asked_for_its_python():
+    with EmbeddedServer(python=environment("3.6 bare")) as server:
+        cc = RxInSqlServer(prepared(server))
+        for make in (create_procedure, lambda cc, name, f: store_script(cc, f, name)):
+            with pytest.raises(PackError, match=r":=.*the server runs Python 3\.6"):
+                make(cc, "dbo.newer", newer)
+        POOL.close()

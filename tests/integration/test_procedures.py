@@ -247,6 +247,26 @@ def test_unknown_argument(cc, procedure):
         call_procedure(cc, procedure, speed=2.0)
 
 
+def test_who_may_not_run_scripts_makes_procedures_without_a_look_at_python(
+    cc, procedure, execute, connection_string, caplog
+):
+    execute("CREATE LOGIN test_maker WITH PASSWORD = 'M4ker!secret'")
+    execute("CREATE USER test_maker FOR LOGIN test_maker")
+    try:
+        execute("GRANT CREATE PROCEDURE TO test_maker")
+        execute("GRANT ALTER ON SCHEMA::dbo TO test_maker")
+        database = execute("SELECT DB_NAME()")[0][0]
+        words = {"UID": "test_maker", "PWD": "M4ker!secret"}
+        maker = cc.replace(connection_string=in_database(connection_string, database, **words))
+        create_procedure(maker, procedure, squared)
+        assert "whose syntax is not checked" in caplog.text
+    finally:
+        POOL.close()
+        execute("DROP USER test_maker")
+        execute("DROP LOGIN test_maker")
+    assert call_procedure(cc, procedure, value=3.0) == 9.0
+
+
 def test_rights_are_the_callers(cc, procedure, execute, connection_string):
     create_procedure(cc, procedure, squared)
     execute("CREATE LOGIN test_caller WITH PASSWORD = 'C4ller!secret'")

@@ -46,16 +46,20 @@ class Submitted:
         Gives classes and functions of this process that results may refer to.
     """
 
-    job_id: uuid.UUID
     detached: bool
     worker_count: int
     original: Callable[[int], object]
 
 
 def submit(
-    plan: Plan, context: RxInSqlServer, *, auto_cleanup: bool, console_output: ConsoleOutput
+    plan: Plan,
+    context: RxInSqlServer,
+    job_id: uuid.UUID,
+    *,
+    auto_cleanup: bool,
+    console_output: ConsoleOutput,
 ) -> Submitted:
-    """Keep a plan in the server as a job of its own.
+    """Keep a plan in the server as a job of that id.
 
     Raises
     ------
@@ -82,7 +86,7 @@ def submit(
     detached = not context.wait if context.detached is None else context.detached
     submission = jobs.Submission(
         protocol=PROTOCOL,
-        job_id=job.id,
+        job_id=job_id,
         result_key=job.packer.key,
         description=_name(plan.function)[:_MOST_DESCRIPTION],
         client=json.dumps(_kept(context, console_output)),
@@ -100,7 +104,7 @@ def submit(
     )
     with POOL.lend(connection) as session:
         jobs.submit(session, submission)
-    return Submitted(job.id, detached, submission.worker_count, job.packer.original)
+    return Submitted(detached, submission.worker_count, job.packer.original)
 
 
 def cut(

@@ -7,13 +7,13 @@ arguments -> request -> context.carry_out -> outcomes, as completed
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
-from sqlexec.contexts.durable import submit
 from sqlexec.contexts.sql_server import RxInSqlServer
-from sqlexec.errors import ConfigurationError
+from sqlexec.errors import ConfigurationError, ConnectionFailed, ConnectionLost, JobNotFound
 from sqlexec.public import public
 from sqlexec.report import Report
 from sqlexec.rx.collect import collect
@@ -175,15 +175,16 @@ def rx_exec(
 
 def _submit(request: Request, context: RxInSqlServer, remove: bool, report: bool) -> Any:
     """Let the server keep the job; gives its results where the context waits for them."""
-    console = request.console_output
-    submitted = submit(request.plan, context, auto_cleanup=remove, console_output=console)
-    job = RxRemoteJob.of_request(request, context, submitted)
-    if not context.wait:
-        return job
+    job = RxRemoteJob(context)
     try:
+        job.submit(request, remove)
+        if not context.wait:
+            return job
         job.wait(progress=request.progress)
     except KeyboardInterrupt:
-        job.cancel()
+        # Kept or not by now, and a server that is away cannot be told.
+        with contextlib.suppress(JobNotFound, ConnectionFailed, ConnectionLost):
+            job.cancel() if context.wait else job.close()
         raise
     in_order = job.fetch()
     return (in_order, job.report()) if report else in_order

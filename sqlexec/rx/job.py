@@ -17,7 +17,7 @@ from typing import Any
 from sqlexec.contexts.active import resolve_sql_server
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.contexts.client_workers import RECONNECT_SECONDS, ClientWorkers
-from sqlexec.contexts.durable import Submitted, context_of
+from sqlexec.contexts.durable import context_of, submit
 from sqlexec.contexts.sql_server import RxInSqlServer
 from sqlexec.errors import (
     ConfigurationError,
@@ -89,17 +89,19 @@ class RxRemoteJob:
         self._report: Report | None = None
         self._was_cancelled = False
 
-    @classmethod
-    def of_request(
-        cls, request: Request, context: RxInSqlServer, submitted: Submitted
-    ) -> RxRemoteJob:
-        """The handle of rx_exec on the job that it has submitted."""
-        job = cls(context, submitted.job_id)
-        job._original = submitted.original
-        job._callback, job._console_output = request.callback, request.console_output
+    def submit(self, request: Request, auto_cleanup: bool) -> None:
+        """Let the server keep what rx_exec was asked for, and somebody work for it."""
+        self._callback, self._console_output = request.callback, request.console_output
+        submitted = submit(
+            request.plan,
+            self.compute_context,
+            self.job_id,
+            auto_cleanup=auto_cleanup,
+            console_output=request.console_output,
+        )
+        self._original = submitted.original
         if not submitted.detached:
-            job._work(submitted.worker_count)
-        return job
+            self._work(submitted.worker_count)
 
     def __reduce__(self) -> tuple[object, ...]:
         return RxRemoteJob, (self.compute_context, self.job_id)
@@ -143,6 +145,7 @@ class RxRemoteJob:
         -------
         bool
             Whether it has ended, with or without success.  A lost connection is opened again.
+            Ctrl-C ends the waiting; the job goes on.
         """
         begin = time.monotonic()
         info = self._patient_info()

@@ -3,6 +3,8 @@
 A call is one round trip.  Its batch is constant text with typed parameters that are never
 NULL (a NULL makes the driver ask the server for types first), and it catches errors itself,
 since only T-SQL tells an error's number, severity, state, procedure and line apart.
+
+Ctrl-C cancels the statement that is under way, and the session ends.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ import ctypes
 import math
 import threading
 import uuid
-from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlexec.errors import ConnectionLost, OperationCancelled, SqlExecError
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.server.answer import Reply, ResultSets, read_answer, read_result_sets
 from sqlexec.server.connection import Connection
+from sqlexec.server.interrupts import interruptible
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
 
 LOGIN_TIMEOUT_SECONDS = 15
@@ -36,6 +39,8 @@ BEGIN CATCH
   SELECT ERROR_MESSAGE() AS message, ERROR_NUMBER() AS number, ERROR_SEVERITY() AS severity,
     ERROR_STATE() AS state, ERROR_PROCEDURE() AS [procedure], ERROR_LINE() AS line;
 END CATCH;"""
+
+T = TypeVar("T")
 
 
 class Session:
@@ -64,13 +69,17 @@ class Session:
         self.broken = False  # never to be used again
         self._lock = threading.Lock()  # held during a call
         self._handles = threading.Lock()  # held while SQLCancel runs, or the handles are freed
+        self._driver = threading.Lock()  # held while a call of the driver uses them
         self._cancelled = False
         self._closed = False
         self._errors: type[Exception] = pyodbc.Error
+
+        def connect() -> Any:
+            return pyodbc.connect(connection.odbc, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS)
+
+        self._reading: Any = None  # the cursor of `read`
         try:
-            self._odbc: Any = pyodbc.connect(
-                connection.odbc, autocommit=True, timeout=LOGIN_TIMEOUT_SECONDS
-            )
+            self._odbc: Any = interruptible(connect, cancel=lambda: None)
             # Parameters of any size go with the statement, not after it by SQLPutData, which
             # takes a round trip more.
             self._odbc.maxwrite = 2**31 - 1
@@ -110,12 +119,16 @@ class Session:
         OperationCancelled
             `cancel` was called meanwhile.
         """
-        with self._calling():
+
+        def call() -> Reply:
             self._cursor.setinputsizes(self._types)
             self._cursor.execute(
                 _EXECUTE_CHUNK, protocol, job_id, chunk_number, task_count, payload, input_query
             )
             return read_answer(self._cursor)
+
+        with self._calling():
+            return self._interruptible(call)
 
     def execute(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
         """Run a statement of our own and fetch its first set of rows, if there is one."""
@@ -124,10 +137,14 @@ class Session:
 
     def result_sets(self, sql: str, *parameters: object) -> ResultSets:
         """Run a statement and fetch all its sets of rows, and what its scripts wrote."""
-        with self._calling():
+
+        def call() -> ResultSets:
             self._cursor.setinputsizes([_type_of(each) for each in parameters] or None)
             self._cursor.execute(sql, *parameters)
             return read_result_sets(self._cursor)
+
+        with self._calling():
+            return self._interruptible(call)
 
     def read(
         self,
@@ -142,23 +159,32 @@ class Session:
         Closing the iterator early tells the server to send no more.
         """
         with self._calling():
-            cursor = self._odbc.cursor()
-            try:
+            cursor = self._reading = self._odbc.cursor()
+
+            def begin() -> None:
                 cursor.execute(sql, *parameters)
                 while cursor.description is None and cursor.nextset():
                     pass
+
+            def fetch(most: float) -> list[Any]:
+                return self._interruptible(lambda: cursor.fetchmany(min(most, rows_per_read)))
+
+            try:
+                self._interruptible(begin)
                 if cursor.description is None:
                     raise server_error("The query gives no rows and columns.")
                 left = math.inf if most is None else most
-                rows = cursor.fetchmany(min(left, rows_per_read)) if left else []
+                rows = fetch(left) if left else []
                 yield cursor.description, rows
                 while rows and (left := left - len(rows)) > 0:
-                    rows = cursor.fetchmany(min(left, rows_per_read))
-                    if rows:
+                    if rows := fetch(left):
                         yield cursor.description, rows
             finally:
-                with contextlib.suppress(self._errors):
-                    cursor.close()
+                self._reading = None
+                with self._sole() as nobody_else:
+                    if nobody_else:
+                        with contextlib.suppress(self._errors):
+                            cursor.close()
 
     def cancel(self) -> None:
         """Stop what runs in this session, from another thread; the call raises there."""
@@ -168,7 +194,7 @@ class Session:
         with self._handles:
             if self._lock.locked() and not self._closed:
                 with contextlib.suppress(self._errors):  # it has just ended: nothing to cancel
-                    self._cursor.cancel()
+                    (self._reading or self._cursor).cancel()
 
     @property
     def usable(self) -> bool:
@@ -185,8 +211,8 @@ class Session:
     def close(self) -> None:
         """Close the connection; a broken one too, and twice."""
         self.broken = True
-        with self._handles:
-            if not self._closed:
+        with self._handles, self._sole() as nobody_else:
+            if nobody_else and not self._closed:
                 self._closed = True
                 with contextlib.suppress(self._errors):
                     self._odbc.close()
@@ -200,6 +226,25 @@ class Session:
         self.broken = self._closed = True
         for each in (self._cursor, self._odbc):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(each))
+
+    def _interruptible(self, call: Callable[[], T]) -> T:
+        """Call the driver so that an interrupt cancels the statement."""
+
+        def work() -> T:
+            with self._driver:
+                return call()
+
+        return interruptible(work, self.cancel)
+
+    @contextlib.contextmanager
+    def _sole(self) -> Iterator[bool]:
+        """Whether no call is under way, as one is for which a second interrupt did not wait."""
+        free = self._driver.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self._driver.release()
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:

@@ -132,7 +132,8 @@ GO
 -- sqlexec.chunk.table.sql
 /*
 Purpose: the chunks of durable jobs: which worker has which, what came of it.
-         state: waiting, running, done, failed.
+         state: waiting, running, done, failed. A chunk that is done has a result, or the error that
+         its tasks end with. first_place: of its first task among those of its payload.
 Version: 0.2.0
 */
 IF OBJECT_ID(N'sqlexec.chunk', N'U') IS NULL
@@ -160,6 +161,8 @@ IF OBJECT_ID(N'sqlexec.chunk', N'U') IS NULL
         error_message nvarchar(2048) NULL,
         CONSTRAINT pk_chunk PRIMARY KEY (job_id, chunk_number)
     );
+IF COL_LENGTH(N'sqlexec.chunk', N'first_place') IS NULL
+    ALTER TABLE sqlexec.chunk ADD first_place int NOT NULL CONSTRAINT df_chunk_first_place DEFAULT 0;
 GO
 
 -- sqlexec.worker.table.sql
@@ -364,9 +367,10 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '454dba797f9580bbcbe42d03a6adc91b56840f4be26976dd79f22675f253940e';
+    SET @source_sha256 = '64a771782a75e9432c41322cebab96400c86ed4e4131469aa112cc2da2f3dd7c';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
-# in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
+# in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
+# task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
 # rows out: OutputDataSet, where the result leaves in rows
 result, result_length, header_length, failed_count, probe, input_rows = b"", 0, 0, 0, b"", 0
@@ -3214,8 +3218,9 @@ def sqlexec_runner():
     class TimeLimit:
         """Limits tasks, one after the other, while it is entered as a context.
 
-        `kind` is the class of the exception in the task; `fatal` whether a task that cannot be
-        interrupted ends the process.
+        `seconds` are those of a task, None for no limit, and `seconds_left` those of all of them, 0
+        for no limit.  `kind` is the class of the exception in the task; `fatal` whether a task that
+        cannot be interrupted ends the process.
         """
 
         def __init__(
@@ -3223,14 +3228,16 @@ def sqlexec_runner():
             seconds,
             kind = TaskTimeout,
             fatal = True,
+            seconds_left = 0,
         ):
             self._seconds = seconds
+            self._end = time.monotonic() + seconds_left if seconds_left else None
             self._kind = kind
             self._running = False
             self._fatal = fatal
             self._stderr = None  # type: Optional[int]
             self._timer = None  # type: Any
-            in_main = threading.current_thread() is threading.main_thread()
+            in_main = seconds is not None and threading.current_thread() is threading.main_thread()
             self._by_signal = in_main and hasattr(signal, "setitimer")
 
         def __enter__(self):
@@ -3243,6 +3250,7 @@ def sqlexec_runner():
                     self._stderr = os.dup(2)  # that of the process, whoever takes its place later
                 except OSError:
                     pass  # a service without one: nothing can tell where a task was stuck
+            self._watch(None)
             return self
 
         def __exit__(self, *_):
@@ -3254,6 +3262,7 @@ def sqlexec_runner():
                     left = max(left - (time.time() - self._entered), 0.001)
                     signal.setitimer(signal.ITIMER_REAL, left, interval)
             if self._stderr is not None:
+                faulthandler.cancel_dump_traceback_later()
                 os.close(self._stderr)
 
         def limited(self, function):
@@ -3270,10 +3279,10 @@ def sqlexec_runner():
 
         def start(self):
             """A task begins."""
+            if self._seconds is None:
+                return
             self._running = True
-            if self._stderr is not None:
-                last = 2 * self._seconds + GRACE
-                faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)
+            self._watch(2 * self._seconds + GRACE)
             if self._by_signal:
                 again = max(self._seconds, SHORTEST_INTERVAL)
                 signal.setitimer(signal.ITIMER_REAL, self._seconds, again)
@@ -3282,18 +3291,31 @@ def sqlexec_runner():
 
         def stop(self):
             """It has ended, in time or not; may be called twice."""
+            if self._seconds is None:
+                return
             self._running = False
             if self._by_signal:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             elif self._timer is not None:
                 self._timer.stop()
                 self._timer = None
-            if self._stderr is not None:
-                faulthandler.cancel_dump_traceback_later()
+            self._watch(None)
 
         def has_raised(self, error):
             """Is it the exception of this limit?"""
             return type(error) is self._kind
+
+        def _watch(self, seconds):
+            """End the process after so many seconds, at the end of all tasks'' time at the latest."""
+            if self._stderr is None:
+                return
+            if self._end is not None:
+                left = max(self._end - time.monotonic(), 0.001)
+                seconds = left if seconds is None else min(left, seconds)
+            if seconds is None:
+                faulthandler.cancel_dump_traceback_later()
+            else:
+                faulthandler.dump_traceback_later(seconds, exit=True, file=self._stderr)
 
         def _ring(self, *_):
             if self._running:
@@ -3335,9 +3357,9 @@ def sqlexec_runner():
                     kind = ctypes.py_object(self._kind)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
 
-    def time_limit(seconds):
+    def time_limit(seconds, seconds_left = 0):
         """A TimeLimit for the tasks of a chunk."""
-        return TimeLimit(seconds)
+        return TimeLimit(seconds, seconds_left=seconds_left)
 
     ''''''
     time_limit = _limits("time_limit")
@@ -4672,6 +4694,7 @@ def sqlexec_runner():
     import hashlib
     import sys
     import time
+    from itertools import islice
 
     class NeedsSource(Exception):
         """The payload has bytecode of another Python than this one: send it again, by source."""
@@ -4679,7 +4702,8 @@ def sqlexec_runner():
     class TaskChunk:
         """The tasks of one payload.
 
-        `longest_run_seconds` is the server''s limit of each, 0 for none.
+        `longest_run_seconds` is the server''s limit of each, 0 for none; the process ends after
+        `seconds_left`, 0 for never.  `task_count` of them run from `first_place` on, 0 for all.
         """
 
         def __init__(
@@ -4688,7 +4712,10 @@ def sqlexec_runner():
             body,
             input_data,
             shared,
-            longest_run_seconds,
+            longest_run_seconds = 0,
+            seconds_left = 0,
+            first_place = 0,
+            task_count = 0,
         ):
             self._header = header
             offset = 0
@@ -4701,8 +4728,12 @@ def sqlexec_runner():
                 self._pieces[name], offset = take(source, header[name], offset)
             if apart is not None:
                 offset = 0
-            (self.indexes,), offset = cut_numbers(header, body, offset, "q")
-            self._together, self._apart = cut_batch(header, body, offset, len(self.indexes))
+            (indexes,), offset = cut_numbers(header, body, offset, "q")
+            self._sent_count = len(indexes)
+            self._together, sent_apart = cut_batch(header, body, offset, self._sent_count)
+            self._first_place = first_place
+            self.indexes = indexes[first_place : first_place + (task_count or self._sent_count)]
+            self._apart = {place - first_place: pieces for place, pieces in sent_apart.items()}
             self._seed = header.get("seed")  # type: Optional[int]
             self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
             self._input_data = input_data
@@ -4712,10 +4743,12 @@ def sqlexec_runner():
             self._longest = None  # type: Optional[int]
             if longest_run_seconds and (not seconds or seconds > longest_run_seconds):
                 seconds = self._longest = longest_run_seconds
-            self._limit = time_limit(seconds) if seconds else None
+            self._limit = None  # type: Any
+            if seconds or seconds_left:
+                self._limit = time_limit(seconds, seconds_left)
 
         def run(self):
-            """Run all tasks, or as many as the chunk''s budget of time is good for."""
+            """Run the tasks, or as many as the chunk''s budget of time is good for."""
             if not self._by_source:
                 _check_python(self._header)
             install_stand_in()
@@ -4769,7 +4802,8 @@ def sqlexec_runner():
             if limit is not None:
                 function = limit.limited(function)
             budget = self._header.get("budget")
-            together = plain_values(self._together, len(self.indexes))
+            together = plain_values(self._together, self._sent_count)
+            together = islice(together, self._first_place, None)
             for place, (index, arguments) in enumerate(zip(self.indexes, together)):
                 if budget and place and ended[-1] - started[0] >= budget:
                     break
@@ -4836,12 +4870,20 @@ def sqlexec_runner():
     )
 
     def run_chunk(
-        payload, input_data = None, shared = b"", longest_run_seconds = 0
+        payload,
+        input_data = None,
+        shared = b"",
+        longest_run_seconds = 0,
+        seconds_left = 0,
+        first_place = 0,
+        task_count = 0,
     ):
         """Run the tasks of a payload; gives the result''s bytes and how many tasks raised.
 
         `shared` is what came apart from the payload, since several payloads have it in common;
-        `longest_run_seconds` is the server''s limit of each task, 0 for none.
+        `longest_run_seconds` is the server''s limit of each task, 0 for none; the process ends after
+        `seconds_left`, 0 for never.  Of the payload''s tasks `task_count` run from `first_place` on, 0
+        for all.
 
         Whatever goes wrong is told in the result, sealed with the payload''s key where that much
         could be read.
@@ -4852,7 +4894,16 @@ def sqlexec_runner():
             key = _key(header)
             if header["protocol"] != PROTOCOL:
                 raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
-            chunk = TaskChunk(header, body, input_data, shared, longest_run_seconds)
+            chunk = TaskChunk(
+                header,
+                body,
+                input_data,
+                shared,
+                longest_run_seconds,
+                seconds_left,
+                first_place,
+                task_count,
+            )
             gathered = chunk.run()
             answer = {}  # type: Dict[str, Any]
             pieces = gathered.close(chunk.indexes, answer)
@@ -4990,19 +5041,33 @@ def sqlexec_runner():
     PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row''s base64 stands for itself
 
     def run_script(
-        payload, shared, input_data, longest_run_seconds = 0
+        payload,
+        shared,
+        input_data,
+        longest_run_seconds = 0,
+        seconds_left = 0,
+        first_place = 0,
+        task_count = 0,
     ):
         """Run a chunk as the script that the server starts.
 
-        `longest_run_seconds` is the server''s limit of each run, 0 for none.  Gives the values of the
-        script''s variables: result (b"" where it leaves in rows), result_length, header_length,
-        failed_count, probe, input_rows, and the data frame of rows or None.
+        Parameters are those of `run_chunk`.  Gives the values of the script''s variables: result (b""
+        where it leaves in rows), result_length, header_length, failed_count, probe, input_rows, and
+        the data frame of rows or None.
         """
         header = _header_of(payload)
         input_rows = 0 if input_data is None else len(input_data)
         before = Surroundings()
         try:
-            result, failed = run_chunk(payload, input_data, shared or b"", longest_run_seconds)
+            result, failed = run_chunk(
+                payload,
+                input_data,
+                shared or b"",
+                longest_run_seconds,
+                seconds_left,
+                first_place,
+                task_count,
+            )
         except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
             result, failed = failed_chunk(_key_of(header)), 1
         before.restore()
@@ -5053,7 +5118,10 @@ except NameError:  # a runtime that sets no name where there is no input query
 sqlexec_rows = None
 try:
     result, result_length, header_length, failed_count, probe, input_rows, sqlexec_rows = (
-        sqlexec_runner()(payload, shared, sqlexec_input, longest_run_seconds)
+        sqlexec_runner()(
+            payload, shared, sqlexec_input, longest_run_seconds, seconds_left, first_place,
+            task_count
+        )
     )
     if sqlexec_rows is not None:
         OutputDataSet = sqlexec_rows
@@ -5145,6 +5213,45 @@ BEGIN
 END;
 GO
 
+-- sqlexec.remove_jobs.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.remove_jobs
+    @job_id uniqueidentifier = NULL,
+    @ended_before datetime2(3) = NULL,
+    @owner_sid varbinary(85) = NULL,
+    @removed int = NULL OUTPUT
+AS
+/*
+Purpose: remove all rows of a job, or of a thousand jobs that ended before a moment: of an owner, or
+         of all where @owner_sid is NULL. Of the other procedures, which ask whose they are.
+Version: 0.2.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+
+    IF @job_id IS NOT NULL
+        INSERT INTO @old (job_id) VALUES (@job_id);
+    ELSE
+        INSERT INTO @old (job_id)
+        SELECT TOP (1000) j.job_id
+        FROM sqlexec.job AS j
+        WHERE j.ended_at <= @ended_before AND (@owner_sid IS NULL OR j.owner_sid = @owner_sid);
+    SET @removed = @@ROWCOUNT;
+    IF @removed = 0
+        RETURN;
+
+    BEGIN TRANSACTION;
+    DELETE c FROM sqlexec.chunk AS c WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = c.job_id);
+    DELETE w FROM sqlexec.worker AS w WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = w.job_id);
+    DELETE b FROM sqlexec.blob AS b WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = b.job_id);
+    DELETE j FROM sqlexec.job AS j WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = j.job_id);
+    COMMIT TRANSACTION;
+END;
+GO
+
 -- sqlexec.remove_expired.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.remove_expired
     @kept_days int
@@ -5160,21 +5267,9 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @before datetime2(3) = DATEADD(DAY, -@kept_days, SYSUTCDATETIME());
-    DECLARE @next uniqueidentifier;
-    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
 
     DELETE l FROM sqlexec.chunk_log AS l WHERE l.started_at < @before;
-    INSERT INTO @old (job_id)
-    SELECT TOP (100) j.job_id
-    FROM sqlexec.job AS j
-    WHERE j.ended_at < @before
-    ORDER BY j.ended_at;
-    WHILE EXISTS (SELECT 1 FROM @old AS o)
-    BEGIN
-        SELECT TOP (1) @next = o.job_id FROM @old AS o;
-        DELETE FROM @old WHERE job_id = @next;
-        EXECUTE sqlexec.remove_job @job_id = @next;
-    END;
+    EXECUTE sqlexec.remove_jobs @ended_before = @before;
 END;
 GO
 
@@ -5382,10 +5477,13 @@ BEGIN
             @language = N'Python',
             @script = @script,
             @input_data_1 = @input_query,
-            @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
+            @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @seconds_left int, @first_place int, @task_count int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
             @payload = @payload,
             @shared = 0x,
             @longest_run_seconds = @longest_run_seconds,
+            @seconds_left = 0,
+            @first_place = 0,
+            @task_count = 0,
             @result = @result OUTPUT,
             @result_length = @result_length OUTPUT,
             @header_length = @header_length OUTPUT,
@@ -5572,6 +5670,12 @@ BEGIN
         ELSE
         BEGIN
             BEGIN TRANSACTION;
+            UPDATE l
+            SET status = 'failed', error_number = 51733, ended_at = SYSUTCDATETIME()
+            FROM sqlexec.chunk_log AS l
+            INNER JOIN sqlexec.chunk AS c ON c.job_id = l.job_id AND c.chunk_number = l.chunk_number
+            INNER JOIN sqlexec.worker AS w ON w.worker_id = c.worker_id AND w.session_id = l.session_id
+            WHERE l.job_id = @job_id AND l.status = 'running' AND w.worker_id = @worker_id;
             UPDATE c
             SET state = 'failed',
                 ended_at = SYSUTCDATETIME(),
@@ -5603,12 +5707,79 @@ BEGIN
 END;
 GO
 
+-- sqlexec.expire_job.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.expire_job
+    @job_id uniqueidentifier
+AS
+/*
+Purpose: let a job fail that has taken longer than its timeout_seconds. Of the other procedures.
+Version: 0.2.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    UPDATE j
+    SET state = 'FAILED',
+        ended_at = SYSUTCDATETIME(),
+        error_number = 51732,
+        error_message = CONCAT(
+            N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
+        AND j.started_at <= DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME());
+END;
+GO
+
+-- sqlexec.stop_agents.procedure.sql
+CREATE OR ALTER PROCEDURE sqlexec.stop_agents
+    @job_id uniqueidentifier,
+    @worker_count int
+AS
+/*
+Purpose: stop and remove the jobs of SQL Server Agent that work for a job, those that are left.
+         Of the other procedures.
+Version: 0.2.0
+Licence: MIT.
+*/
+BEGIN
+    SET NOCOUNT ON;
+    SET XACT_ABORT ON;
+
+    DECLARE @number int = 1;
+    DECLARE @name sysname;
+
+    WHILE @number <= @worker_count
+    BEGIN
+        SET @name = CONCAT(N'sqlexec ', @job_id, N' ', @number);
+        BEGIN TRY
+            EXECUTE msdb.dbo.sp_stop_job @job_name = @name;
+        END TRY
+        BEGIN CATCH
+            -- 14262: it has removed itself; 22022: it does not run; 229: its owner must do it.
+            IF ERROR_NUMBER() NOT IN (14262, 22022, 229)
+                THROW;
+        END CATCH;
+        BEGIN TRY
+            EXECUTE msdb.dbo.sp_delete_job @job_name = @name;
+        END TRY
+        BEGIN CATCH
+            IF ERROR_NUMBER() NOT IN (14262, 22022, 229)
+                THROW;
+        END CATCH;
+        SET @number = @number + 1;
+    END;
+END;
+GO
+
 -- sqlexec.settle_job.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.settle_job
     @job_id uniqueidentifier
 AS
 /*
-Purpose: let a job fail that nobody works for any more. Of the other procedures.
+Purpose: let a job fail that nobody works for any more, or that has taken too long, and see to what
+         its lost workers left. Of the other procedures.
 Version: 0.2.0
 Licence: MIT.
 */
@@ -5617,7 +5788,14 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @live_workers int;
+    DECLARE @worker_count int;
 
+    EXECUTE sqlexec.expire_job @job_id = @job_id;
+    SELECT @worker_count = j.worker_count
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.detached = 1 AND j.error_number = 51732;
+    IF @worker_count > 0
+        EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
     EXECUTE sqlexec.reap_workers @job_id = @job_id, @live_workers = @live_workers OUTPUT;
     IF @live_workers = 0
         UPDATE j
@@ -5625,9 +5803,10 @@ BEGIN
             ended_at = SYSUTCDATETIME(),
             error_number = 51730,
             error_message = CONCAT(
-                N'The job was interrupted: its workers are gone (the client ended, the server was '
-                , N'restarted, or SQL Server Agent stopped), with ', j.chunks_done, N' of '
-                , j.chunk_count, N' chunks done. Resume it, or submit it again.')
+                N'The job was interrupted: for ', j.grace_seconds, N' s nobody has worked for it '
+                , N'(the client ended, the server was restarted, or SQL Server Agent is stopped or '
+                , N'late), with ', j.chunks_done, N' of ', j.chunk_count, N' chunks done. It goes on '
+                , N'when it is resumed, or a worker comes.')
         FROM sqlexec.job AS j
         WHERE j.job_id = @job_id AND j.state IN ('QUEUED', 'RUNNING')
             AND j.active_at <= DATEADD(SECOND, -j.grace_seconds, SYSUTCDATETIME());
@@ -5672,32 +5851,11 @@ BEGIN
         THROW 51710, @message, 1;
     END;
     IF @state IN ('QUEUED', 'RUNNING')
+        OR EXISTS (SELECT 1 FROM sqlexec.worker AS w WHERE w.job_id = @job_id)
     BEGIN
         EXECUTE sqlexec.settle_job @job_id = @job_id;
         SELECT @state = j.state FROM sqlexec.job AS j WHERE j.job_id = @job_id;
     END;
-END;
-GO
-
--- sqlexec.remove_job.procedure.sql
-CREATE OR ALTER PROCEDURE sqlexec.remove_job
-    @job_id uniqueidentifier
-AS
-/*
-Purpose: remove all rows of a job. Of the other procedures, which ask whose it is.
-Version: 0.2.0
-Licence: MIT.
-*/
-BEGIN
-    SET NOCOUNT ON;
-    SET XACT_ABORT ON;
-
-    BEGIN TRANSACTION;
-    DELETE c FROM sqlexec.chunk AS c WHERE c.job_id = @job_id;
-    DELETE w FROM sqlexec.worker AS w WHERE w.job_id = @job_id;
-    DELETE b FROM sqlexec.blob AS b WHERE b.job_id = @job_id;
-    DELETE j FROM sqlexec.job AS j WHERE j.job_id = @job_id;
-    COMMIT TRANSACTION;
 END;
 GO
 
@@ -5708,14 +5866,16 @@ CREATE OR ALTER PROCEDURE sqlexec.claim_chunk
     @chunk_number int OUTPUT,
     @attempt int OUTPUT,
     @task_count int OUTPUT,
+    @first_place int OUTPUT,
+    @seconds_left int OUTPUT,
     @payload varbinary(max) OUTPUT,
     @input_query nvarchar(max) OUTPUT,
     @busy_worker nvarchar(255) OUTPUT
 AS
 /*
-Purpose: give a worker the next chunk of a job. Where none waits, @chunk_number is NULL, and
-         @busy_worker the application lock of a worker that has one, NULL if none has. Of
-         run_worker.
+Purpose: give a worker the next chunk of a job, and the seconds that are left of the job's time, 0
+         for no limit. Where none waits, @chunk_number is NULL, and @busy_worker the application
+         lock of a worker that has one, NULL if none has. Of run_worker.
 Version: 0.2.0
 Licence: MIT.
 */
@@ -5724,25 +5884,30 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @job_state varchar(10);
+    DECLARE @now datetime2(3) = SYSUTCDATETIME();
 
     SET @chunk_number = NULL;
     SET @busy_worker = NULL;
     IF NOT EXISTS (SELECT 1 FROM sqlexec.chunk AS c WHERE c.job_id = @job_id AND c.state = 'waiting')
         EXECUTE sqlexec.reap_workers @job_id = @job_id, @own_worker = @worker_id;
+    EXECUTE sqlexec.expire_job @job_id = @job_id;
 
     BEGIN TRANSACTION;
     SELECT TOP (1)
         @chunk_number = c.chunk_number,
         @attempt = c.attempt_count + 1,
         @task_count = c.task_count,
+        @first_place = c.first_place,
+        @seconds_left = CASE
+            WHEN j.timeout_seconds > 0
+            THEN 1 + DATEDIFF(SECOND, @now, DATEADD(SECOND, j.timeout_seconds, ISNULL(j.started_at, @now)))
+            ELSE 0
+        END,
         @input_query = c.input_query,
         @job_state = j.state
     FROM sqlexec.chunk AS c WITH (UPDLOCK, READPAST, ROWLOCK)
     INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
     WHERE c.job_id = @job_id AND c.state = 'waiting' AND j.state IN ('QUEUED', 'RUNNING')
-        AND (
-            ISNULL(j.timeout_seconds, 0) = 0 OR j.started_at IS NULL
-            OR j.started_at > DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME()))
     ORDER BY c.chunk_number;
     IF @chunk_number IS NOT NULL
     BEGIN
@@ -5770,21 +5935,10 @@ BEGIN
         INNER JOIN sqlexec.blob AS b ON b.job_id = j.job_id AND b.blob_sha256 = j.payloads_sha256
         WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
     ELSE
-    BEGIN
-        UPDATE j
-        SET state = 'FAILED',
-            ended_at = SYSUTCDATETIME(),
-            error_number = 51732,
-            error_message = CONCAT(
-                N'The job took longer than its execution_timeout_seconds, ', j.timeout_seconds, N'.')
-        FROM sqlexec.job AS j
-        WHERE j.job_id = @job_id AND j.state = 'RUNNING' AND j.timeout_seconds > 0
-            AND j.started_at <= DATEADD(SECOND, -j.timeout_seconds, SYSUTCDATETIME());
         SELECT TOP (1) @busy_worker = CONCAT(N'sqlexec worker ', c.worker_id)
         FROM sqlexec.chunk AS c
         INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
         WHERE c.job_id = @job_id AND c.state = 'running' AND j.state = 'RUNNING';
-    END;
 END;
 GO
 
@@ -5875,8 +6029,10 @@ CREATE OR ALTER PROCEDURE sqlexec.fail_chunk
     @transient bit OUTPUT
 AS
 /*
-Purpose: a script call failed: its chunk waits again where the error passes and attempts are
-         left, else it has failed. Of run_worker.
+Purpose: a script call failed. Its chunk waits again where the error passes and attempts are left,
+         or the job has ended meanwhile. Where the process died, its tasks go on in halves until
+         the one that kills it is alone; that one's result is the error. Any other error is the
+         chunk's. Of run_worker.
 Version: 0.2.0
 Licence: MIT.
 */
@@ -5884,29 +6040,88 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
-    DECLARE @waits bit;
-
     -- 1205: deadlock; 39011 to 39021: launchpad or process gone; 39025 to 39152: limits, not ready.
+    DECLARE @has_died bit = CASE WHEN @error_number = 39012 THEN 1 ELSE 0 END;
+    DECLARE @fate varchar(8);
+    DECLARE @task_count int;
+    DECLARE @number int;
+
     SET @transient = CASE
         WHEN @error_number IN (1205, 39011, 39012, 39019, 39021, 39025, 39108, 39110, 39151, 39152) THEN 1
         ELSE 0
     END;
-    SELECT @waits = CASE WHEN @transient = 1 AND @attempt < j.most_attempts THEN 1 ELSE 0 END
-    FROM sqlexec.job AS j
-    WHERE j.job_id = @job_id;
+    EXECUTE sqlexec.expire_job @job_id = @job_id;
 
     BEGIN TRANSACTION;
-    UPDATE c
-    SET state = CASE WHEN @waits = 1 THEN 'waiting' ELSE 'failed' END,
-        worker_id = CASE WHEN @waits = 1 THEN NULL ELSE c.worker_id END,
-        ended_at = CASE WHEN @waits = 1 THEN NULL ELSE SYSUTCDATETIME() END,
-        error_number = @error_number,
-        error_message = @error_message
-    FROM sqlexec.chunk AS c
+    SELECT
+        @task_count = c.task_count,
+        @fate = CASE
+            WHEN j.state NOT IN ('QUEUED', 'RUNNING') THEN 'waiting'
+            WHEN @has_died = 1 AND j.most_attempts > 1 AND c.task_count > 1 THEN 'halved'
+            WHEN @transient = 1 AND @attempt < j.most_attempts THEN 'waiting'
+            WHEN @has_died = 1 THEN 'done'
+            ELSE 'failed'
+        END
+    FROM sqlexec.chunk AS c WITH (UPDLOCK, ROWLOCK)
+    INNER JOIN sqlexec.job AS j ON j.job_id = c.job_id
     WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number AND c.state = 'running'
         AND c.worker_id = @worker_id AND c.attempt_count = @attempt;
-    IF @@ROWCOUNT = 1 AND @waits = 0
-        EXECUTE sqlexec.count_chunks @job_id = @job_id, @failed = 1;
+
+    IF @fate = 'halved'
+    BEGIN
+        UPDATE j
+        SET @number = chunk_count = j.chunk_count + 1
+        FROM sqlexec.job AS j
+        WHERE j.job_id = @job_id;
+        INSERT INTO sqlexec.chunk
+            (job_id, chunk_number, state, first_task, task_count, first_place, payload_start,
+             payload_bytes, input_query)
+        SELECT
+            c.job_id,
+            @number,
+            'waiting',
+            c.first_task + @task_count / 2,
+            @task_count - @task_count / 2,
+            c.first_place + @task_count / 2,
+            c.payload_start,
+            c.payload_bytes,
+            c.input_query
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+        UPDATE c
+        SET state = 'waiting', worker_id = NULL, task_count = @task_count / 2, attempt_count = 0
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+    END;
+    ELSE IF @fate = 'waiting'
+        UPDATE c
+        SET state = 'waiting',
+            worker_id = NULL,
+            error_number = @error_number,
+            error_message = @error_message
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+    ELSE IF @fate IS NOT NULL
+    BEGIN
+        IF @fate = 'done'
+            EXECUTE sqlexec.count_chunks
+                @job_id = @job_id,
+                @done = 1,
+                @tasks = @task_count,
+                @tasks_failed = @task_count,
+                @chunks_done = @number OUTPUT;
+        ELSE
+            EXECUTE sqlexec.count_chunks @job_id = @job_id, @failed = 1;
+        UPDATE c
+        SET state = @fate,
+            completed_number = @number,
+            failed_count = @task_count,
+            ended_at = SYSUTCDATETIME(),
+            error_number = @error_number,
+            error_message = @error_message
+        FROM sqlexec.chunk AS c
+        WHERE c.job_id = @job_id AND c.chunk_number = @chunk_number;
+    END;
     COMMIT TRANSACTION;
 END;
 GO
@@ -5996,6 +6211,8 @@ BEGIN
     DECLARE @chunk_number int;
     DECLARE @attempt int;
     DECLARE @task_count int;
+    DECLARE @first_place int;
+    DECLARE @seconds_left int;
     DECLARE @payload varbinary(max);
     DECLARE @payload_bytes bigint;
     DECLARE @shared varbinary(max);
@@ -6039,6 +6256,15 @@ BEGIN
         THROW 51735, N'sqlexec.run_worker: the worker did not get its application lock.', 1;
     INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at)
     VALUES (@worker_id, @job_id, @kind, @@SPID, SYSUTCDATETIME());
+    -- A job that failed since nobody worked for it goes on: here is somebody.
+    UPDATE j
+    SET state = CASE WHEN j.started_at IS NULL THEN 'QUEUED' ELSE 'RUNNING' END,
+        active_at = SYSUTCDATETIME(),
+        ended_at = NULL,
+        error_number = NULL,
+        error_message = NULL
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state = 'FAILED' AND j.error_number = 51730;
     EXECUTE sqlexec.wait_for_slot @job_id = @job_id, @slot = @slot OUTPUT;
 
     WHILE 1 = 1
@@ -6049,6 +6275,8 @@ BEGIN
             @chunk_number = @chunk_number OUTPUT,
             @attempt = @attempt OUTPUT,
             @task_count = @task_count OUTPUT,
+            @first_place = @first_place OUTPUT,
+            @seconds_left = @seconds_left OUTPUT,
             @payload = @payload OUTPUT,
             @input_query = @input_query OUTPUT,
             @busy_worker = @busy_worker OUTPUT;
@@ -6085,10 +6313,13 @@ BEGIN
                 @language = N'Python',
                 @script = @script,
                 @input_data_1 = @input_query,
-                @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
+                @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @seconds_left int, @first_place int, @task_count int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
                 @payload = @payload,
                 @shared = @shared,
                 @longest_run_seconds = @longest_run_seconds,
+                @seconds_left = @seconds_left,
+                @first_place = @first_place,
+                @task_count = @task_count,
                 @result = @result OUTPUT,
                 @result_length = @result_length OUTPUT,
                 @header_length = @header_length OUTPUT,
@@ -6143,47 +6374,6 @@ BEGIN
     IF @slot IS NOT NULL
         EXECUTE sys.sp_releaseapplock @Resource = @slot, @LockOwner = 'Session';
     EXECUTE sys.sp_releaseapplock @Resource = @resource, @LockOwner = 'Session';
-END;
-GO
-
--- sqlexec.stop_agents.procedure.sql
-CREATE OR ALTER PROCEDURE sqlexec.stop_agents
-    @job_id uniqueidentifier,
-    @worker_count int
-AS
-/*
-Purpose: stop and remove the jobs of SQL Server Agent that work for a job, those that are left.
-         Of the other procedures.
-Version: 0.2.0
-Licence: MIT.
-*/
-BEGIN
-    SET NOCOUNT ON;
-    SET XACT_ABORT ON;
-
-    DECLARE @number int = 1;
-    DECLARE @name sysname;
-
-    WHILE @number <= @worker_count
-    BEGIN
-        SET @name = CONCAT(N'sqlexec ', @job_id, N' ', @number);
-        BEGIN TRY
-            EXECUTE msdb.dbo.sp_stop_job @job_name = @name;
-        END TRY
-        BEGIN CATCH
-            -- 14262: it has removed itself; 22022: it does not run; 229: its owner must do it.
-            IF ERROR_NUMBER() NOT IN (14262, 22022, 229)
-                THROW;
-        END CATCH;
-        BEGIN TRY
-            EXECUTE msdb.dbo.sp_delete_job @job_name = @name;
-        END TRY
-        BEGIN CATCH
-            IF ERROR_NUMBER() NOT IN (14262, 22022, 229)
-                THROW;
-        END CATCH;
-        SET @number = @number + 1;
-    END;
 END;
 GO
 
@@ -6284,8 +6474,9 @@ Version: 0.2.0
                 0: somebody runs sqlexec.run_worker, once for each process.
 @most_attempts  how often a chunk is begun at most where its process or worker goes away.
 @stop_on_error  1: the first run that fails ends the job.
-@timeout_seconds  no chunk begins after so long; NULL for no limit.
-@grace_seconds  a job has failed when nobody worked for it for so long.
+@timeout_seconds  the job fails after so long, and what runs for it ends; NULL for no limit.
+@grace_seconds  a job has failed when nobody worked for it for so long; a worker that comes
+                later lets it go on.
 @auto_cleanup   1: the client removes the job once it has fetched all results.
 @console_output 1: the client shows what the runs print.
 @help           1: tell this, and do nothing else.
@@ -6414,7 +6605,7 @@ BEGIN
         EXECUTE sqlexec.start_agents @job_id = @job_id, @worker_count = @worker_count;
     END TRY
     BEGIN CATCH
-        EXECUTE sqlexec.remove_job @job_id = @job_id;
+        EXECUTE sqlexec.remove_jobs @job_id = @job_id;
         THROW;
     END CATCH;
 END;
@@ -6486,7 +6677,10 @@ BEGIN
     INSERT INTO @open (job_id)
     SELECT j.job_id
     FROM sqlexec.job AS j
-    WHERE j.state IN ('QUEUED', 'RUNNING') AND (@job_id IS NULL OR j.job_id = @job_id)
+    WHERE (
+            j.state IN ('QUEUED', 'RUNNING')
+            OR EXISTS (SELECT 1 FROM sqlexec.worker AS w WHERE w.job_id = j.job_id))
+        AND (@job_id IS NULL OR j.job_id = @job_id)
         AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
     WHILE EXISTS (SELECT 1 FROM @open AS o)
     BEGIN
@@ -6565,19 +6759,22 @@ GO
 -- sqlexec.fetch_results.procedure.sql
 CREATE OR ALTER PROCEDURE sqlexec.fetch_results
     @job_id uniqueidentifier = NULL,
-    @after_chunk int = 0,
+    @after_task int = -1,
+    @most_bytes bigint = 67108864,
     @help bit = 0
 AS
 /*
-Purpose: the results of a job's chunks, in the order of the tasks; for its owner alone.
+Purpose: results of a job's chunks, in the order of the tasks, one or as many as come to some bytes;
+         for its owner alone.
 Version: 0.2.0
 
-@job_id       of a job of the caller's.
-@after_chunk  only chunks with a higher number.
-@help         1: tell this, and do nothing else.
+@job_id      of a job of the caller's.
+@after_task  only chunks whose first task has a higher number.
+@most_bytes  where the results of these chunks have more, the last ones are left for the next call.
+@help        1: tell this, and do nothing else.
 
 result_encoding tells whether result holds bytes, or base64 text of them in ASCII. A chunk that
-could not be run has an error and no result.
+could not be run, or whose task ends its process, has an error and no result.
 
 Example: EXECUTE sqlexec.fetch_results @job_id = '6F9619FF-8B86-D011-B42D-00C04FC964FF';
 Licence: MIT.
@@ -6608,10 +6805,17 @@ BEGIN
         c.error_number,
         c.error_message,
         b.content AS result
-    FROM sqlexec.chunk AS c
+    FROM (
+        SELECT
+            a.*,
+            SUM(CAST(ISNULL(a.result_length, 0) AS bigint)) OVER (
+                ORDER BY a.first_task ROWS UNBOUNDED PRECEDING) - ISNULL(a.result_length, 0) AS bytes_before
+        FROM sqlexec.chunk AS a
+        WHERE a.job_id = @job_id AND a.first_task > ISNULL(@after_task, -1)
+    ) AS c
     LEFT JOIN sqlexec.blob AS b ON b.job_id = c.job_id AND b.blob_sha256 = c.result_sha256
-    WHERE c.job_id = @job_id AND c.chunk_number > ISNULL(@after_chunk, 0)
-    ORDER BY c.chunk_number;
+    WHERE c.bytes_before < ISNULL(@most_bytes, 67108864)
+    ORDER BY c.first_task;
 END;
 GO
 
@@ -6748,7 +6952,7 @@ BEGIN
         @worker_count = @worker_count OUTPUT;
     IF @detached = 1 AND @state IN ('QUEUED', 'RUNNING')
         EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
-    EXECUTE sqlexec.remove_job @job_id = @job_id;
+    EXECUTE sqlexec.remove_jobs @job_id = @job_id;
 END;
 GO
 
@@ -6782,8 +6986,9 @@ BEGIN
     END;
 
     DECLARE @removed int = 0;
-    DECLARE @batch int;
-    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+    DECLARE @batch int = 1;
+    DECLARE @before datetime2(3);
+    DECLARE @owner_sid varbinary(85);
     DECLARE @is_allowed bit = CASE
         WHEN @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
             AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1 THEN 0
@@ -6804,24 +7009,15 @@ BEGIN
     IF @message <> N''
         THROW @error_number, @message, 1;
 
-    WHILE 1 = 1
+    SET @before = DATEADD(DAY, -@older_than_days, SYSUTCDATETIME());
+    IF ISNULL(@everybodys, 0) = 0
+        SET @owner_sid = SUSER_SID();
+    WHILE @batch > 0
     BEGIN
-        DELETE FROM @old;
-        INSERT INTO @old (job_id)
-        SELECT TOP (1000) j.job_id
-        FROM sqlexec.job AS j
-        WHERE j.ended_at <= DATEADD(DAY, -@older_than_days, SYSUTCDATETIME())
-            AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
-        SET @batch = @@ROWCOUNT;
-        IF @batch = 0
-            BREAK;
-
-        BEGIN TRANSACTION;
-        DELETE c FROM sqlexec.chunk AS c WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = c.job_id);
-        DELETE w FROM sqlexec.worker AS w WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = w.job_id);
-        DELETE b FROM sqlexec.blob AS b WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = b.job_id);
-        DELETE j FROM sqlexec.job AS j WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = j.job_id);
-        COMMIT TRANSACTION;
+        EXECUTE sqlexec.remove_jobs
+            @ended_before = @before,
+            @owner_sid = @owner_sid,
+            @removed = @batch OUTPUT;
         SET @removed = @removed + @batch;
     END;
     SELECT @removed AS removed_jobs;
@@ -7340,8 +7536,9 @@ def sqlexec_runner():
     class TimeLimit:
         """Limits tasks, one after the other, while it is entered as a context.
 
-        `kind` is the class of the exception in the task; `fatal` whether a task that cannot be
-        interrupted ends the process.
+        `seconds` are those of a task, None for no limit, and `seconds_left` those of all of them, 0
+        for no limit.  `kind` is the class of the exception in the task; `fatal` whether a task that
+        cannot be interrupted ends the process.
         """
 
         def __init__(
@@ -7349,14 +7546,16 @@ def sqlexec_runner():
             seconds,
             kind = TaskTimeout,
             fatal = True,
+            seconds_left = 0,
         ):
             self._seconds = seconds
+            self._end = time.monotonic() + seconds_left if seconds_left else None
             self._kind = kind
             self._running = False
             self._fatal = fatal
             self._stderr = None  # type: Optional[int]
             self._timer = None  # type: Any
-            in_main = threading.current_thread() is threading.main_thread()
+            in_main = seconds is not None and threading.current_thread() is threading.main_thread()
             self._by_signal = in_main and hasattr(signal, "setitimer")
 
         def __enter__(self):
@@ -7369,6 +7568,7 @@ def sqlexec_runner():
                     self._stderr = os.dup(2)  # that of the process, whoever takes its place later
                 except OSError:
                     pass  # a service without one: nothing can tell where a task was stuck
+            self._watch(None)
             return self
 
         def __exit__(self, *_):
@@ -7380,6 +7580,7 @@ def sqlexec_runner():
                     left = max(left - (time.time() - self._entered), 0.001)
                     signal.setitimer(signal.ITIMER_REAL, left, interval)
             if self._stderr is not None:
+                faulthandler.cancel_dump_traceback_later()
                 os.close(self._stderr)
 
         def limited(self, function):
@@ -7396,10 +7597,10 @@ def sqlexec_runner():
 
         def start(self):
             """A task begins."""
+            if self._seconds is None:
+                return
             self._running = True
-            if self._stderr is not None:
-                last = 2 * self._seconds + GRACE
-                faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)
+            self._watch(2 * self._seconds + GRACE)
             if self._by_signal:
                 again = max(self._seconds, SHORTEST_INTERVAL)
                 signal.setitimer(signal.ITIMER_REAL, self._seconds, again)
@@ -7408,18 +7609,31 @@ def sqlexec_runner():
 
         def stop(self):
             """It has ended, in time or not; may be called twice."""
+            if self._seconds is None:
+                return
             self._running = False
             if self._by_signal:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             elif self._timer is not None:
                 self._timer.stop()
                 self._timer = None
-            if self._stderr is not None:
-                faulthandler.cancel_dump_traceback_later()
+            self._watch(None)
 
         def has_raised(self, error):
             """Is it the exception of this limit?"""
             return type(error) is self._kind
+
+        def _watch(self, seconds):
+            """End the process after so many seconds, at the end of all tasks'' time at the latest."""
+            if self._stderr is None:
+                return
+            if self._end is not None:
+                left = max(self._end - time.monotonic(), 0.001)
+                seconds = left if seconds is None else min(left, seconds)
+            if seconds is None:
+                faulthandler.cancel_dump_traceback_later()
+            else:
+                faulthandler.dump_traceback_later(seconds, exit=True, file=self._stderr)
 
         def _ring(self, *_):
             if self._running:
@@ -7461,9 +7675,9 @@ def sqlexec_runner():
                     kind = ctypes.py_object(self._kind)
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
 
-    def time_limit(seconds):
+    def time_limit(seconds, seconds_left = 0):
         """A TimeLimit for the tasks of a chunk."""
-        return TimeLimit(seconds)
+        return TimeLimit(seconds, seconds_left=seconds_left)
 
 
     import linecache
@@ -7676,6 +7890,7 @@ BEGIN
         (N'read_limits', 'PROCEDURE'),
         (N'refuse_payload', 'PROCEDURE'),
         (N'take_slot', 'PROCEDURE'),
+        (N'remove_jobs', 'PROCEDURE'),
         (N'remove_expired', 'PROCEDURE'),
         (N'begin_call', 'PROCEDURE'),
         (N'end_call', 'PROCEDURE'),
@@ -7683,15 +7898,15 @@ BEGIN
         (N'info', 'PROCEDURE'),
         (N'count_chunks', 'PROCEDURE'),
         (N'reap_workers', 'PROCEDURE'),
+        (N'expire_job', 'PROCEDURE'),
+        (N'stop_agents', 'PROCEDURE'),
         (N'settle_job', 'PROCEDURE'),
         (N'find_job', 'PROCEDURE'),
-        (N'remove_job', 'PROCEDURE'),
         (N'claim_chunk', 'PROCEDURE'),
         (N'complete_chunk', 'PROCEDURE'),
         (N'fail_chunk', 'PROCEDURE'),
         (N'wait_for_slot', 'PROCEDURE'),
         (N'run_worker', 'PROCEDURE'),
-        (N'stop_agents', 'PROCEDURE'),
         (N'start_agents', 'PROCEDURE'),
         (N'submit_job', 'PROCEDURE'),
         (N'jobs', 'PROCEDURE'),
@@ -7772,6 +7987,7 @@ Version: 0.2.0
 */
 DROP PROCEDURE IF EXISTS sqlexec.start_log;
 DROP PROCEDURE IF EXISTS sqlexec.end_log;
+DROP PROCEDURE IF EXISTS sqlexec.remove_job;
 GO
 
 -- sqlexec.sqlexec_user.role.sql

@@ -1,6 +1,7 @@
 /*
 Purpose: the chunks of durable jobs: which worker has which, what came of it.
-         state: waiting, running, done, failed.
+         state: waiting, running, done, failed. A chunk that is done has a result, or the error that
+         its tasks end with. first_place: of its first task among those of its payload.
 Version: {{version}}
 */
 IF OBJECT_ID(N'sqlexec.chunk', N'U') IS NULL
@@ -28,3 +29,5 @@ IF OBJECT_ID(N'sqlexec.chunk', N'U') IS NULL
         error_message nvarchar(2048) NULL,
         CONSTRAINT pk_chunk PRIMARY KEY (job_id, chunk_number)
     );
+IF COL_LENGTH(N'sqlexec.chunk', N'first_place') IS NULL
+    ALTER TABLE sqlexec.chunk ADD first_place int NOT NULL CONSTRAINT df_chunk_first_place DEFAULT 0;

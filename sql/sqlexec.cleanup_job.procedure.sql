@@ -35,5 +35,5 @@ BEGIN
         @worker_count = @worker_count OUTPUT;
     IF @detached = 1 AND @state IN ('QUEUED', 'RUNNING')
         EXECUTE sqlexec.stop_agents @job_id = @job_id, @worker_count = @worker_count;
-    EXECUTE sqlexec.remove_job @job_id = @job_id;
+    EXECUTE sqlexec.remove_jobs @job_id = @job_id;
 END;

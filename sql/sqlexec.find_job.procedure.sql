@@ -35,6 +35,7 @@ BEGIN
         THROW 51710, @message, 1;
     END;
     IF @state IN ('QUEUED', 'RUNNING')
+        OR EXISTS (SELECT 1 FROM sqlexec.worker AS w WHERE w.job_id = @job_id)
     BEGIN
         EXECUTE sqlexec.settle_job @job_id = @job_id;
         SELECT @state = j.state FROM sqlexec.job AS j WHERE j.job_id = @job_id;

@@ -63,7 +63,10 @@ BEGIN
     INSERT INTO @open (job_id)
     SELECT j.job_id
     FROM sqlexec.job AS j
-    WHERE j.state IN ('QUEUED', 'RUNNING') AND (@job_id IS NULL OR j.job_id = @job_id)
+    WHERE (
+            j.state IN ('QUEUED', 'RUNNING')
+            OR EXISTS (SELECT 1 FROM sqlexec.worker AS w WHERE w.job_id = j.job_id))
+        AND (@job_id IS NULL OR j.job_id = @job_id)
         AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
     WHILE EXISTS (SELECT 1 FROM @open AS o)
     BEGIN

@@ -27,8 +27,9 @@ BEGIN
     END;
 
     DECLARE @removed int = 0;
-    DECLARE @batch int;
-    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
+    DECLARE @batch int = 1;
+    DECLARE @before datetime2(3);
+    DECLARE @owner_sid varbinary(85);
     DECLARE @is_allowed bit = CASE
         WHEN @everybodys = 1 AND ISNULL(IS_ROLEMEMBER(N'sqlexec_admin'), 0) <> 1
             AND ISNULL(IS_ROLEMEMBER(N'db_owner'), 0) <> 1 THEN 0
@@ -49,24 +50,15 @@ BEGIN
     IF @message <> N''
         THROW @error_number, @message, 1;
 
-    WHILE 1 = 1
+    SET @before = DATEADD(DAY, -@older_than_days, SYSUTCDATETIME());
+    IF ISNULL(@everybodys, 0) = 0
+        SET @owner_sid = SUSER_SID();
+    WHILE @batch > 0
     BEGIN
-        DELETE FROM @old;
-        INSERT INTO @old (job_id)
-        SELECT TOP (1000) j.job_id
-        FROM sqlexec.job AS j
-        WHERE j.ended_at <= DATEADD(DAY, -@older_than_days, SYSUTCDATETIME())
-            AND (@everybodys = 1 OR j.owner_sid = SUSER_SID());
-        SET @batch = @@ROWCOUNT;
-        IF @batch = 0
-            BREAK;
-
-        BEGIN TRANSACTION;
-        DELETE c FROM sqlexec.chunk AS c WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = c.job_id);
-        DELETE w FROM sqlexec.worker AS w WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = w.job_id);
-        DELETE b FROM sqlexec.blob AS b WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = b.job_id);
-        DELETE j FROM sqlexec.job AS j WHERE EXISTS (SELECT 1 FROM @old AS o WHERE o.job_id = j.job_id);
-        COMMIT TRANSACTION;
+        EXECUTE sqlexec.remove_jobs
+            @ended_before = @before,
+            @owner_sid = @owner_sid,
+            @removed = @batch OUTPUT;
         SET @removed = @removed + @batch;
     END;
     SELECT @removed AS removed_jobs;

@@ -34,6 +34,12 @@ BEGIN
         ELSE
         BEGIN
             BEGIN TRANSACTION;
+            UPDATE l
+            SET status = 'failed', error_number = 51733, ended_at = SYSUTCDATETIME()
+            FROM sqlexec.chunk_log AS l
+            INNER JOIN sqlexec.chunk AS c ON c.job_id = l.job_id AND c.chunk_number = l.chunk_number
+            INNER JOIN sqlexec.worker AS w ON w.worker_id = c.worker_id AND w.session_id = l.session_id
+            WHERE l.job_id = @job_id AND l.status = 'running' AND w.worker_id = @worker_id;
             UPDATE c
             SET state = 'failed',
                 ended_at = SYSUTCDATETIME(),

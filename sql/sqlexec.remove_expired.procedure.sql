@@ -12,19 +12,7 @@ BEGIN
     SET XACT_ABORT ON;
 
     DECLARE @before datetime2(3) = DATEADD(DAY, -@kept_days, SYSUTCDATETIME());
-    DECLARE @next uniqueidentifier;
-    DECLARE @old TABLE (job_id uniqueidentifier NOT NULL);
 
     DELETE l FROM sqlexec.chunk_log AS l WHERE l.started_at < @before;
-    INSERT INTO @old (job_id)
-    SELECT TOP (100) j.job_id
-    FROM sqlexec.job AS j
-    WHERE j.ended_at < @before
-    ORDER BY j.ended_at;
-    WHILE EXISTS (SELECT 1 FROM @old AS o)
-    BEGIN
-        SELECT TOP (1) @next = o.job_id FROM @old AS o;
-        DELETE FROM @old WHERE job_id = @next;
-        EXECUTE sqlexec.remove_job @job_id = @next;
-    END;
+    EXECUTE sqlexec.remove_jobs @ended_before = @before;
 END;

@@ -4,3 +4,4 @@ Version: {{version}}
 */
 DROP PROCEDURE IF EXISTS sqlexec.start_log;
 DROP PROCEDURE IF EXISTS sqlexec.end_log;
+DROP PROCEDURE IF EXISTS sqlexec.remove_job;

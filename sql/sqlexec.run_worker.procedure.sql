@@ -47,6 +47,8 @@ BEGIN
     DECLARE @chunk_number int;
     DECLARE @attempt int;
     DECLARE @task_count int;
+    DECLARE @first_place int;
+    DECLARE @seconds_left int;
     DECLARE @payload varbinary(max);
     DECLARE @payload_bytes bigint;
     DECLARE @shared varbinary(max);
@@ -90,6 +92,15 @@ BEGIN
         THROW 51735, N'sqlexec.run_worker: the worker did not get its application lock.', 1;
     INSERT INTO sqlexec.worker (worker_id, job_id, kind, session_id, started_at)
     VALUES (@worker_id, @job_id, @kind, @@SPID, SYSUTCDATETIME());
+    -- A job that failed since nobody worked for it goes on: here is somebody.
+    UPDATE j
+    SET state = CASE WHEN j.started_at IS NULL THEN 'QUEUED' ELSE 'RUNNING' END,
+        active_at = SYSUTCDATETIME(),
+        ended_at = NULL,
+        error_number = NULL,
+        error_message = NULL
+    FROM sqlexec.job AS j
+    WHERE j.job_id = @job_id AND j.state = 'FAILED' AND j.error_number = 51730;
     EXECUTE sqlexec.wait_for_slot @job_id = @job_id, @slot = @slot OUTPUT;
 
     WHILE 1 = 1
@@ -100,6 +111,8 @@ BEGIN
             @chunk_number = @chunk_number OUTPUT,
             @attempt = @attempt OUTPUT,
             @task_count = @task_count OUTPUT,
+            @first_place = @first_place OUTPUT,
+            @seconds_left = @seconds_left OUTPUT,
             @payload = @payload OUTPUT,
             @input_query = @input_query OUTPUT,
             @busy_worker = @busy_worker OUTPUT;
@@ -136,10 +149,13 @@ BEGIN
                 @language = N'Python',
                 @script = @script,
                 @input_data_1 = @input_query,
-                @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
+                @params = N'@payload varbinary(max), @shared varbinary(max), @longest_run_seconds int, @seconds_left int, @first_place int, @task_count int, @result varbinary(max) OUTPUT, @result_length int OUTPUT, @header_length int OUTPUT, @failed_count int OUTPUT, @input_rows bigint OUTPUT, @probe varbinary(max) OUTPUT',
                 @payload = @payload,
                 @shared = @shared,
                 @longest_run_seconds = @longest_run_seconds,
+                @seconds_left = @seconds_left,
+                @first_place = @first_place,
+                @task_count = @task_count,
                 @result = @result OUTPUT,
                 @result_length = @result_length OUTPUT,
                 @header_length = @header_length OUTPUT,

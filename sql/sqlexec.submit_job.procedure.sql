@@ -36,8 +36,9 @@ Version: {{version}}
                 0: somebody runs sqlexec.run_worker, once for each process.
 @most_attempts  how often a chunk is begun at most where its process or worker goes away.
 @stop_on_error  1: the first run that fails ends the job.
-@timeout_seconds  no chunk begins after so long; NULL for no limit.
-@grace_seconds  a job has failed when nobody worked for it for so long.
+@timeout_seconds  the job fails after so long, and what runs for it ends; NULL for no limit.
+@grace_seconds  a job has failed when nobody worked for it for so long; a worker that comes
+                later lets it go on.
 @auto_cleanup   1: the client removes the job once it has fetched all results.
 @console_output 1: the client shows what the runs print.
 @help           1: tell this, and do nothing else.
@@ -166,7 +167,7 @@ BEGIN
         EXECUTE sqlexec.start_agents @job_id = @job_id, @worker_count = @worker_count;
     END TRY
     BEGIN CATCH
-        EXECUTE sqlexec.remove_job @job_id = @job_id;
+        EXECUTE sqlexec.remove_jobs @job_id = @job_id;
         THROW;
     END CATCH;
 END;

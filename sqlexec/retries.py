@@ -92,24 +92,33 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
 
 
 def _after_death(chunk: Chunk, error: ProcessDied, max_attempts: int) -> Verdict:
-    console = _last_lines(error)
-    stuck = _WATCHDOG.search(console) is not None
-    if max_attempts == 1 or (len(chunk) == 1 and (stuck or chunk.call.attempt >= max_attempts)):
-        blamed = _timed_out(console) if stuck and len(chunk) == 1 else None
-        return Verdict(
-            outcomes=[
-                Outcome(
-                    task.index,
-                    error=blamed or _crashed(chunk, task.index, error, console),
-                    console=error.console if len(chunk) == 1 else (),
-                )
-                for task in chunk
-            ]
-        )
+    alone = len(chunk) == 1
+    if max_attempts == 1 or (alone and (_stuck(error) or chunk.call.attempt >= max_attempts)):
+        return Verdict(outcomes=blame(chunk, error))
     again = [chunk.again(error, part) for part in _halves(chunk)]
     for each in again:
         each.suspect = len(each) == 1
     return Verdict(again)
+
+
+def blame(chunk: Chunk, error: ProcessDied) -> list[Outcome]:
+    """What the tasks of a chunk end with whose process died, and that is not tried again."""
+    console = _last_lines(error)
+    alone = len(chunk) == 1
+    return [
+        Outcome(
+            task.index,
+            error=_timed_out(console)
+            if alone and _stuck(error)
+            else _crashed(chunk, task.index, error, console),
+            console=error.console if alone else (),
+        )
+        for task in chunk
+    ]
+
+
+def _stuck(error: ProcessDied) -> bool:
+    return _WATCHDOG.search(_last_lines(error)) is not None
 
 
 def _halves(chunk: Chunk) -> list[list[Task]]:

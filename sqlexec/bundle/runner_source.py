@@ -54,7 +54,8 @@ STORED_MODULES = ("limits", "stored")
 
 _HEAD = """\
 # sqlexec runner {version}: runs the tasks of one chunk; see sqlexec/runner in the source.
-# in: payload, shared (bytes), longest_run_seconds (0: no limit); rows in: InputDataSet
+# in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
+# task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
 # out: result, result_length, header_length, failed_count, probe, input_rows
 # rows out: OutputDataSet, where the result leaves in rows
 result, result_length, header_length, failed_count, probe, input_rows = b"", 0, 0, 0, b"", 0
@@ -101,7 +102,10 @@ except NameError:  # a runtime that sets no name where there is no input query
 sqlexec_rows = None
 try:
     result, result_length, header_length, failed_count, probe, input_rows, sqlexec_rows = (
-        sqlexec_runner()(payload, shared, sqlexec_input, longest_run_seconds)
+        sqlexec_runner()(
+            payload, shared, sqlexec_input, longest_run_seconds, seconds_left, first_place,
+            task_count
+        )
     )
     if sqlexec_rows is not None:
         OutputDataSet = sqlexec_rows

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import sys
 import time
+from itertools import islice
 from typing import Any, Dict, List, Optional, Tuple
 
 from sqlexec.runner.batch import cut_batch, cut_numbers, is_plain, plain_values
@@ -34,7 +35,8 @@ class NeedsSource(Exception):
 class TaskChunk:
     """The tasks of one payload.
 
-    `longest_run_seconds` is the server's limit of each, 0 for none.
+    `longest_run_seconds` is the server's limit of each, 0 for none; the process ends after
+    `seconds_left`, 0 for never.  `task_count` of them run from `first_place` on, 0 for all.
     """
 
     def __init__(
@@ -43,7 +45,10 @@ class TaskChunk:
         body: memoryview,
         input_data: Any,
         shared: bytes,
-        longest_run_seconds: int,
+        longest_run_seconds: int = 0,
+        seconds_left: int = 0,
+        first_place: int = 0,
+        task_count: int = 0,
     ) -> None:
         self._header = header
         offset = 0
@@ -56,8 +61,12 @@ class TaskChunk:
             self._pieces[name], offset = take(source, header[name], offset)
         if apart is not None:
             offset = 0
-        (self.indexes,), offset = cut_numbers(header, body, offset, "q")
-        self._together, self._apart = cut_batch(header, body, offset, len(self.indexes))
+        (indexes,), offset = cut_numbers(header, body, offset, "q")
+        self._sent_count = len(indexes)
+        self._together, sent_apart = cut_batch(header, body, offset, self._sent_count)
+        self._first_place = first_place
+        self.indexes = indexes[first_place : first_place + (task_count or self._sent_count)]
+        self._apart = {place - first_place: pieces for place, pieces in sent_apart.items()}
         self._seed = header.get("seed")  # type: Optional[int]
         self._input = header.get("input") or None  # type: Optional[Dict[str, Any]]
         self._input_data = input_data
@@ -67,10 +76,12 @@ class TaskChunk:
         self._longest = None  # type: Optional[int]
         if longest_run_seconds and (not seconds or seconds > longest_run_seconds):
             seconds = self._longest = longest_run_seconds
-        self._limit = time_limit(seconds) if seconds else None
+        self._limit = None  # type: Any
+        if seconds or seconds_left:
+            self._limit = time_limit(seconds, seconds_left)
 
     def run(self) -> "Gathered":
-        """Run all tasks, or as many as the chunk's budget of time is good for."""
+        """Run the tasks, or as many as the chunk's budget of time is good for."""
         if not self._by_source:
             _check_python(self._header)
         install_stand_in()
@@ -124,7 +135,8 @@ class TaskChunk:
         if limit is not None:
             function = limit.limited(function)
         budget = self._header.get("budget")
-        together = plain_values(self._together, len(self.indexes))
+        together = plain_values(self._together, self._sent_count)
+        together = islice(together, self._first_place, None)
         for place, (index, arguments) in enumerate(zip(self.indexes, together)):
             if budget and place and ended[-1] - started[0] >= budget:
                 break

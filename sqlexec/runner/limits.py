@@ -4,6 +4,7 @@ after `seconds`              an exception in the task: by SIGALRM in the main th
                              that cannot be by a timer thread, between two bytecodes
 after 2 x `seconds` + GRACE  code that nothing interrupts: faulthandler tells on stderr where
                              all threads are, and ends the process
+after `seconds_left`         of all tasks: the same
 """
 
 import ctypes
@@ -28,23 +29,26 @@ class TaskTimeout(TimeoutError):
 class TimeLimit:
     """Limits tasks, one after the other, while it is entered as a context.
 
-    `kind` is the class of the exception in the task; `fatal` whether a task that cannot be
-    interrupted ends the process.
+    `seconds` are those of a task, None for no limit, and `seconds_left` those of all of them, 0
+    for no limit.  `kind` is the class of the exception in the task; `fatal` whether a task that
+    cannot be interrupted ends the process.
     """
 
     def __init__(
         self,
-        seconds: float,
+        seconds: Optional[float],
         kind: Type[BaseException] = TaskTimeout,
         fatal: bool = True,
+        seconds_left: float = 0,
     ) -> None:
         self._seconds = seconds
+        self._end = time.monotonic() + seconds_left if seconds_left else None
         self._kind = kind
         self._running = False
         self._fatal = fatal
         self._stderr = None  # type: Optional[int]
         self._timer = None  # type: Any
-        in_main = threading.current_thread() is threading.main_thread()
+        in_main = seconds is not None and threading.current_thread() is threading.main_thread()
         self._by_signal = in_main and hasattr(signal, "setitimer")
 
     def __enter__(self) -> "TimeLimit":
@@ -57,6 +61,7 @@ class TimeLimit:
                 self._stderr = os.dup(2)  # that of the process, whoever takes its place later
             except OSError:
                 pass  # a service without one: nothing can tell where a task was stuck
+        self._watch(None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,6 +73,7 @@ class TimeLimit:
                 left = max(left - (time.time() - self._entered), 0.001)
                 signal.setitimer(signal.ITIMER_REAL, left, interval)
         if self._stderr is not None:
+            faulthandler.cancel_dump_traceback_later()
             os.close(self._stderr)
 
     def limited(self, function: Function) -> Function:
@@ -84,10 +90,10 @@ class TimeLimit:
 
     def start(self) -> None:
         """A task begins."""
+        if self._seconds is None:
+            return
         self._running = True
-        if self._stderr is not None:
-            last = 2 * self._seconds + GRACE
-            faulthandler.dump_traceback_later(last, exit=True, file=self._stderr)
+        self._watch(2 * self._seconds + GRACE)
         if self._by_signal:
             again = max(self._seconds, SHORTEST_INTERVAL)
             signal.setitimer(signal.ITIMER_REAL, self._seconds, again)
@@ -96,18 +102,31 @@ class TimeLimit:
 
     def stop(self) -> None:
         """It has ended, in time or not; may be called twice."""
+        if self._seconds is None:
+            return
         self._running = False
         if self._by_signal:
             signal.setitimer(signal.ITIMER_REAL, 0)
         elif self._timer is not None:
             self._timer.stop()
             self._timer = None
-        if self._stderr is not None:
-            faulthandler.cancel_dump_traceback_later()
+        self._watch(None)
 
     def has_raised(self, error: BaseException) -> bool:
         """Is it the exception of this limit?"""
         return type(error) is self._kind
+
+    def _watch(self, seconds: Optional[float]) -> None:
+        """End the process after so many seconds, at the end of all tasks' time at the latest."""
+        if self._stderr is None:
+            return
+        if self._end is not None:
+            left = max(self._end - time.monotonic(), 0.001)
+            seconds = left if seconds is None else min(left, seconds)
+        if seconds is None:
+            faulthandler.cancel_dump_traceback_later()
+        else:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=self._stderr)
 
     def _ring(self, *_: object) -> None:
         if self._running:
@@ -151,6 +170,6 @@ class _Timer:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(self._thread, kind)
 
 
-def time_limit(seconds: float) -> TimeLimit:
+def time_limit(seconds: Optional[float], seconds_left: float = 0) -> TimeLimit:
     """A TimeLimit for the tasks of a chunk."""
-    return TimeLimit(seconds)
+    return TimeLimit(seconds, seconds_left=seconds_left)

@@ -33,12 +33,20 @@ _TOLD = (  # packages whose versions the other side is told
 
 
 def run_chunk(
-    payload: bytes, input_data: Any = None, shared: bytes = b"", longest_run_seconds: int = 0
+    payload: bytes,
+    input_data: Any = None,
+    shared: bytes = b"",
+    longest_run_seconds: int = 0,
+    seconds_left: int = 0,
+    first_place: int = 0,
+    task_count: int = 0,
 ) -> Tuple[bytes, int]:
     """Run the tasks of a payload; gives the result's bytes and how many tasks raised.
 
     `shared` is what came apart from the payload, since several payloads have it in common;
-    `longest_run_seconds` is the server's limit of each task, 0 for none.
+    `longest_run_seconds` is the server's limit of each task, 0 for none; the process ends after
+    `seconds_left`, 0 for never.  Of the payload's tasks `task_count` run from `first_place` on, 0
+    for all.
 
     Whatever goes wrong is told in the result, sealed with the payload's key where that much
     could be read.
@@ -49,7 +57,16 @@ def run_chunk(
         key = _key(header)
         if header["protocol"] != PROTOCOL:
             raise FrameError("it is of protocol %s, not %d" % (header["protocol"], PROTOCOL))
-        chunk = TaskChunk(header, body, input_data, shared, longest_run_seconds)
+        chunk = TaskChunk(
+            header,
+            body,
+            input_data,
+            shared,
+            longest_run_seconds,
+            seconds_left,
+            first_place,
+            task_count,
+        )
         gathered = chunk.run()
         answer = {}  # type: Dict[str, Any]
         pieces = gathered.close(chunk.indexes, answer)

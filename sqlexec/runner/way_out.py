@@ -26,19 +26,33 @@ PIECE = 3 << 20  # bytes of a row; a multiple of 3, so that each row's base64 st
 
 
 def run_script(
-    payload: bytes, shared: Optional[bytes], input_data: Any, longest_run_seconds: int = 0
+    payload: bytes,
+    shared: Optional[bytes],
+    input_data: Any,
+    longest_run_seconds: int = 0,
+    seconds_left: int = 0,
+    first_place: int = 0,
+    task_count: int = 0,
 ) -> Tuple[bytes, int, int, int, bytes, int, Any]:
     """Run a chunk as the script that the server starts.
 
-    `longest_run_seconds` is the server's limit of each run, 0 for none.  Gives the values of the
-    script's variables: result (b"" where it leaves in rows), result_length, header_length,
-    failed_count, probe, input_rows, and the data frame of rows or None.
+    Parameters are those of `run_chunk`.  Gives the values of the script's variables: result (b""
+    where it leaves in rows), result_length, header_length, failed_count, probe, input_rows, and
+    the data frame of rows or None.
     """
     header = _header_of(payload)
     input_rows = 0 if input_data is None else len(input_data)
     before = Surroundings()
     try:
-        result, failed = run_chunk(payload, input_data, shared or b"", longest_run_seconds)
+        result, failed = run_chunk(
+            payload,
+            input_data,
+            shared or b"",
+            longest_run_seconds,
+            seconds_left,
+            first_place,
+            task_count,
+        )
     except BaseException:  # noqa: BLE001 - an interrupt while run_chunk told of another error
         result, failed = failed_chunk(_key_of(header)), 1
     before.restore()

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sqlexec.chunks import Chunk
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.errors import (
     ExecutionTimeout,
@@ -13,16 +14,18 @@ from sqlexec.errors import (
     JobFailed,
     JobNotFound,
     OperationCancelled,
+    ProcessDied,
 )
 from sqlexec.payload import SendOtherwise, unpack
+from sqlexec.retries import blame
 from sqlexec.runner.wire import RESULT, FrameError, read_header
 from sqlexec.rx.collect import collect
 from sqlexec.rx.delivery import deliver_outcomes
 from sqlexec.server import jobs, runtimes
 from sqlexec.server.connection import Connection
-from sqlexec.server.jobs import JobInfo
+from sqlexec.server.jobs import ChunkResult, JobInfo
 from sqlexec.server.pool import POOL
-from sqlexec.tasks import Call, Outcome
+from sqlexec.tasks import Call, Outcome, Task
 
 Original = Callable[[int], object]  # see `payload.unpack`
 _TIMED_OUT = 51732
@@ -67,29 +70,38 @@ def done_outcomes(
         for chunk in jobs.results(session, job_id):
             if chunk.state == "failed":
                 errors.append(chunk.error)
-            elif chunk.result:
-                indexes = range(chunk.first_task, chunk.first_task + chunk.task_count)
-                try:
-                    reply = unpack(chunk.result, key, original, indexes)
-                except SendOtherwise as answer:
-                    runtimes.remember(connection, answer.runtime)
-                    raise JobFailed(
-                        f"{answer} It had another Python when the job was submitted: submit it "
-                        "again."
-                    ) from None
-                worker = workers.setdefault(chunk.worker_id, len(workers) + 1)
-                call = Call(
-                    worker=worker,
-                    number=chunk.number,
-                    attempt=chunk.attempt,
-                    sent=chunk.started,
-                    received=chunk.ended,
-                    payload_bytes=chunk.payload_bytes,
-                    result_bytes=len(chunk.result),
-                )
-                for outcome in reply.outcomes:
+            elif chunk.state == "done":
+                call = _call_of(chunk, workers.setdefault(chunk.worker_id, len(workers) + 1))
+                for outcome in _outcomes(connection, chunk, call, key, original):
                     outcome.call = call
-                yield from reply.outcomes
+                    yield outcome
+
+
+def _outcomes(
+    connection: Connection, chunk: ChunkResult, call: Call, key: bytes, original: Original | None
+) -> list[Outcome]:
+    indexes = range(chunk.first_task, chunk.first_task + chunk.task_count)
+    if not chunk.result and isinstance(chunk.error, ProcessDied):
+        return blame(Chunk(list(map(Task, indexes)), call), chunk.error)
+    try:
+        return unpack(chunk.result, key, original, indexes).outcomes
+    except SendOtherwise as answer:
+        runtimes.remember(connection, answer.runtime)
+        raise JobFailed(
+            f"{answer} It had another Python when the job was submitted: submit it again."
+        ) from None
+
+
+def _call_of(chunk: ChunkResult, worker: int) -> Call:
+    return Call(
+        worker=worker,
+        number=chunk.number,
+        attempt=chunk.attempt,
+        sent=chunk.started,
+        received=chunk.ended,
+        payload_bytes=chunk.payload_bytes,
+        result_bytes=len(chunk.result),
+    )
 
 
 def take(

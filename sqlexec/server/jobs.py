@@ -113,6 +113,8 @@ class ChunkPlace:
 class ChunkResult:
     """What a job's chunk has come to; `result` is empty where it has none (yet).
 
+    One that is done without a result has the `error` that its tasks end with.
+
     `started` and `ended` are seconds since the epoch by the server's clock, 0 where it has not.
     """
 
@@ -220,13 +222,19 @@ def secret(session: Session, job_id: uuid.UUID) -> tuple[bytes, dict[str, Any], 
     return bytes(key), json.loads(client), protocol
 
 
-def results(
-    session: Session, job_id: uuid.UUID, after_chunk: int = 0
-) -> Generator[ChunkResult, None, None]:
-    """A job's chunks in the order of their tasks, one in memory at a time."""
-    sql, parameters = _statement("fetch_results", job_id=job_id, after_chunk=after_chunk)
-    for description, rows in session.read(sql, 1, parameters=parameters):
-        yield from (_chunk_result(row) for row in _named(description, rows))
+def results(session: Session, job_id: uuid.UUID) -> Generator[ChunkResult, None, None]:
+    """A job's chunks in the order of their tasks, one in memory at a time.
+
+    The server, too, reads a few at a time: it gives no more than 64 MB or one result at once.
+    """
+    after, fetched = -1, True
+    while fetched:
+        fetched = False
+        sql, parameters = _statement("fetch_results", job_id=job_id, after_task=after)
+        for description, rows in session.read(sql, 1, parameters=parameters):
+            for row in _named(description, rows):
+                after, fetched = row["first_task"], True
+                yield _chunk_result(row)
 
 
 def console_headers(session: Session, job_id: uuid.UUID, after: int = 0) -> list[tuple[int, bytes]]:

@@ -67,9 +67,10 @@ class Session:
 
         self.connection = connection
         self.broken = False  # never to be used again
-        self._lock = threading.Lock()  # held during a call
         self._handles = threading.Lock()  # held while SQLCancel runs, or the handles are freed
-        self._driver = threading.Lock()  # held while a call of the driver uses them
+        # Held while a call of the driver uses them: by its own thread, which an interrupt never
+        # takes out of it.
+        self._driver = threading.Lock()
         self._cancelled = False
         self._closed = False
         self._errors: type[Exception] = pyodbc.Error
@@ -192,7 +193,7 @@ class Session:
         # The cancelled call may end, and its thread close the session, before SQLCancel is
         # through: it would then work on freed memory.
         with self._handles:
-            if self._lock.locked() and not self._closed:
+            if self._driver.locked() and not self._closed:
                 with contextlib.suppress(self._errors):  # it has just ended: nothing to cancel
                     (self._reading or self._cursor).cancel()
 
@@ -232,6 +233,8 @@ class Session:
 
         def work() -> T:
             with self._driver:
+                if self._cancelled:
+                    raise OperationCancelled("The call was cancelled before it was sent.")
                 return call()
 
         return interruptible(work, self.cancel)
@@ -251,25 +254,21 @@ class Session:
         """A call is under way: errors of the driver become ours, dead sessions are marked."""
         if self.broken:
             raise ConnectionLost("This session with the server is closed.")
-        with self._lock:
+        try:
+            yield
+        except self._errors as error:
+            failure = from_driver(error)
             if self._cancelled:
-                self.broken = True
-                raise OperationCancelled("The call was cancelled before it was sent.")
-            try:
-                yield
-            except self._errors as error:
-                failure = from_driver(error)
-                if self._cancelled:
-                    failure = OperationCancelled("The call was cancelled from this side.")
-                self.broken = isinstance(failure, (ConnectionLost, OperationCancelled))
-                raise failure from None
-            except GeneratorExit:
-                raise  # `read` was closed early; its cursor told the server
-            except SqlExecError:
-                raise
-            except BaseException:
-                self.broken = True  # interrupted in the middle of an answer
-                raise
+                failure = OperationCancelled("The call was cancelled from this side.")
+            self.broken = isinstance(failure, (ConnectionLost, OperationCancelled))
+            raise failure from None
+        except GeneratorExit:
+            raise  # `read` was closed early; its cursor told the server
+        except SqlExecError:
+            raise
+        except BaseException:
+            self.broken = True  # interrupted in the middle of an answer
+            raise
 
 
 def _type_of(parameter: object) -> tuple[int, int, int] | None:

@@ -104,7 +104,7 @@ def test_an_upgrade_keeps_rows_members_and_grants(database: str, installer: Path
     assert kept[: len(row)] == row
     assert len(kept) > len(row)  # the new columns
     now = dict(run(database, OBJECT_IDS))  # type: ignore[arg-type]
-    gone = {"start_log", "end_log"} & ids.keys()
+    gone = {"start_log", "end_log", "remove_job"} & ids.keys()
     assert {name: now.get(name) for name in ids} == {**ids, **dict.fromkeys(gone)}
     dropped = {ids[name] for name in gone}
     assert {grant for grant in grants if grant[0] not in dropped} <= set(run(database, GRANTS))

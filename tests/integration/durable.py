@@ -194,10 +194,11 @@ class Login:
             job.job_id,
         )
         ((number, attempt),) = self.rows(
-            "SET NOCOUNT ON; DECLARE @number int, @attempt int, @tasks int, "
+            "SET NOCOUNT ON; DECLARE @number int, @attempt int, @tasks int, @first int, @left int, "
             "@payload varbinary(max), @query nvarchar(max), @busy nvarchar(255); "
             "EXECUTE sqlexec.claim_chunk ?, ?, @number OUTPUT, @attempt OUTPUT, @tasks OUTPUT, "
-            "@payload OUTPUT, @query OUTPUT, @busy OUTPUT; SELECT @number, @attempt",
+            "@first OUTPUT, @left OUTPUT, @payload OUTPUT, @query OUTPUT, @busy OUTPUT; "
+            "SELECT @number, @attempt",
             job.job_id, worker,
         )  # fmt: skip
         return worker, number, attempt
@@ -207,7 +208,7 @@ class Login:
         replies = [
             unpack(row.result, job.packer.key, job.packer.original)
             for row in self.call("fetch_results", job.job_id)
-            if row.state == "done"
+            if row.result is not None
         ]
         return [outcome.value for reply in replies for outcome in reply.outcomes]
 

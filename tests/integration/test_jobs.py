@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import time
@@ -30,12 +31,14 @@ from sqlexec import (
 )
 from sqlexec.errors import (
     ConfigurationError,
+    ExecutionTimeout,
     IntegrityError,
     JobNotFinished,
     JobNotFound,
     OperationCancelled,
     PackError,
     ServerError,
+    TaskCrashed,
 )
 
 Status = RxRemoteJobStatus
@@ -312,3 +315,31 @@ def test_nothing_is_left_of_what_cannot_be_sent(here, execute):
 def test_only_rx_exec_makes_jobs(here):
     with pytest.raises(ConfigurationError, match="rx_exec alone"):
         rx_exec_iter(sleeper, seconds=0, compute_context=here)
+
+
+# --- runs that end their process ------------------------------------------------------------
+
+
+def end_the_process(x):
+    if x == 5:
+        os._exit(9)
+    return x
+
+
+def test_one_run_that_ends_its_process_is_named_and_the_others_give_results(nowait):
+    job = rx_exec(end_the_process, x=list(range(8)), task_chunk_size=8, compute_context=nowait)
+    with pytest.warns(RunFailedWarning, match="1 of 8 runs raised"):
+        found = job.result(timeout=60)
+    assert found[:5] + found[6:] == [0, 1, 2, 3, 4, 6, 7]
+    assert isinstance(found[5], TaskCrashed)
+    assert "Run 5 ends the process that runs it" in str(found[5])
+    assert found[5].attempts == 3
+
+
+def test_a_job_that_takes_too_long_ends_what_runs(nowait):
+    limited = nowait.replace(execution_timeout_seconds=1, num_tasks=1)
+    job = rx_exec(sleeper, seconds=[0.0, 60.0], task_chunk_size=1, compute_context=limited)
+    with pytest.raises(ExecutionTimeout, match="execution_timeout_seconds, 1") as caught:
+        job.result(timeout=30)
+    assert caught.value.partial_results == {0: 0.0}
+    job.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -126,7 +127,7 @@ def test_a_job_of_a_client_that_was_killed_goes_on_elsewhere(client, cc, execute
     kill(process)
     job = RxRemoteJob.deserialize_job(job_id, cc)
     interrupted(job, execute)
-    with pytest.raises(JobFailed, match="its workers are gone") as caught:
+    with pytest.raises(JobFailed, match="nobody has worked for it") as caught:
         job.result()
     assert caught.value.partial_results == {0: 1}
     assert caught.value.number == 51730
@@ -176,6 +177,49 @@ def test_an_interpreter_ends_and_says_what_it_leaves(connection_string, cc, exec
     job = RxRemoteJob.deserialize_job(job_id, cc)
     interrupted(job, execute)
     job.close()
+
+
+WAYS = """
+stuck = RxInSqlServer(sys.argv[1], num_tasks=2, auto_cleanup=False)
+job = rx_exec(wait_and_double, x=1, seconds=600, compute_context=cc)
+before = {each.job_id for each in rx_get_jobs(cc, verbose=False)}
+ways = {
+    "rx_exec": lambda: rx_exec(wait_and_double, x=1, seconds=600, compute_context=stuck),
+    "wait": job.wait,
+    "result": job.result,
+    "logs": lambda: list(job.logs(follow=True)),
+}
+for n in range(int(sys.argv[2])):
+    name = list(ways)[n % len(ways)]
+    try:
+        print("now", flush=True)
+        ways[name]()
+    except KeyboardInterrupt:
+        others = [each for each in rx_get_jobs(cc, verbose=False) if each.job_id not in before]
+        print(name, job.status.value, [each.status.value for each in others], flush=True)
+        for each in others:
+            each.close()
+job.close()
+"""
+
+
+def test_interrupts_at_any_moment_end_the_waiting(client):
+    rounds = 24
+    process, line = client(WAYS, str(rounds))
+    ended = []
+    while line:
+        if line == "now":
+            time.sleep(random.random() / 2)
+            process.send_signal(signal.SIGINT)
+        else:
+            ended.append(line.split(" ", 1))
+        line = process.stdout.readline().strip()
+    assert process.wait() == 0
+    assert [way for way, _ in ended] == ["rx_exec", "wait", "result", "logs"] * (rounds // 4)
+    for way, found in ended:  # a job that is only waited for goes on
+        assert found in (
+            ["RUNNING []", "RUNNING ['CANCELED']"] if way == "rx_exec" else ["RUNNING []"]
+        )
 
 
 # --- clients at the same time ---------------------------------------------------------------

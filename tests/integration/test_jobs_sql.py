@@ -95,15 +95,54 @@ def test_a_task_that_ends_its_process(admin):
     job = admin.submit(risky, [{"x": n} for n in range(3)])
     admin.work(job)
     row = admin.look(job)
-    assert (row.state, row.error_number, row.chunks_done) == ("FAILED", 51734, 2)
-    assert "1 of 3 chunks" in row.error_message
+    assert (row.state, row.tasks_done, row.tasks_failed) == ("FINISHED", 3, 1)
     assert [(row.state, row.attempt_count) for row in admin.chunks(job)] == [
-        ("done", 1), ("failed", 3), ("done", 1)
+        ("done", 1), ("done", 3), ("done", 1)
     ]  # fmt: skip
     told = admin.call("fetch_results", job.job_id)[1]
     assert (told.error_number, told.result) == (39012, None)
     assert told.error_message
     assert admin.values(job) == [0, 2]
+
+
+def test_a_chunk_goes_on_in_halves_until_the_killer_is_alone(admin):
+    def risky(x):
+        if x == 11:
+            os._exit(3)
+        return x
+
+    job = admin.submit(risky, [{"x": n} for n in range(16)], chunk_size=16, most_attempts=2)
+    admin.work(job)
+    row = admin.look(job)
+    assert (row.state, row.tasks_done, row.tasks_failed, row.chunk_count) == ("FINISHED", 16, 1, 5)
+    told = admin.call("fetch_results", job.job_id)
+    assert [(row.first_task, row.task_count, row.result is None) for row in told] == [
+        (0, 8, False), (8, 2, False), (10, 1, False), (11, 1, True), (12, 4, False)
+    ]  # fmt: skip
+    assert admin.values(job) == [n for n in range(16) if n != 11]
+    assert len(admin.call("fetch_console", job.job_id)) == 4
+
+
+def test_nobody_is_blamed_for_what_a_job_that_ended_stops(admin):
+    job = admin.submit(double, [{"x": n} for n in range(4)], chunk_size=4)
+    worker, number, attempt = admin.vanish_with_a_chunk(job)
+    admin.call("cancel_job", job.job_id)
+    died = (job.job_id, number, worker, attempt, 39012, "gone")
+    admin.run("DECLARE @t bit; EXECUTE sqlexec.fail_chunk ?, ?, ?, ?, ?, ?, @t OUTPUT", *died)
+    assert admin.states(job) == ["waiting"]
+    assert admin.look(job).state == "CANCELED"
+
+
+def test_results_come_in_pages(admin):
+    job = admin.submit(double, [{"x": n} for n in range(6)])
+    admin.work(job)
+    rows = admin.call("fetch_results", job.job_id)
+    assert [row.first_task for row in rows] == list(range(6))
+    size = rows[0].result_length
+    page = admin.call("fetch_results", job.job_id, 1, size + 1)
+    assert [row.first_task for row in page] == [2, 3]
+    assert [row.first_task for row in admin.call("fetch_results", job.job_id, 4, 1)] == [5]
+    assert admin.call("fetch_results", job.job_id, 5) == []
 
 
 def test_the_first_failure_ends_a_job_that_asks_for_it(admin):
@@ -122,6 +161,32 @@ def test_a_job_that_takes_too_long(admin, patience):
     row = admin.look(job)
     assert (row.state, row.error_number) == ("FAILED", 51732)
     assert admin.states(job)[-1] == "waiting"
+
+
+@pytest.mark.parametrize("most_attempts", [1, 3])
+def test_what_runs_ends_with_the_jobs_time(admin, patience, most_attempts):
+    query, _ = patience
+    job = admin.submit(
+        nap, [{}, {}], query=query, chunk_size=2, timeout_seconds=1, most_attempts=most_attempts
+    )
+    admin.work(job)
+    row = admin.look(job)
+    assert (row.state, row.error_number, row.tasks_failed) == ("FAILED", 51732, 0)
+    assert admin.states(job) == ["waiting"]
+
+
+def test_the_log_tells_of_calls_whose_workers_are_gone(admin, patience):
+    query, _ = patience
+    job = admin.submit(nap, [{}], query=query)
+    worker = admin.start_worker(job)
+    logged = "SELECT l.status, l.error_number FROM sqlexec.chunk_log AS l WHERE l.job_id = ?"
+    wait_until(lambda: admin.rows(logged, job.job_id), "the call")
+    admin.call("cancel_job", job.job_id)
+    admin.kill(worker)
+    wait_until(lambda: admin.look(job) and admin.counts(job)[2] == 0, "a look at its worker")
+    assert [tuple(row) for row in admin.rows(logged, job.job_id)] == [("failed", 51733)]
+    assert admin.states(job) == ["waiting"]
+    assert admin.look(job).state == "CANCELED"
 
 
 def test_cancel_and_resume(admin, patience):
@@ -165,10 +230,13 @@ def test_a_job_whose_workers_are_gone_fails_after_its_grace(admin):
         row = admin.end_of(job)
         assert (row.state, row.error_number) == ("FAILED", 51730)
         assert "0 of" in row.error_message
-    admin.work(begun)  # does nothing: it has ended
-    admin.call("resume_job", begun.job_id)
-    admin.work(begun)
+    assert "for 1 s nobody has worked" in row.error_message
+    admin.work(begun)  # a worker that comes late
+    assert admin.look(begun).state == "FINISHED"
     assert admin.values(begun) == [2, 4]
+    admin.call("resume_job", unbegun.job_id)
+    admin.work(unbegun)
+    assert admin.values(unbegun) == [2]
 
 
 def test_cleanup_leaves_no_row(admin, patience):

@@ -37,23 +37,28 @@ def surroundings():
     }
 
 
+LIMITS = ("longest_run_seconds", "seconds_left", "first_place", "task_count")
+
+
 def in_main(text, payload):
     names = sys.modules["__main__"].__dict__
-    names.update(payload=payload, shared=b"", longest_run_seconds=0)
+    names.update(dict.fromkeys(LIMITS, 0), payload=payload, shared=b"")
     names.update(InputDataSet=None, OutputDataSet=None)
     exec(compile(text, "<string>", "exec"), names)
     given = [names.pop(each) for each in PARAMETERS] + [names.pop("OutputDataSet")]
-    del names["payload"], names["shared"], names["longest_run_seconds"], names["InputDataSet"]
+    for each in (*LIMITS, "payload", "shared", "InputDataSet"):
+        del names[each]
     return given
 
 
 def in_function(text, payload):
     lines = ["    " + line for line in text.splitlines(True)]
-    head = "def transform(payload, shared, longest_run_seconds, InputDataSet, OutputDataSet):\n"
+    names = ", ".join(("payload", "shared", *LIMITS, "InputDataSet", "OutputDataSet"))
+    head = "def transform(" + names + "):\n"
     tail = "\n    return [" + ", ".join(PARAMETERS) + ", OutputDataSet]\n"
     scope = {}
     exec(compile(head + "".join(lines) + tail, "transform", "exec"), scope)
-    return scope["transform"](payload, b"", 0, None, None)
+    return scope["transform"](payload, b"", 0, 0, 0, 0, None, None)
 
 
 def main(host, script, payloads):

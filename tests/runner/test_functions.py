@@ -41,7 +41,7 @@ def script() -> str:
     atexit.register(shutil.rmtree, path.parent)
     path.write_text(
         "import sys\npayload = sys.stdin.buffer.read()\nInputDataSet = shared = None\n"
-        "longest_run_seconds = 0\n"
+        "longest_run_seconds = seconds_left = first_place = task_count = 0\n"
         "before = set(sys.modules['__main__'].__dict__)\n"
         f"exec(compile({render()!r}, 'runner', 'exec'))\n"
         "assert vars(sys.modules['__main__']) is globals()\n"

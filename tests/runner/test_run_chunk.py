@@ -316,7 +316,8 @@ def test_cloudpickle_travels_where_the_server_lacks_it(tmp_path: Path) -> None:
 
     packer = Packer(lambda x: [y + x for y in (0, 1)])
     script = (
-        "import sys\npayload, shared, longest_run_seconds = sys.stdin.buffer.read(), b'', 0\n"
+        "import sys\npayload, shared = sys.stdin.buffer.read(), b''\n"
+        "longest_run_seconds = seconds_left = first_place = task_count = 0\n"
         "exec(compile(open(sys.argv[1]).read(), 'runner', 'exec'))\n"
         "assert 'sqlexec_runner' not in globals()\n"
         "assert result_length == len(result) and failed_count == 0\n"
@@ -341,13 +342,14 @@ def test_the_script_works_as_the_body_of_a_function() -> None:
     body = "".join("    " + line for line in render().splitlines(True))
     scope: dict[str, Any] = {}
     packer = Packer(lambda: 5)
+    limits = "longest_run_seconds, seconds_left, first_place, task_count"
     for parameters, inputs in (
-        ("payload, shared, longest_run_seconds", ()),
-        ("payload, shared, longest_run_seconds, InputDataSet", (FLIGHTS,)),
+        (f"payload, shared, {limits}", ()),
+        (f"payload, shared, {limits}, InputDataSet", (FLIGHTS,)),
     ):
         text = f"def transform({parameters}):\n{body}\n    return result"
         exec(compile(text, "t", "exec"), scope)
-        result = scope["transform"](packer.chunk([Task(0)]), b"", 0, *inputs)
+        result = scope["transform"](packer.chunk([Task(0)]), b"", 0, 0, 0, 0, *inputs)
         assert unpack(result, packer.key).outcomes[0].value == 5
 
 

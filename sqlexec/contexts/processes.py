@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,10 @@ def _interrupts_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    from joblib.externals.loky.backend import resource_tracker as tracker_of_loky
+
+    for tracker in (tracker_of_loky, resource_tracker):  # to start one ends what is held
+        tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

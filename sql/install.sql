@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '64a771782a75e9432c41322cebab96400c86ed4e4131469aa112cc2da2f3dd7c';
+    SET @source_sha256 = '202e50d7ea3b4046ce397e6bdab74af5c349a6c474045036de6d179395cfa460';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -2094,9 +2094,55 @@ def sqlexec_runner():
     scipy_reducer = _codec_scipy("scipy_reducer")
 
 
+    import sys
+
+    class Incompatible(Exception):
+        """A value needs a package, or a version of it, that this Python does not have."""
+
+    def package_mismatch(package, version):
+        """Say that a package is missing here, or is not of the sender''s version; None if it is."""
+        if package in ("", "__main__"):
+            return None
+        try:
+            __import__(package)
+        except ImportError:
+            theirs = " %s" % version if version else ""
+            return "the value needs %s%s, which this Python lacks" % (package, theirs)
+        here = getattr(sys.modules.get(package), "__version__", None)
+        if version is None or here is None or here == version:
+            return None
+        return "the value was made with %s %s and cannot be rebuilt with this Python''s %s %s" % (
+            package,
+            version,
+            package,
+            here,
+        )
+
+    def exact_reducer(kind):
+        """The reducer for objects of these packages'' classes; the classes themselves go by name."""
+        return None if issubclass(kind, type) else _reduce_exact
+
+    def exact_rebuilders():
+        """The rebuilder by name."""
+        return {"py.exact": _rebuild_exact}
+
+    def _reduce_exact(writer, value):
+        plain = value.__reduce_ex__(4)
+        if isinstance(plain, str):
+            return plain
+        package = type(value).__module__.partition(".")[0]
+        version = getattr(sys.modules.get(package), "__version__", "")
+        return writer.call("py.exact", package, version, plain[0], plain[1]) + tuple(plain[2:])
+
+    def _rebuild_exact(reader, package, version, function, arguments):
+        mismatch = package_mismatch(package, version)
+        if mismatch is not None:
+            raise Incompatible(mismatch)
+        return function(*arguments)
+
+
     import copyreg
     import functools
-    import io
     import operator
     import pickle
     import sys
@@ -2108,33 +2154,14 @@ def sqlexec_runner():
     APART = 16384  # bytes from which on a buffer is a piece of its own
     WIRE = "sqlexec_wire"
 
-    _EXACT_VERSION = ("sklearn", "statsmodels")  # load elsewhere at best to something subtly else
-    _MOVED = (  # modules that have two names, by version
-        ("numpy._core", "numpy.core"),
-        ("numpy.core", "numpy._core"),
-        ("numpy.linalg.linalg", "numpy.linalg"),
-        ("numpy.rec", "numpy.core.records"),
-        ("numpy.char", "numpy.core.defchararray"),
-        ("pathlib._local", "pathlib"),
-        ("asyncio.exceptions", "asyncio"),
-        ("_queue", "queue"),
-        ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
-    )
-    RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python''s own bool under that name
-    _EXCEPTIONS = {  # where these packages have theirs, by version
-        "numpy": ["numpy.exceptions", "numpy"],
-        "pandas": ["pandas.errors", "pandas"],
-    }
     _BY_ITSELF = operator.methodcaller("__reduce_ex__", VALUE_PROTOCOL)
     _REDUCERS = {
         "numpy": numpy_reducer,
         "pandas": pandas_reducer,
         "scipy": scipy_reducer,
+        "sklearn": exact_reducer,
+        "statsmodels": exact_reducer,
     }  # type: Dict[str, Callable[[type], Any]]
-    _rebuilders = {}  # type: Dict[str, Callable[..., Any]]
-
-    class Incompatible(Exception):
-        """A value needs a package, or a version of it, that this Python does not have."""
 
     def dump(value, by_value = False):
         """Pickle a value; `by_value`: with cloudpickle, for functions and classes of the user''s.
@@ -2179,29 +2206,6 @@ def sqlexec_runner():
             first, others = self._stream.take()
             return [first] + self._writer.take() + others
 
-    def load(
-        pieces, aliases = None, sender = None
-    ):
-        """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
-
-        `aliases` gives what is taken for a name of the package sqlexec, or a full name of another
-        package, else None; `sender` has the "packages" of the other side and their versions, for the
-        messages of errors.
-        """
-        if not len(pieces[0]):
-            return bytes(pieces[1])
-        stream = io.BytesIO(pieces[0]) if len(pieces) == 1 else _Joined(pieces)  # type: Any
-        reader = _Reader(stream, pieces, aliases, sender)
-        try:
-            return reader.load()
-        except Incompatible:
-            raise
-        except Exception as error:
-            mismatch = reader.mismatch()
-            if mismatch is None:
-                raise
-            raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
-
     class _Stream:
         """What a pickler writes: large bytes and texts stay what they are, all else is joined."""
 
@@ -2222,35 +2226,6 @@ def sqlexec_runner():
             pieces = [b"".join(each) for each in self._pieces if each]  # type: List[Buffer]
             self._pieces = [[]]
             return pieces[0], pieces[:0:-1]
-
-    class _Joined:
-        """The file that an unpickler reads: the first piece, then from the last one backwards."""
-
-        def __init__(self, pieces):
-            self._pieces = pieces
-            self._place = 0
-            self._left = memoryview(pieces[0])
-
-        def _take(self, size):
-            while not self._left and -self._place < len(self._pieces) - 1:
-                self._place -= 1
-                self._left = memoryview(self._pieces[self._place])
-            taken, self._left = self._left[:size], self._left[size:]
-            return taken
-
-        def read(self, size):
-            """So many bytes; the unpickler never asks for more than a piece has."""
-            return bytes(self._take(size))
-
-        def readinto(self, target):
-            """Python 3.8 and later: fill the value that is to hold them."""
-            taken = self._take(len(target))
-            target[: len(taken)] = taken
-            return len(taken)
-
-        def readline(self):
-            """Only pickles of protocol 0 have lines."""
-            raise pickle.UnpicklingError("the value is no pickle of protocol 4")
 
     class _Writer(dict):  # type: ignore[type-arg]
         """The dispatch table of one dump, filled as types occur: type -> reducer; and its buffers."""
@@ -2289,6 +2264,104 @@ def sqlexec_runner():
         def call(self, name, *arguments):
             """What a reducer gives to have the rebuilder of that name called."""
             return sys.modules[WIRE].rebuild, (name,) + arguments
+
+    def _register_wire():
+        """Let pickle find the global in whose name rebuilders are called."""
+        if WIRE not in sys.modules:
+            module = types.ModuleType(WIRE)
+
+            def rebuild(*arguments):
+                raise Incompatible("only an unpickler of sqlexec can rebuild this value")
+
+            rebuild.__module__ = WIRE
+            rebuild.__qualname__ = "rebuild"
+            vars(module)["rebuild"] = rebuild
+            sys.modules[WIRE] = module
+
+    def _reducer(kind):
+        """The reducer for objects of exactly this type, None for those that pickle knows best."""
+        module = getattr(kind, "__module__", None)
+        root = module.partition(".")[0] if isinstance(module, str) else ""
+        if issubclass(kind, BaseException) and root != "numpy":  # numpy''s want their __init__
+            return exception_reducer(kind)
+        if root in _REDUCERS:
+            return _REDUCERS[root](kind)
+        return plain_reducer(kind)
+
+
+    import io
+    import pickle
+    import sys
+
+    _MOVED = (  # modules that have two names, by version
+        ("numpy._core", "numpy.core"),
+        ("numpy.core", "numpy._core"),
+        ("numpy.linalg.linalg", "numpy.linalg"),
+        ("numpy.rec", "numpy.core.records"),
+        ("numpy.char", "numpy.core.defchararray"),
+        ("pathlib._local", "pathlib"),
+        ("asyncio.exceptions", "asyncio"),
+        ("_queue", "queue"),
+        ("pandas.core.indexes.numeric", "pandas.core.indexes.base"),
+    )
+    RENAMED = {("numpy", "bool"): "bool_"}  # numpy before 1.24 has Python''s own bool under that name
+    _EXCEPTIONS = {  # where these packages have theirs, by version
+        "numpy": ["numpy.exceptions", "numpy"],
+        "pandas": ["pandas.errors", "pandas"],
+    }
+    _rebuilders = {}  # type: Dict[str, Callable[..., Any]]
+
+    def load(
+        pieces, aliases = None, sender = None
+    ):
+        """Rebuild a dumped value. Arrays get memory of their own, so that they can be written to.
+
+        `aliases` gives what is taken for a name of the package sqlexec, or a full name of another
+        package, else None; `sender` has the "packages" of the other side and their versions, for the
+        messages of errors.
+        """
+        if not len(pieces[0]):
+            return bytes(pieces[1])
+        stream = io.BytesIO(pieces[0]) if len(pieces) == 1 else _Joined(pieces)  # type: Any
+        reader = _Reader(stream, pieces, aliases, sender)
+        try:
+            return reader.load()
+        except Incompatible:
+            raise
+        except Exception as error:
+            mismatch = reader.mismatch()
+            if mismatch is None:
+                raise
+            raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
+
+    class _Joined:
+        """The file that an unpickler reads: the first piece, then from the last one backwards."""
+
+        def __init__(self, pieces):
+            self._pieces = pieces
+            self._place = 0
+            self._left = memoryview(pieces[0])
+
+        def _take(self, size):
+            while not self._left and -self._place < len(self._pieces) - 1:
+                self._place -= 1
+                self._left = memoryview(self._pieces[self._place])
+            taken, self._left = self._left[:size], self._left[size:]
+            return taken
+
+        def read(self, size):
+            """So many bytes; the unpickler never asks for more than a piece has."""
+            return bytes(self._take(size))
+
+        def readinto(self, target):
+            """Python 3.8 and later: fill the value that is to hold them."""
+            taken = self._take(len(target))
+            target[: len(taken)] = taken
+            return len(taken)
+
+        def readline(self):
+            """Only pickles of protocol 0 have lines."""
+            raise pickle.UnpicklingError("the value is no pickle of protocol 4")
 
     class _Reader(pickle.Unpickler):
         """An unpickler with the rebuilders, and with other objects for names of the package sqlexec."""
@@ -2366,25 +2439,6 @@ def sqlexec_runner():
     def _is_in(module, package):
         return (module + ".").startswith(package + ".")
 
-    def package_mismatch(package, version):
-        """Say that a package is missing here, or is not of the sender''s version; None if it is."""
-        if package in ("", "__main__"):
-            return None
-        try:
-            __import__(package)
-        except ImportError:
-            theirs = " %s" % version if version else ""
-            return "the value needs %s%s, which this Python lacks" % (package, theirs)
-        here = getattr(sys.modules.get(package), "__version__", None)
-        if version is None or here is None or here == version:
-            return None
-        return "the value was made with %s %s and cannot be rebuilt with this Python''s %s %s" % (
-            package,
-            version,
-            package,
-            here,
-        )
-
     def rebuilder(name):
         """The rebuilder of that name; the tables are made when the first of their kind is asked for."""
         if name not in _rebuilders:
@@ -2397,52 +2451,13 @@ def sqlexec_runner():
             make = tables.get(name.partition(".")[0])
             found = make() if make else {}
             if name == "py.exact":
-                found[name] = _rebuild_exact
+                found.update(exact_rebuilders())
             if name == "py.exception":
                 found.update(exception_rebuilders())
             if name not in found:
                 raise Incompatible("the value is of a kind that this version does not know: %s" % name)
             _rebuilders.update(found)
         return _rebuilders[name]
-
-    def _register_wire():
-        """Let pickle find the global in whose name rebuilders are called."""
-        if WIRE not in sys.modules:
-            module = types.ModuleType(WIRE)
-
-            def rebuild(*arguments):
-                raise Incompatible("only an unpickler of sqlexec can rebuild this value")
-
-            rebuild.__module__ = WIRE
-            rebuild.__qualname__ = "rebuild"
-            vars(module)["rebuild"] = rebuild
-            sys.modules[WIRE] = module
-
-    def _reducer(kind):
-        """The reducer for objects of exactly this type, None for those that pickle knows best."""
-        module = getattr(kind, "__module__", None)
-        root = module.partition(".")[0] if isinstance(module, str) else ""
-        if issubclass(kind, BaseException) and root != "numpy":  # numpy''s want their __init__
-            return exception_reducer(kind)
-        if root in _REDUCERS:
-            return _REDUCERS[root](kind)
-        if root in _EXACT_VERSION and not issubclass(kind, type):
-            return functools.partial(_reduce_exact, root)
-        return plain_reducer(kind)
-
-    def _reduce_exact(package, writer, value):
-        """An object whose pickle is to be trusted only where the package''s version is the same."""
-        plain = _BY_ITSELF(value)
-        if isinstance(plain, str):
-            return plain
-        version = getattr(sys.modules.get(package), "__version__", "")
-        return writer.call("py.exact", package, version, plain[0], plain[1]) + tuple(plain[2:])
-
-    def _rebuild_exact(reader, package, version, function, arguments):
-        mismatch = package_mismatch(package, version)
-        if mismatch is not None:
-            raise Incompatible(mismatch)
-        return function(*arguments)
 
 
     import itertools

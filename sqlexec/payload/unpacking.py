@@ -17,9 +17,9 @@ from sqlexec.errors import (
 from sqlexec.payload.bytecode import set_class_state
 from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
 from sqlexec.runner.failures import load_error
+from sqlexec.runner.loading import load
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.types import Buffer
-from sqlexec.runner.values import load
 from sqlexec.runner.wire import RESULT, FrameError, split_frame
 from sqlexec.tasks import Outcome
 from sqlexec.tracebacks import rebuild

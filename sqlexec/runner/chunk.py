@@ -15,6 +15,7 @@ from sqlexec.runner.console import Recorder
 from sqlexec.runner.functions import definition_names, remove_definitions
 from sqlexec.runner.gathering import Gathered
 from sqlexec.runner.limits import time_limit
+from sqlexec.runner.loading import load
 from sqlexec.runner.namespaces import install_modules
 from sqlexec.runner.passthrough import passthrough
 from sqlexec.runner.pickler import install_cloudpickle, remove_cloudpickle
@@ -23,7 +24,6 @@ from sqlexec.runner.revoscalepy import client_names, source_of_frame
 from sqlexec.runner.scope import globals_of
 from sqlexec.runner.stand_in import install_stand_in, remove_stand_in
 from sqlexec.runner.types import Function
-from sqlexec.runner.values import load
 from sqlexec.runner.warned import Warned
 from sqlexec.runner.wire import FrameError, take
 

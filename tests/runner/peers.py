@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlexec.runner.values import dump, load
+from sqlexec.runner.loading import load
+from sqlexec.runner.values import dump
 from tests.environments import ENVIRONMENTS, environment
 
 PEERS = {  # what values are sent to and fro: name -> what is installed there
@@ -22,7 +23,8 @@ import struct, sys, types, warnings
 package = types.ModuleType("sqlexec")
 package.__path__ = [sys.argv[1]]
 sys.modules["sqlexec"] = package
-from sqlexec.runner.values import dump, load
+from sqlexec.runner.loading import load
+from sqlexec.runner.values import dump
 from sqlexec.runner.main import runtime
 
 def read(count):

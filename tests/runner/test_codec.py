@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlexec.runner.values import APART, Incompatible, dump, load
+from sqlexec.runner.codec_exact import Incompatible
+from sqlexec.runner.loading import load
+from sqlexec.runner.values import APART, dump
 from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, USERS, assert_same
 
 EVERYTHING = {**PLAIN, **NUMPY, **PANDAS, **NEWER, **USERS}

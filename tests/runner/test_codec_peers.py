@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sqlexec.runner.values import Incompatible
+from sqlexec.runner.codec_exact import Incompatible
 from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, assert_same
 from tests.runner.peers import PEERS, Peer, PeerError, peer
 

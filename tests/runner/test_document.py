@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sqlexec.payload import Packer
-from sqlexec.runner import values
+from sqlexec.runner import loading, values
 from sqlexec.runner.functions import definition_names
 from sqlexec.runner.main import PROTOCOL, run_chunk
 from sqlexec.runner.main import runtime as own_runtime
@@ -54,13 +54,14 @@ def test_the_value_of_the_example() -> None:
 
 
 def test_every_rebuilder_with_its_arguments() -> None:
-    tables: dict[str, Any] = {"py.exact": values._rebuild_exact}
+    tables: dict[str, Any] = {}
     for make in (
-        values.plain_rebuilders,
-        values.exception_rebuilders,
-        values.numpy_rebuilders,
-        values.pandas_rebuilders,
-        values.scipy_rebuilders,
+        loading.plain_rebuilders,
+        loading.exact_rebuilders,
+        loading.exception_rebuilders,
+        loading.numpy_rebuilders,
+        loading.pandas_rebuilders,
+        loading.scipy_rebuilders,
     ):
         tables.update(make())
     wanted = {

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqlexec.runner.values import BIG, Dumper, dump, load
+from sqlexec.runner.loading import load
+from sqlexec.runner.values import BIG, Dumper, dump
 
 json_like = st.recursive(
     st.none()

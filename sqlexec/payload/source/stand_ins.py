@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlexec.errors import PackError
 from sqlexec.runner.imports import import_name, import_package
+from sqlexec.runner.loading import RENAMED
 from sqlexec.runner.namespaces import user_module, user_namespace
-from sqlexec.runner.values import RENAMED
 
 
 class Import:

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '202e50d7ea3b4046ce397e6bdab74af5c349a6c474045036de6d179395cfa460';
+    SET @source_sha256 = '032bed4eebc389dd8857b9aaca79d722afb88d6901270663e141c16241a12e9b';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -827,6 +827,15 @@ def sqlexec_runner():
             return lambda minutes: datetime.timezone(datetime.timedelta(minutes=minutes))
         raise ImportError("the value needs pytz, which this Python lacks")
 
+    class AsReduced:
+        """Stands in a pickle for a value of which it is known how it is to be reduced."""
+
+        def __init__(self, reduced):
+            self._reduced = reduced
+
+        def __reduce__(self):
+            return self._reduced
+
     def lacks_form(reader, had, got, what):
         """Warn, once a value, that something came in another form than it had."""
         if (had, got) not in reader.warned:
@@ -847,6 +856,7 @@ def sqlexec_runner():
             )
 
     ''''''
+    AsReduced = _codec_plain("AsReduced")
     describe_zone = _codec_plain("describe_zone")
     find_zone = _codec_plain("find_zone")
     lacks_form = _codec_plain("lacks_form")
@@ -1166,7 +1176,7 @@ def sqlexec_runner():
     ''''''
     numpy_rebuilders = _codec_numpy("numpy_rebuilders")
     numpy_reducer = _codec_numpy("numpy_reducer")
-    def _codec_pandas(entry, scope={"__name__": __name__, "__sqlexec__": 1, "describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
+    def _codec_pandas(entry, scope={"__name__": __name__, "__sqlexec__": 1, "AsReduced": AsReduced, "describe_zone": describe_zone, "find_zone": find_zone, "lacks_form": lacks_form}):
         def call(*arguments):
             if entry not in scope:
                 text = "if True:" + _codec_pandas_text
@@ -1425,12 +1435,30 @@ def sqlexec_runner():
 
     FEW = 32  # strings up to which a list of them is quicker than Arrow''s buffers
 
-    def reduce_strings(writer, value):
-        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
+    def makes_str():
+        """Does this pandas give texts its dtype str by itself? (It has an option against that.)"""
+        import pandas
+
+        return pandas_major() >= 3 and pandas.Index([""]).dtype != object
+
+    def are_texts(values):
+        """Are these objects texts, or NaN where some are missing?"""
+        import pandas
+
+        if values.dtype != object or pandas.api.types.infer_dtype(values, skipna=True) != "string":
+            return False
+        return all(isinstance(each, float) for each in values[pandas.isnull(values)])
+
+    def reduce_strings(writer, value, missing = ""):
+        """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list.
+
+        `missing` is "NA", "nan", or "label" for a str''s NaN in an Index; by default what it is.
+        """
         import numpy
 
         dtype = value.dtype
-        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
+        if not missing:
+            missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
         storage = getattr(dtype, "storage", "python")
         chunks = getattr(value, "_pa_array", None)
         if chunks is None and storage == "pyarrow":
@@ -1506,7 +1534,9 @@ def sqlexec_runner():
             found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
             return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
         found[absent] = None if missing == "NA" else numpy.nan
-        lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
+        if missing != "label":
+            had = "dtype %s" % ("string" if missing == "NA" else "str")
+            lacks_form(reader, had, "object", "pandas")
         return found
 
     def string_dtype(storage, missing):
@@ -1517,7 +1547,7 @@ def sqlexec_runner():
         if not hasattr(pandas, "StringDtype"):
             return None
         try:
-            if missing == "nan":
+            if missing != "NA":
                 return pandas.StringDtype(storage, na_value=numpy.nan)
             if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
                 return pandas.StringDtype()
@@ -1962,13 +1992,25 @@ def sqlexec_runner():
     # --- indexes -----------------------------------------------------------------------------
 
     def _reduce_index(writer, index):
-        return writer.call("pd.index", _memory_of_block(index._values), index.name)
+        values = _memory_of_block(index._values)
+        if (str(values.dtype) == "str" or values.dtype == object) and makes_str():
+            if values.dtype != object:
+                texts = AsReduced(reduce_strings(writer, values, "label"))
+                return writer.call("pd.index", texts, index.name, "str")
+            if are_texts(values):
+                return writer.call("pd.index", values, index.name, "object")
+        return writer.call("pd.index", values, index.name)
 
-    def _rebuild_index(reader, values, name):
+    def _rebuild_index(reader, values, name, texts = ""):
         import numpy
         import pandas
 
         if isinstance(values, numpy.ndarray) and values.dtype == object:
+            if pandas_major() < 3:
+                if texts == "object" or (texts and not len(values)):
+                    lacks_form(reader, "Index of %s" % texts, "one of texts", "pandas")
+            elif not texts and _sender_lacks_str(reader) and makes_str() and are_texts(values):
+                return pandas.Index(values, name=name, dtype="str")
             return pandas.Index(values, name=name, dtype=object)
         dtype = None if isinstance(values, numpy.ndarray) else values.dtype
         try:
@@ -1978,6 +2020,10 @@ def sqlexec_runner():
         if str(found.dtype) != str(values.dtype):
             lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
         return found
+
+    def _sender_lacks_str(reader):
+        version = reader.sender.get("pandas")
+        return version is not None and int(version.partition(".")[0]) < 3
 
     def _reduce_range(writer, index):
         if hasattr(type(index), "start"):

@@ -29,7 +29,13 @@ from sqlexec.runner.codec_pandas_arrays import (
     reduce_pandas_dtype,
     reduce_sparse_array,
 )
-from sqlexec.runner.codec_pandas_texts import rebuild_strings, rebuild_texts, reduce_strings
+from sqlexec.runner.codec_pandas_texts import (
+    are_texts,
+    makes_str,
+    rebuild_strings,
+    rebuild_texts,
+    reduce_strings,
+)
 from sqlexec.runner.codec_pandas_times import (
     native_times,
     pandas_major,
@@ -47,7 +53,7 @@ from sqlexec.runner.codec_pandas_times import (
     reduce_timestamp,
     times_of,
 )
-from sqlexec.runner.codec_plain import lacks_form
+from sqlexec.runner.codec_plain import AsReduced, lacks_form
 from sqlexec.runner.types import Reduced
 
 
@@ -259,14 +265,26 @@ def _with_extras(reader: Any, value: Any, extras: Any) -> Any:
 
 
 def _reduce_index(writer: Any, index: Any) -> Any:
-    return writer.call("pd.index", _memory_of_block(index._values), index.name)
+    values = _memory_of_block(index._values)
+    if (str(values.dtype) == "str" or values.dtype == object) and makes_str():
+        if values.dtype != object:
+            texts = AsReduced(reduce_strings(writer, values, "label"))
+            return writer.call("pd.index", texts, index.name, "str")
+        if are_texts(values):
+            return writer.call("pd.index", values, index.name, "object")
+    return writer.call("pd.index", values, index.name)
 
 
-def _rebuild_index(reader: Any, values: Any, name: Any) -> Any:
+def _rebuild_index(reader: Any, values: Any, name: Any, texts: str = "") -> Any:
     import numpy
     import pandas
 
     if isinstance(values, numpy.ndarray) and values.dtype == object:
+        if pandas_major() < 3:
+            if texts == "object" or (texts and not len(values)):
+                lacks_form(reader, "Index of %s" % texts, "one of texts", "pandas")
+        elif not texts and _sender_lacks_str(reader) and makes_str() and are_texts(values):
+            return pandas.Index(values, name=name, dtype="str")
         return pandas.Index(values, name=name, dtype=object)
     dtype = None if isinstance(values, numpy.ndarray) else values.dtype
     try:
@@ -276,6 +294,11 @@ def _rebuild_index(reader: Any, values: Any, name: Any) -> Any:
     if str(found.dtype) != str(values.dtype):
         lacks_form(reader, "Index of %s" % values.dtype, str(found.dtype), "pandas")
     return found
+
+
+def _sender_lacks_str(reader: Any) -> bool:
+    version = reader.sender.get("pandas")
+    return version is not None and int(version.partition(".")[0]) < 3
 
 
 def _reduce_range(writer: Any, index: Any) -> Any:

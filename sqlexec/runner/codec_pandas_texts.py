@@ -3,22 +3,44 @@
     many, kept by Arrow   offsets | UTF-8 | mask or None
     others                a list, None for what is missing
 
-A pandas without the dtype gets objects, and a warning says so.
+A pandas without the dtype gets objects, and a warning says so; not for labels: from pandas 3 on
+an Index of texts is of str, before of objects, and each side has what its own makes of them.
 """
 
 from typing import Any
 
+from sqlexec.runner.codec_pandas_times import pandas_major
 from sqlexec.runner.codec_plain import lacks_form
 
 FEW = 32  # strings up to which a list of them is quicker than Arrow's buffers
 
 
-def reduce_strings(writer: Any, value: Any) -> Any:
-    """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list."""
+def makes_str() -> bool:
+    """Does this pandas give texts its dtype str by itself? (It has an option against that.)"""
+    import pandas
+
+    return pandas_major() >= 3 and pandas.Index([""]).dtype != object
+
+
+def are_texts(values: Any) -> bool:
+    """Are these objects texts, or NaN where some are missing?"""
+    import pandas
+
+    if values.dtype != object or pandas.api.types.infer_dtype(values, skipna=True) != "string":
+        return False
+    return all(isinstance(each, float) for each in values[pandas.isnull(values)])
+
+
+def reduce_strings(writer: Any, value: Any, missing: str = "") -> Any:
+    """Strings as one text of UTF-8 with offsets where Arrow has them, else as a list.
+
+    `missing` is "NA", "nan", or "label" for a str's NaN in an Index; by default what it is.
+    """
     import numpy
 
     dtype = value.dtype
-    missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
+    if not missing:
+        missing = "nan" if isinstance(getattr(dtype, "na_value", None), float) else "NA"
     storage = getattr(dtype, "storage", "python")
     chunks = getattr(value, "_pa_array", None)
     if chunks is None and storage == "pyarrow":
@@ -98,7 +120,9 @@ def rebuild_texts(reader: Any, storage: str, missing: str, texts: Any, mask: Any
         found[absent] = getattr(pandas, "NA", None) if missing == "NA" else numpy.nan
         return dtype.construct_array_type()._from_sequence(found, dtype=dtype)
     found[absent] = None if missing == "NA" else numpy.nan
-    lacks_form(reader, "dtype %s" % ("string" if missing == "NA" else "str"), "object", "pandas")
+    if missing != "label":
+        had = "dtype %s" % ("string" if missing == "NA" else "str")
+        lacks_form(reader, had, "object", "pandas")
     return found
 
 
@@ -110,7 +134,7 @@ def string_dtype(storage: str, missing: str) -> Any:
     if not hasattr(pandas, "StringDtype"):
         return None
     try:
-        if missing == "nan":
+        if missing != "NA":
             return pandas.StringDtype(storage, na_value=numpy.nan)
         if storage == "python" and not hasattr(pandas.StringDtype, "__from_arrow__"):
             return pandas.StringDtype()

@@ -226,6 +226,16 @@ def _rebuild_pytz_global(reader: Any, name: str) -> Any:
     raise ImportError("the value needs pytz, which this Python lacks")
 
 
+class AsReduced:
+    """Stands in a pickle for a value of which it is known how it is to be reduced."""
+
+    def __init__(self, reduced: Any) -> None:
+        self._reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self._reduced
+
+
 def lacks_form(reader: Any, had: str, got: str, what: str) -> None:
     """Warn, once a value, that something came in another form than it had."""
     if (had, got) not in reader.warned:

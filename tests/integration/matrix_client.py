@@ -29,7 +29,7 @@ import pandas as pd
 import sqlexec
 from sqlexec import RxComputeContext, RxInSqlServer, RxSqlServerData, rx_exec
 from tests.runner import source_jobs
-from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, USERS, assert_same
+from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, USERS, assert_same, infer_string
 
 FACTOR = 3
 
@@ -305,6 +305,7 @@ JOBS = (functions, values, newer_values, exceptions, console_and_warnings, rows)
 
 def main(connection_string: str) -> None:
     """Do all jobs and tell."""
+    infer_string(False)  # as the values were made
     cc = RxInSqlServer(connection_string)
     wrong = {}
     server = sqlexec.runtime(cc)

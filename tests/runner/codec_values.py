@@ -151,13 +151,14 @@ _frozen.flags.writeable = False
 NUMPY["read-only objects"] = _frozen
 
 
-def _infer_string(on: bool) -> None:
+def infer_string(on: bool) -> None:
+    """Let pandas give texts its dtype str, or object as before 3."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the option will go
         pd.set_option("future.infer_string", on)
 
 
-_infer_string(False)  # labels and texts as objects: every pandas has them
+infer_string(False)  # labels and texts as objects: every pandas has them
 
 
 def _index(values: Any, **options: Any) -> Any:
@@ -265,7 +266,7 @@ FRAMES: dict[str, Any] = {
     "objects": pd.DataFrame({"a": [[1], None], "b": [1, "x"]}, dtype=object),
 }
 
-_infer_string(True)
+infer_string(True)
 
 # What old versions lack: exact only where both sides have it.
 NEWER: dict[str, Any] = {

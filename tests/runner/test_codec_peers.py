@@ -2,6 +2,7 @@
 
 import contextlib
 import zoneinfo
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,24 @@ import pandas as pd
 import pytest
 
 from sqlexec.runner.codec_exact import Incompatible
-from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, assert_same
+from tests.runner.codec_values import NEWER, NUMPY, PANDAS, PLAIN, assert_same, infer_string
 from tests.runner.peers import PEERS, Peer, PeerError, peer
 
 WITH_PANDAS = [name for name, requirements in PEERS.items() if requirements]
+
+
+@pytest.fixture(autouse=True)
+def texts_as_objects() -> Iterator[None]:
+    """Labels and texts are of object, as the values were made: every pandas has them."""
+    infer_string(False)
+    yield
+    infer_string(True)
+
+
+@pytest.fixture
+def texts_as_str(texts_as_objects: None) -> None:
+    """They are of str, as they are by default from pandas 3 on."""
+    infer_string(True)
 
 
 @pytest.fixture
@@ -99,6 +114,42 @@ def test_the_nearest_form_under_old_pandas(
     assert_same(other.back(NEWER[name]), wanted)
     assert len(other.warnings) == 1
     assert pd.Series(other.warnings).str.contains(warning).all()
+
+
+@pytest.mark.usefixtures("texts_as_str")
+@pytest.mark.parametrize("other", WITH_PANDAS, indirect=True)
+def test_labels_are_what_each_pandas_makes_of_texts(other: Peer) -> None:
+    few = ["a", "\u00e4b"]
+    labels = {
+        "columns": pd.DataFrame([[1, 2.5]], columns=few),
+        "index": pd.Series([1, 2], index=pd.Index(few, name="n")),
+        "many": pd.Index([str(each) for each in range(100)]),
+        "missing": pd.Index(["a", None]),
+        "levels": pd.MultiIndex.from_product([few, [1, 2]], names=["t", "n"]),
+        "categories": pd.Series(pd.Categorical(few)),
+        "objects": pd.Index(["a", 1], dtype=object),
+        "objects None": pd.Index(["a", None], dtype=object),
+    }
+    assert str(labels["columns"].columns.dtype) == "str"
+    assert wrong(other, labels) == {}
+    for name in ("columns", "index", "categories"):
+        assert_same(other.make(f"value = {MADE_LABELS[name]}"), labels[name])
+
+
+MADE_LABELS = {
+    "columns": "pandas.DataFrame([[1, 2.5]], columns=['a', '\u00e4b'])",
+    "index": "pandas.Series([1, 2], index=pandas.Index(['a', '\u00e4b'], name='n'))",
+    "categories": "pandas.Series(pandas.Categorical(['a', '\u00e4b']))",
+}
+
+
+@pytest.mark.usefixtures("texts_as_str")
+@pytest.mark.parametrize("other", ["3.7 pandas 0.23", "3.12 pandas 2.2"], indirect=True)
+def test_labels_that_will_be_others_are_told(other: Peer) -> None:
+    assert str(other.back(pd.Index(["a", "b"], dtype=object)).dtype) == "str"
+    assert "Index of object became one of texts" in other.warnings[0]
+    assert len(other.back(pd.Index([], dtype="str"))) == 0
+    assert "Index of str became one of texts" in other.warnings[0]
 
 
 MADE_THERE = [  # in an old Python, by old means

@@ -379,6 +379,31 @@ def test_children_do_not_outlive_a_script(launchpad: Launchpad) -> None:
     _wait_until(lambda: _is_gone(child))
 
 
+DAEMON = """
+import os, time
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.write(writer, str(os.getpid()).encode())
+        time.sleep(1000)
+    os._exit(0)
+os.wait()
+c = int(os.read(reader, 20))
+os.kill(c, 0)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets it be found")
+def test_nor_do_daemons(launchpad: Launchpad) -> None:
+    """It has a session of its own, and its parent is gone before the script is."""
+    result = run(launchpad, DAEMON, parameter("c", "int", output=True))
+    assert result.died is None
+    daemon = result.outputs["c"]
+    assert isinstance(daemon, int)
+    _wait_until(lambda: _is_gone(daemon))
+
+
 def test_a_script_that_closes_everything_and_runs_on_is_killed(launchpad: Launchpad) -> None:
     result = run(launchpad, "os.closerange(3, 1000)\nwhile True: pass")
     assert result.died == "signal 9"

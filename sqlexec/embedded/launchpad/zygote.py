@@ -27,10 +27,11 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import traceback
 import types
 import warnings
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 # Imported before the first fork, so that no script pays for them: what scripts and sqlexec's
 # runner use.  All are optional: bare interpreters lack the first ones.
@@ -42,6 +43,8 @@ _PRELOAD = """
 """.split()
 _MAX_MESSAGE = 1 << 28
 MAX_CODES = 16  # compiled scripts that are kept
+LONGEST_END = 2.0  # seconds for what scripts left behind to end
+SET_PARENT_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36
 
 
 def _sibling(name: str) -> Any:
@@ -126,7 +129,8 @@ class Zygote:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            _die_with_parent()
+            _tell_kernel(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)  # when the zygote dies
+            _tell_kernel(SET_CHILD_SUBREAPER, 1)  # keeps the script's daemons while it runs
             self._selector.close()
             for handle in self._close_after_fork:
                 handle.close()
@@ -161,6 +165,18 @@ class Zygote:
                     continue
                 _kill(process)
             self._tell({"ended": self._satellites.pop(process), "status": status})
+        self._kill_orphans()
+
+    def _kill_orphans(self) -> bool:
+        """Kill what dead satellites left outside of their groups; whether there was any.
+
+        Such processes have become children of the zygote; their own will, when they end.
+        """
+        orphans = [each for each in _children() if each not in self._satellites]
+        for process in orphans:
+            _kill(process)
+            os.waitpid(process, os.WNOHANG)
+        return bool(orphans)
 
     def _tell(self, message: Dict[str, Any]) -> None:
         try:
@@ -169,8 +185,13 @@ class Zygote:
             pass  # the launchpad is gone: the next command will be the end of the stream
 
     def end(self) -> None:
-        for process in list(self._satellites):
+        while self._satellites:
+            process, _number = self._satellites.popitem()
             _kill(process)
+            os.waitpid(process, 0)
+        deadline = time.monotonic() + LONGEST_END
+        while self._kill_orphans() and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def _kill(process: int) -> None:
@@ -198,16 +219,24 @@ def _seed_anew() -> None:
         numpy.random.seed()
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this process when the zygote dies (Linux alone has that)."""
+def _tell_kernel(option: int, value: int) -> None:
+    """Set what Linux alone knows of a process (man 2 prctl)."""
     if not sys.platform.startswith("linux"):
         return
     try:
         import ctypes
     except ImportError:
         return
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL, 0, 0, 0)
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _children() -> List[int]:
+    """Children of this process; none where the system does not list them."""
+    try:
+        with open("/proc/self/task/{}/children".format(os.getpid())) as file:
+            return [int(each) for each in file.read().split()]
+    except OSError:
+        return []
 
 
 def _freeze() -> None:
@@ -246,6 +275,7 @@ def main() -> None:
     dataframes.warm_up()
     _freeze()
     zygote = Zygote(control, wire, satellite)
+    _tell_kernel(SET_CHILD_SUBREAPER, 1)  # what scripts leave behind becomes the zygote's
     try:
         wire.send(control, {"ready": platform.python_version(), "versions": versions})
         zygote.serve()

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '032bed4eebc389dd8857b9aaca79d722afb88d6901270663e141c16241a12e9b';
+    SET @source_sha256 = '7baeee694f5b0d3395876fb3f2564959f643b1745f78025661962ef29db4b58f';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -397,6 +397,8 @@ def sqlexec_runner():
     _HEADER = _LENGTH + 4
     _PART = 8 * 1024 * 1024  # bytes of the body that are hashed by themselves
     _MOST_THREADS = 4
+    _HELD = 2047  # bytes up to which hashlib keeps the interpreter''s lock
+    _SHORT = 512 * 1024  # bytes of a part that are hashed sooner than the lock may be had again
 
     class FrameError(Exception):
         """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
@@ -544,7 +546,9 @@ def sqlexec_runner():
             for place in self._places:
                 digest = hashlib.sha256()
                 for view in self._parts[place]:
-                    digest.update(view)
+                    step = _HELD if len(view) <= _SHORT else len(view)
+                    for start in range(0, len(view), step):
+                        digest.update(view[start : start + step])
                 self._digests[place] = digest.digest()
 
     def _seal(start, rest, key):
@@ -2837,7 +2841,7 @@ def sqlexec_runner():
             """Record a text, after what came through the stream''s descriptor before it."""
             with self._lock:
                 self._written = True
-                if descriptor.has_more():
+                if descriptor.end() > descriptor.position:
                     self._record_new()
                     for part in descriptor.read():
                         self._record.add(descriptor.name, part)
@@ -2851,7 +2855,8 @@ def sqlexec_runner():
             """What was written since the last call; neighbours of one stream are one piece."""
             _flush_c(None)
             out, err = self._descriptors
-            if not (self._written or out.has_more() or err.has_more()):
+            silent = out.end() <= out.position and err.end() <= err.position
+            if silent and not self._written:
                 return []  # as most tasks
             with self._lock:
                 self.add(out)
@@ -2983,40 +2988,37 @@ def sqlexec_runner():
     class _Descriptor:
         """File descriptor 1 or 2, led into a file for a while.
 
-        Where the process has no such descriptor (a Windows service), there is nothing to lead.
+        `end()` tells how much was written through it, `position` how much of that was read.  Where the
+        process has no such descriptor (a Windows service), there is nothing to lead.
         """
 
         def __init__(self, number, name):
             self.number = number
             self.name = name
-            self._position = 0
+            self.position = 0
             self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
             try:
                 self._original = os.dup(number)  # type: Optional[int]
             except OSError:
                 self._original = None
-                self._end = lambda: 0  # type: Callable[[], int]
+                self.end = lambda: 0  # type: Callable[[], int]
                 return
             self._file = tempfile.TemporaryFile()
             # Where the descriptor stands; asked of its file, as a task may have closed it.
-            self._end = functools.partial(os.lseek, self._file.fileno(), 0, os.SEEK_CUR)
+            self.end = functools.partial(os.lseek, self._file.fileno(), 0, os.SEEK_CUR)
             os.dup2(self._file.fileno(), number)
-
-        def has_more(self):
-            """Was something written through the descriptor that was not read yet?"""
-            return self._end() > self._position
 
         def read(self):
             """What was written through the descriptor since the last call, in parts."""
-            end = self._end()
-            while self._position < end:
-                count = min(end - self._position, _BYTES_AT_A_TIME)
-                part = _read_at(self._file.fileno(), self._position, count)
+            end = self.end()
+            while self.position < end:
+                count = min(end - self.position, _BYTES_AT_A_TIME)
+                part = _read_at(self._file.fileno(), self.position, count)
                 if not part:
                     break
-                self._position += len(part)
+                self.position += len(part)
                 yield self._decode(part)
-            self._position = end
+            self.position = end
 
         def restore(self):
             """Give the descriptor back to what it was."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlexec.errors import ConfigurationError
+from sqlexec.garbage import in_portions
 from sqlexec.options import package_names, whole_number
 from sqlexec.options import task_timeout as checked_task_timeout
 from sqlexec.public import public
@@ -180,7 +181,7 @@ def _from_dict(
     shared = {name: value for name, value in args.items() if name not in split}
     if not split:
         count = 1 if times < 0 else times
-        return shared, count, map(Task, range(count))
+        return shared, count, in_portions(map(Task, range(count)))
     lengths = {
         name: len(each.values) for name, each in split.items() if isinstance(each.values, Sized)
     }
@@ -198,16 +199,23 @@ def _from_dict(
         rows = itertools.islice(rows, times)
     elif times >= 0:
         number, rows = times, _repeated(rows, times, number or 0)
-    return shared, number, _tasks(rows, number, split)
+    arguments = map(dict, rows)
+    if len(lengths) == len(split):
+        return shared, number, _tasks(arguments)
+    return shared, number, _checked(map(Task, itertools.count(), arguments), number, split)
 
 
-def _tasks(
-    rows: Iterable[tuple[tuple[str, Any], ...]], number: int | None, names: Iterable[str]
-) -> Iterator[Task]:
-    """A task for each row of names and values."""
-    indexes = itertools.count()
-    yield from map(Task, indexes, map(dict, rows))
-    count = next(indexes) - 1  # the map took one for the row that was not there
+def _tasks(arguments: Iterable[dict[str, Any]]) -> Iterator[Task]:
+    """A task for each dict of arguments, none of which is waited for."""
+    return in_portions(map(Task, itertools.count(), arguments))
+
+
+def _checked(tasks: Iterable[Task], number: int | None, names: Iterable[str]) -> Iterator[Task]:
+    """The tasks, one by one; ConfigurationError where they are fewer than the number says."""
+    count = 0
+    for task in tasks:
+        yield task
+        count = task.index + 1
     if number is not None and count < number:
         raise ConfigurationError(
             f"An iterator among {', '.join(names)} ended after {count} of {number} runs"
@@ -234,7 +242,7 @@ def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int,
                 )
     if times >= 0:
         runs = list(_repeated(runs, times, len(runs)))
-    return len(runs), map(Task, itertools.count(), map(dict, runs))
+    return len(runs), _tasks(map(dict, runs))
 
 
 def _repeated(rows: Iterable[T], times: int, count: int) -> Iterable[T]:

@@ -11,6 +11,7 @@ of its own, so that the caller's thread stays free for callbacks and Ctrl-C.
 
 from __future__ import annotations
 
+import operator
 import threading
 import time
 from collections import deque
@@ -27,6 +28,8 @@ MAX_ATTEMPTS = 3  # of a task whose call failed for no fault of its own
 BACKLOG = 2  # calls a worker that ended and wait for the consumer: then workers wait as well
 POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
 GRACE_SECONDS = 5.0  # for cancelled calls to end
+
+_STARTED, _ENDED = operator.attrgetter("started"), operator.attrgetter("ended")
 
 
 class Worker(Protocol):
@@ -397,4 +400,5 @@ def _span(outcomes: Sequence[Outcome]) -> float:
     """Seconds from the start of the first task to the end of the last, on their machine."""
     if not outcomes:
         return 0.0
-    return max(each.ended for each in outcomes) - min(each.started for each in outcomes)
+    span: float = max(map(_ENDED, outcomes)) - min(map(_STARTED, outcomes))
+    return span

@@ -14,6 +14,7 @@ from sqlexec.errors import (
     TaskTimeout,
     UnpackError,
 )
+from sqlexec.garbage import collection_paused
 from sqlexec.payload.bytecode import set_class_state
 from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
 from sqlexec.runner.failures import load_error
@@ -126,10 +127,11 @@ def _outcomes(
         for place, found in warned.items()
     }
     values = plain_values(together, len(indexes))
-    outcomes = [
-        Outcome(index, value, None, (), (), start, end, process_id)
-        for index, value, start, end in zip(indexes, values, started, ended, strict=True)
-    ]
+    with collection_paused():
+        outcomes = [
+            Outcome(index, value, None, (), (), start, end, process_id)
+            for index, value, start, end in zip(indexes, values, started, ended, strict=True)
+        ]
     for place, lines in written.items():
         outcomes[place].console = lines
     for place, found in issued.items():

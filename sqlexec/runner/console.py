@@ -61,7 +61,7 @@ class Recorder:
         """Record a text, after what came through the stream's descriptor before it."""
         with self._lock:
             self._written = True
-            if descriptor.has_more():
+            if descriptor.end() > descriptor.position:
                 self._record_new()
                 for part in descriptor.read():
                     self._record.add(descriptor.name, part)
@@ -75,7 +75,8 @@ class Recorder:
         """What was written since the last call; neighbours of one stream are one piece."""
         _flush_c(None)
         out, err = self._descriptors
-        if not (self._written or out.has_more() or err.has_more()):
+        silent = out.end() <= out.position and err.end() <= err.position
+        if silent and not self._written:
             return []  # as most tasks
         with self._lock:
             self.add(out)
@@ -212,40 +213,37 @@ class _Bytes(io.RawIOBase):
 class _Descriptor:
     """File descriptor 1 or 2, led into a file for a while.
 
-    Where the process has no such descriptor (a Windows service), there is nothing to lead.
+    `end()` tells how much was written through it, `position` how much of that was read.  Where the
+    process has no such descriptor (a Windows service), there is nothing to lead.
     """
 
     def __init__(self, number: int, name: str) -> None:
         self.number = number
         self.name = name
-        self._position = 0
+        self.position = 0
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         try:
             self._original = os.dup(number)  # type: Optional[int]
         except OSError:
             self._original = None
-            self._end = lambda: 0  # type: Callable[[], int]
+            self.end = lambda: 0  # type: Callable[[], int]
             return
         self._file = tempfile.TemporaryFile()
         # Where the descriptor stands; asked of its file, as a task may have closed it.
-        self._end = functools.partial(os.lseek, self._file.fileno(), 0, os.SEEK_CUR)
+        self.end = functools.partial(os.lseek, self._file.fileno(), 0, os.SEEK_CUR)
         os.dup2(self._file.fileno(), number)
-
-    def has_more(self) -> bool:
-        """Was something written through the descriptor that was not read yet?"""
-        return self._end() > self._position
 
     def read(self) -> Iterator[str]:
         """What was written through the descriptor since the last call, in parts."""
-        end = self._end()
-        while self._position < end:
-            count = min(end - self._position, _BYTES_AT_A_TIME)
-            part = _read_at(self._file.fileno(), self._position, count)
+        end = self.end()
+        while self.position < end:
+            count = min(end - self.position, _BYTES_AT_A_TIME)
+            part = _read_at(self._file.fileno(), self.position, count)
             if not part:
                 break
-            self._position += len(part)
+            self.position += len(part)
             yield self._decode(part)
-        self._position = end
+        self.position = end
 
     def restore(self) -> None:
         """Give the descriptor back to what it was."""

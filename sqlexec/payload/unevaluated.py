@@ -46,18 +46,31 @@ def without_unevaluated(segment: Segment) -> Segment:
 
 
 def _annotations(tree: ast.AST) -> Iterator[ast.expr]:
-    """Of parameters, results and local variables; not of a class's fields, which it may read."""
+    """Of parameters, results and local variables; of a class's fields what stands in brackets.
+
+    What stands before them the class may read: dataclass looks for ClassVar.
+    """
     nodes = list(ast.walk(tree))
     fields = [each for node in nodes if isinstance(node, ast.ClassDef) for each in node.body]
     for node in nodes:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             annotation = node.returns
-        elif isinstance(node, (ast.arg, ast.AnnAssign)) and node not in fields:
+        elif isinstance(node, (ast.arg, ast.AnnAssign)):
             annotation = node.annotation
         else:
             continue
         if annotation is not None:
-            yield annotation
+            yield from _in_brackets(annotation) if node in fields else (annotation,)
+
+
+def _in_brackets(node: ast.expr) -> Iterator[ast.expr]:
+    """The outermost x of [x] in an expression."""
+    if isinstance(node, ast.Subscript):
+        yield node.slice
+    else:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                yield from _in_brackets(child)
 
 
 def _defaults(tree: ast.Module, kind: str) -> Iterator[ast.expr]:

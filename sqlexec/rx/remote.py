@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 import traceback
@@ -27,7 +28,7 @@ def attach_remote(outcome: Outcome, context: RxComputeContext) -> None:
     if error is None:
         return
     hide_own_frames(error)
-    if not isinstance(getattr(error, "remote", None), (SimpleNamespace, type(None))):
+    if not isinstance(_remote_of(error), (SimpleNamespace, type(None))):
         return
     here = outcome.process_id == os.getpid()
     server, database = context.place
@@ -43,16 +44,21 @@ def attach_remote(outcome: Outcome, context: RxComputeContext) -> None:
         chunk=call.number,
         attempt=call.attempt,
     )
-    with contextlib.suppress(AttributeError):  # some have no room for attributes
+    with contextlib.suppress(Exception):  # some have no room for attributes
         error.remote = remote  # type: ignore[attr-defined]
-    if sys.version_info >= (3, 11) and not here:
-        error.add_note(_note(remote))
+    if sys.version_info >= (3, 11) and not here:  # as add_note does, which asks __getattr__, too
+        vars(error)["__notes__"] = [*vars(error).get("__notes__", ()), _note(remote)]
 
 
 def shortened(error: BaseException) -> BaseException:
     """The exception of a run, or one of sqlexec's, without sqlexec's own frames; others whole."""
-    of_a_run = isinstance(getattr(error, "remote", None), SimpleNamespace)
+    of_a_run = isinstance(_remote_of(error), SimpleNamespace)
     return hide_own_frames(error) if of_a_run or isinstance(error, SqlExecError) else error
+
+
+def _remote_of(error: BaseException) -> object:
+    """Without its class's __getattr__, which may need what the exception left on the server."""
+    return inspect.getattr_static(error, "remote", None)
 
 
 def _last_lines(outcome: Outcome) -> str:

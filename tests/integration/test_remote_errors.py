@@ -7,6 +7,7 @@ import os
 import pickle
 import random
 import sys
+import threading
 import time
 import traceback
 
@@ -282,3 +283,25 @@ def test_debug_runs_once_where_that_was_here(capsys):
     with pytest.raises(ZeroDivisionError):
         rx_exec(inverse, x=0, compute_context=RxLocalSeq(), debug=True)
     assert capsys.readouterr().out == "inverting 0\n"
+
+
+class Picky(Exception):
+    """As urllib's HTTPError: its attributes are those of an object that stays on the server."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        self.file = threading.Lock()
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["file"], name)
+
+
+def picky():
+    raise Picky(404)
+
+
+def test_an_exception_that_misses_what_it_left_on_the_server(cc):
+    with pytest.raises(Picky) as caught:
+        rx_exec(picky, compute_context=cc)
+    assert caught.value.args == (404,)
+    assert vars(caught.value)["remote"].index == 0

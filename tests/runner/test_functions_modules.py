@@ -212,6 +212,26 @@ def test_what_the_server_never_runs_may_be_newer(tmp_path: Path) -> None:
         Packer(module_of(inner, tmp_path)["f"], runtime=runtime_of("3.7"))
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python does not know the syntax")
+@pytest.mark.parametrize("version", ["3.6", "3.7"])
+def test_fields_with_new_hints(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "made_s2", ModuleType("made_s2"))
+    text = (
+        "from __future__ import annotations\n"
+        "import typing\n"
+        "class Fields:\n"
+        "    x: tuple[*Ts] = 1\n"
+        "    kinds: typing.ClassVar[dict[str, tuple[*Ts]] | None] = None\n"
+        "    y: int | tuple[*Ts]\n"
+        "def f():\n"
+        "    return Fields.x, Fields.kinds, list(Fields.__annotations__)\n"
+    )
+    names = ["x", "kinds", "y"]
+    assert value(version, module_of(text, tmp_path)["f"]) == (1, None, names)
+
+
 def test_a_dataclass_with_new_hints_on_3_7(tmp_path: Path) -> None:
     text = (
         "from __future__ import annotations\nfrom dataclasses import dataclass, field\n"

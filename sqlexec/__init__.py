@@ -32,7 +32,7 @@ _NAMES = {
     "RxMatchCall": "sqlexec.rx.distribute",
     "RxRemoteComputeContext": "sqlexec.contexts.base",
     "RxRemoteJob": "sqlexec.rx.job",
-    "RxRemoteJobStatus": "sqlexec.rx.job",
+    "RxRemoteJobStatus": "sqlexec.rx.job_status",
     "RxSqlServerData": "sqlexec.data.sources",
     "SqlServerExecutor": "sqlexec.rx.executor",
     "StoredScript": "sqlexec.procedures.scripts",
@@ -117,7 +117,8 @@ if TYPE_CHECKING:
     from sqlexec.rx.execute import rx_exec
     from sqlexec.rx.executor import ExecutorBroken, SqlServerExecutor
     from sqlexec.rx.iterate import rx_exec_iter
-    from sqlexec.rx.job import RxRemoteJob, RxRemoteJobStatus
+    from sqlexec.rx.job import RxRemoteJob
+    from sqlexec.rx.job_status import RxRemoteJobStatus
     from sqlexec.rx.joblib import register_joblib
     from sqlexec.rx.jobs import (
         rx_cancel_job,

@@ -14,7 +14,7 @@ from sqlexec.errors import JobNotFinished
 
 if TYPE_CHECKING:
     from sqlexec.rx.job import RxRemoteJob
-    from sqlexec.server.jobs import JobInfo
+    from sqlexec.server.job_records import JobInfo
 
 app = typer.Typer(
     help="""Jobs that outlive their call.
@@ -45,7 +45,7 @@ def list_jobs(
     connection: ConnectionOption = None,
 ) -> None:
     """Jobs of your login, the newest first."""
-    from sqlexec.rx.jobs import line_of
+    from sqlexec.rx.job_status import line_of
     from sqlexec.server import jobs
     from sqlexec.server.connection import Connection
     from sqlexec.server.pool import POOL
@@ -166,7 +166,7 @@ def cleanup(
     connection: ConnectionOption = None,
 ) -> None:
     """Remove jobs with all that they gave; 3 where one is kept."""
-    removed = {each: _handle(each, connection).cleanup(force=force) for each in job_ids}
+    removed = {each: _cleaned_up(_handle(each, connection), force) for each in job_ids}
     if as_json:
         print_json(removed)
     for job_id, gone in removed.items():
@@ -225,6 +225,19 @@ def _handle(job_id: str, connection: str | None) -> RxRemoteJob:
     from sqlexec.rx.job import RxRemoteJob
 
     return RxRemoteJob(context_of(connection), job_id)
+
+
+def _cleaned_up(job: RxRemoteJob, force: bool) -> bool:
+    """Whether it is gone; raises JobNotFound where there was none."""
+    from sqlexec.server import jobs
+    from sqlexec.server.connection import Connection
+    from sqlexec.server.pool import POOL
+
+    if job.info is not None:
+        return job.cleanup(force=force)
+    with POOL.lend(Connection.of(job.compute_context.connection_string)) as session:
+        jobs.clean_up(session, job.job_id)  # another login's: for members of sqlexec_admin
+    return True
 
 
 def _info(job: RxRemoteJob) -> JobInfo:

@@ -21,6 +21,7 @@ from sqlexec.payload import PROTOCOL
 from sqlexec.plan import Plan, make_plan
 from sqlexec.server import jobs, runtimes
 from sqlexec.server.connection import Connection
+from sqlexec.server.job_records import ChunkPlace, Submission
 from sqlexec.server.pool import POOL
 from sqlexec.tasks import Task
 from sqlexec.version import __version__
@@ -81,10 +82,10 @@ def submit(
     for tasks in chunks:
         source = job.source(tasks)
         query = queries.setdefault(source.query if source is not None else "", len(queries))
-        places.append(jobs.ChunkPlace(tasks[0].index, len(tasks), query))
+        places.append(ChunkPlace(tasks[0].index, len(tasks), query))
     shared, payloads = job.pack_all(chunks, runtime, way_out)
     detached = not context.wait if context.detached is None else context.detached
-    submission = jobs.Submission(
+    submission = Submission(
         protocol=PROTOCOL,
         job_id=job_id,
         result_key=job.packer.key,

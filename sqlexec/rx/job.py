@@ -6,9 +6,6 @@ deserialize_job(id) -----^     `----result--> chunks, verified one by one -> out
 
 from __future__ import annotations
 
-import contextlib
-import enum
-import html
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -30,28 +27,14 @@ from sqlexec.errors import (
 from sqlexec.public import public
 from sqlexec.report import Report
 from sqlexec.rx.job_results import all_outcomes, console_of, done_outcomes, take
-from sqlexec.rx.progress import bar_of
+from sqlexec.rx.job_status import RxRemoteJobStatus, html_of
+from sqlexec.rx.job_waiting import looks, with_bar
 from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
 from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
-from sqlexec.server.jobs import JobInfo
+from sqlexec.server.job_records import JobInfo
 from sqlexec.server.pool import POOL
-
-LEAST_POLL_SECONDS, MOST_POLL_SECONDS = 0.02, 1.0
-POLL_PART = 0.03  # of the time that a job has run so far: so late may its end be noticed
-
-
-@public
-class RxRemoteJobStatus(enum.Enum):
-    """How a job stands. UNDETERMINED: its server knows it no more (it was cleaned up)."""
-
-    FINISHED = "FINISHED"
-    FAILED = "FAILED"
-    CANCELED = "CANCELED"
-    UNDETERMINED = "UNDETERMINED"
-    RUNNING = "RUNNING"
-    QUEUED = "QUEUED"
 
 
 @public
@@ -147,25 +130,14 @@ class RxRemoteJob:
             Whether it has ended, with or without success.  A lost connection is opened again.
             Ctrl-C ends the waiting; the job goes on.
         """
-        begin = time.monotonic()
-        info = self._patient_info()
-        with contextlib.ExitStack() as stack:
-            if progress and info is not None:
-                bar = stack.enter_context(contextlib.closing(bar_of(info.task_count)))
-            shown = 0
-            while info is not None and info.open:
-                if progress:
-                    bar.update(info.tasks_done - shown)
-                    shown = info.tasks_done
-                passed = time.monotonic() - begin
-                if timeout is not None and passed >= timeout:
-                    return False
-                delay = _pause(passed)
-                time.sleep(delay if timeout is None else min(delay, timeout - passed))
-                info = self._patient_info()
-            if progress and info is not None:
-                bar.update(info.tasks_done - shown)
-        return True
+        looked = looks(self._patient_info, timeout)
+        for info in with_bar(looked) if progress else looked:  # noqa: B007 - the last one counts
+            pass
+        if info is None or info.state == "FINISHED":
+            return True
+        if not info.open and self._workers is not None:
+            self._workers.cancel()  # a query may still run there
+        return not info.open
 
     # --- what it gives --------------------------------------------------------------------
 
@@ -268,20 +240,13 @@ class RxRemoteJob:
             or so many seconds have passed.
         """
         key = self._secret()[0]
-        after, begin = 0, time.monotonic()
-        while True:
+        after = 0
+        for _ in looks(self._required_info, timeout if follow else 0):
             with POOL.lend(self._connection) as session:
-                info = self._required_info() if follow else None
                 headers = jobs.console_headers(session, self.job_id, after)
             for number, header in headers:
                 after = number
                 yield from console_of(header, key)
-            if info is None or not info.open:
-                break
-            passed = time.monotonic() - begin
-            if timeout is not None and passed >= timeout:
-                break
-            time.sleep(_pause(passed))
 
     @property
     def output(self) -> str:
@@ -387,15 +352,7 @@ class RxRemoteJob:
         info = self.info
         if info is None:
             return f"Job <code>{self.job_id}</code>: {self.status.value}"
-        message = html.escape(info.error_message or "")
-        return (
-            f"Job <code>{info.job_id}</code>, <code>{html.escape(info.description)}</code>: "
-            f"<b>{info.state}</b><br>"
-            f'<progress value="{info.tasks_done}" max="{info.task_count}"></progress> '
-            f"{info.tasks_done:,} of {info.task_count:,} runs"
-            f"{f', {info.tasks_failed:,} raised' if info.tasks_failed else ''}, "
-            f"{info.seconds:.1f} s{f'<br>{message}' if message else ''}"
-        )
+        return html_of(info)
 
     # --- inside ---------------------------------------------------------------------------
 
@@ -440,11 +397,6 @@ class RxRemoteJob:
                 jobs.clean_up(session, self.job_id)
         except JobNotFound:
             pass  # another client was quicker
-
-
-def _pause(passed: float) -> float:
-    """Seconds until the next look at a job that has been waited for so long."""
-    return min(MOST_POLL_SECONDS, max(LEAST_POLL_SECONDS, POLL_PART * passed))
 
 
 def _uuid(job_id: uuid.UUID | str | None) -> uuid.UUID:

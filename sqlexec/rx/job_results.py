@@ -23,7 +23,7 @@ from sqlexec.rx.collect import collect
 from sqlexec.rx.delivery import deliver_outcomes
 from sqlexec.server import jobs, runtimes
 from sqlexec.server.connection import Connection
-from sqlexec.server.jobs import ChunkResult, JobInfo
+from sqlexec.server.job_records import ChunkResult, JobInfo
 from sqlexec.server.pool import POOL
 from sqlexec.tasks import Call, Outcome, Task
 

@@ -12,10 +12,11 @@ from sqlexec.contexts.active import resolve_sql_server
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.errors import ConfigurationError
 from sqlexec.public import public
-from sqlexec.rx.job import RxRemoteJob, RxRemoteJobStatus
+from sqlexec.rx.job import RxRemoteJob
+from sqlexec.rx.job_status import RxRemoteJobStatus, line_of
 from sqlexec.server import jobs
 from sqlexec.server.connection import Connection
-from sqlexec.server.jobs import JobInfo
+from sqlexec.server.job_records import JobInfo
 from sqlexec.server.pool import POOL
 
 
@@ -167,14 +168,6 @@ def rx_cleanup_jobs(
             )
         elif verbose:
             print(f"{job.job_id} removed")
-
-
-def line_of(info: JobInfo) -> str:
-    """A job in one line."""
-    return (
-        f"{info.job_id}  {info.state:<8}  {info.submitted_at:%Y-%m-%d %H:%M:%S}Z  "
-        f"{info.tasks_done:,}/{info.task_count:,} runs  {info.description}"
-    )
 
 
 def _checked(job: object) -> RxRemoteJob:

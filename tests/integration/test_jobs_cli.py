@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -54,6 +55,12 @@ def test_run_that_fails(command):
     assert command("run", "DOUBLE")[0] == 2  # x is missing
     late = command("run", "DOUBLE", "--arg", "x=1", "--arg", "seconds=30", "--timeout", 1)
     assert late[0] == 3
+
+
+def test_a_job_that_is_not_there_is_not_removed(command):
+    code, out, err = command("jobs", "cleanup", str(uuid.uuid4()))
+    assert (code, out) == (1, "")
+    assert "There is no job" in err
 
 
 def test_a_detached_job(command, tmp_path):

@@ -6,6 +6,7 @@ import abc
 import ast
 import dis
 from collections.abc import Iterator
+from functools import lru_cache
 from types import CellType, CodeType, FunctionType, MemberDescriptorType
 from typing import Any
 
@@ -62,7 +63,7 @@ def attributes_set_later(found: Definition, cls: type) -> dict[str, Any]:
         for each in node.body
         if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and not each.decorator_list
     }
-    stored = set(_stored_names(found.code, node.name))
+    stored = _stored_names(found.code, node.name)
     generated = (
         bool(node.decorator_list)
         or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
@@ -81,13 +82,17 @@ def attributes_set_later(found: Definition, cls: type) -> dict[str, Any]:
     return changed
 
 
-def _stored_names(code: CodeType, name: str) -> Iterator[str]:
-    """Names that a class's body gives values to; `code` is that of a function around it."""
-    for body in code.co_consts:
-        if isinstance(body, CodeType) and body.co_name == name:
-            for each in dis.get_instructions(body):
-                if each.opname == "STORE_NAME":
-                    yield each.argval
+@lru_cache(maxsize=4096)
+def _stored_names(code: CodeType, name: str) -> frozenset[str]:
+    """Names that a class's body gives values to; `code` is that around it."""
+    bodies = (each for each in code.co_consts if isinstance(each, CodeType))
+    return frozenset(
+        each.argval
+        for body in bodies
+        if body.co_name == name
+        for each in dis.get_instructions(body)
+        if each.opname == "STORE_NAME"
+    )
 
 
 def _is_inside(function: FunctionType, found: Definition) -> bool:

@@ -37,14 +37,14 @@ def global_names(code: CodeType, runtime: bool) -> dict[str, None]:
     return names
 
 
-def variables_at_once(code: CodeType) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def variables_at_once(code: CodeType) -> frozenset[str]:
     """Variables of functions around that a class's definition reads, not only its methods."""
-    for each in dis.get_instructions(code):
-        if each.opname in _VARIABLE:
-            yield each.argval
+    names = {each.argval for each in dis.get_instructions(code) if each.opname in _VARIABLE}
     for constant in code.co_consts:
         if isinstance(constant, CodeType) and not constant.co_flags & _OPTIMIZED:
-            yield from variables_at_once(constant)
+            names |= variables_at_once(constant)
+    return frozenset(names)
 
 
 def special_annotations(node: ast.AST, outside: Mapping[str, Any]) -> Iterator[str]:
@@ -57,15 +57,14 @@ def special_annotations(node: ast.AST, outside: Mapping[str, Any]) -> Iterator[s
                     yield each.id
 
 
-def words(code: CodeType) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def words(code: CodeType) -> frozenset[str]:
     """All names of globals and attributes in a code."""
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from words(constant)
+    inner = (words(each) for each in code.co_consts if isinstance(each, CodeType))
+    return frozenset(code.co_names).union(*inner)
 
 
-def submodules(package: ModuleType, used: set[str]) -> tuple[str, ...]:
+def submodules(package: ModuleType, used: frozenset[str]) -> tuple[str, ...]:
     """Loaded submodules that `package.a.b` in the code may mean."""
     if not hasattr(package, "__path__"):
         return ()

@@ -122,7 +122,7 @@ class Pickler(pickle.Pickler):
         attributes = own_attributes(function, found)
         space = self._space(function.__globals__)
         names = self._names(found, function.__globals__, runtime=True)
-        used = set(words(found.code))
+        used = words(found.code)
         contents = [
             (cell, self._module_stand_in(each, used) if isinstance(each, ModuleType) else each)
             for cell, each in contents_of(cells)
@@ -167,12 +167,12 @@ class Pickler(pickle.Pickler):
         cells = tuple(known[each] for each in free)
         needed = self._names(found, outside, runtime=False)
         for name in special_annotations(found.node, outside):
-            needed[name] = self._stand_in(name, outside[name], found.file, set())
+            needed[name] = self._stand_in(name, outside[name], found.file, frozenset())
         names = self._names(found, outside, runtime=True)
         names = {each: value for each, value in names.items() if each not in needed}
         contents = list(contents_of(cells))
         later = attributes_set_later(found, cls)
-        at_once = set(variables_at_once(found.code))
+        at_once = variables_at_once(found.code)
         filled = list(contents_of(tuple(known[each] for each in free if each in at_once)))
         return self._definition(
             cls,
@@ -266,7 +266,7 @@ class Pickler(pickle.Pickler):
         self, found: Definition, outside: Mapping[str, Any], *, runtime: bool
     ) -> dict[str, Any]:
         """The globals that a definition names: now, and at its run time too."""
-        used = set(words(found.code))
+        used = words(found.code)
         result = {}
         for name in global_names(found.code, runtime):
             if not runtime and name == getattr(found.node, "name", None):
@@ -288,7 +288,7 @@ class Pickler(pickle.Pickler):
         if added and self._parts & set(self._bundle.whole):
             raise Restart
 
-    def _module_stand_in(self, module: ModuleType, used: set[str]) -> Any:
+    def _module_stand_in(self, module: ModuleType, used: frozenset[str]) -> Any:
         name = module.__name__
         parts = submodules(module, used)
         if module is os.path or (self._bundle.is_users(name) and not parts):
@@ -299,7 +299,7 @@ class Pickler(pickle.Pickler):
             self._module(sys.modules[each])  # whole
         return UserModule(name, parts)
 
-    def _stand_in(self, name: str, value: Any, file: SourceFile, used: set[str]) -> Any:
+    def _stand_in(self, name: str, value: Any, file: SourceFile, used: frozenset[str]) -> Any:
         if isinstance(value, ModuleType):
             return self._module_stand_in(value, used)
         origin = imported_from(file, name)

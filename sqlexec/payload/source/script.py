@@ -151,7 +151,7 @@ class ScriptText:
         self, found: Definition, outside: Mapping[str, Any], at_once: Iterable[str]
     ) -> None:
         """What a definition names: when it runs, and when it is made."""
-        used = set(words(found.code))
+        used = words(found.code)
         at_once = list(at_once)
         for name in at_once:
             if name not in outside and not hasattr(builtins, name):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from types import CodeType, FrameType, FunctionType, TracebackType
 from typing import Any
@@ -75,18 +76,26 @@ def _without_own(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _frame(file: str, function: str, first: int, line: int, module: str) -> tuple[FrameType, int]:
-    """A frame that never runs, of a generator that is not started, and the place of a line in it.
+    """A frame that stands in a line, that of a generator at its `yield`, and the place of that.
 
-    IPython searches for the place's expression, and for ever where there is no such place.
+    Some show the line that the traceback names, others (IPython 9) that where the frame stands.
     """
     tree = ast.parse("def template():\n    yield")
     for node in ast.walk(tree):
         where = first if isinstance(node, ast.FunctionDef) else line
         vars(node).update(lineno=where, end_lineno=where, col_offset=-1, end_col_offset=-1)
     constants = compile(tree, file, "exec").co_consts
-    code = next(each for each in constants if isinstance(each, CodeType)).replace(co_name=function)
-    frame: FrameType = FunctionType(code, {"__name__": module})().gi_frame
-    return frame, next(start for start, _, at in code.co_lines() if at == line)
+    code = next(each for each in constants if isinstance(each, CodeType))
+    names: Any = {"co_name": function}
+    if sys.version_info >= (3, 11):
+        names["co_qualname"] = function
+    code = code.replace(**names)
+    variables: dict[str, Any] = {"__name__": module}
+    generator = FunctionType(code, variables)()
+    next(generator)
+    variables["__generator__"] = generator  # which would end its frame when it goes
+    frame: FrameType = generator.gi_frame
+    return frame, frame.f_lasti
 
 
 def _file_to_show(file: str, line: int, lines: Mapping[str, str]) -> str:

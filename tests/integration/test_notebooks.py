@@ -83,6 +83,7 @@ def test_cells(other_server: str) -> None:
     assert '.py", line 4, in fails\n    return y / 0\nZeroDivisionError: division by zero' in trace
     shown = done.stdout.splitlines()[:-1]
     assert "----> 4     return y / 0" in shown
+    assert any(", in fails(" in line for line in shown)
 
 
 @pytest.fixture

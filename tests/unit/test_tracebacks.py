@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import linecache
 import pdb
@@ -84,6 +85,20 @@ def test_their_place_is_an_instruction_of_their_line():
         lines = [line for start, end, line in places if start <= trace.tb_lasti < end]
         assert lines == [trace.tb_lineno]
         trace = trace.tb_next
+
+
+def test_frames_stand_in_their_lines():
+    """IPython 9 shows the line and name that the frame has, not those of the traceback."""
+    trace = rebuild(FRAMES, LINES)
+    gc.collect()
+    found = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        name = getattr(code, "co_qualname", code.co_name)  # since Python 3.11
+        found.append((trace.tb_frame.f_lineno, name, code.co_firstlineno))
+        assert trace.tb_frame.f_back is None
+        trace = trace.tb_next
+    assert found == [(7, "run", 5), (12, "fit", 10), (31, "solve", 30)]
 
 
 def test_pytest_shows_them():

@@ -113,7 +113,7 @@ if TYPE_CHECKING:
         rx_match_call,
     )
     from sqlexec.rx.exec_by import rx_exec_by, rx_get_partitions
-    from sqlexec.rx.exec_by_results import RxExecByResults
+    from sqlexec.rx.exec_by_results import RxExecByResults as RxExecByResults
     from sqlexec.rx.execute import rx_exec
     from sqlexec.rx.executor import ExecutorBroken, SqlServerExecutor
     from sqlexec.rx.iterate import rx_exec_iter
@@ -133,7 +133,7 @@ if TYPE_CHECKING:
     from sqlexec.rx.pema import NotConvergedWarning, pema_compute
     from sqlexec.rx.runtime import Runtime, runtime
 
-__all__ = [
+__all__ = [  # without RxExecByResults: `import *` must not need pandas
     "CallbackFailedWarning",
     "Diagnosis",
     "ExecutorBroken",
@@ -145,7 +145,6 @@ __all__ = [
     "Runtime",
     "RxComputeContext",
     "RxElemArg",
-    "RxExecByResults",
     "RxForeachDoPar",
     "RxInSqlServer",
     "RxLocalParallel",

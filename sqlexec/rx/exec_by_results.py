@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pandas
-
+from sqlexec.errors import DependencyMissing
 from sqlexec.public import public
+
+try:
+    import pandas
+except ImportError as error:
+    raise DependencyMissing(
+        "rx_exec_by gives a DataFrame, which needs pandas here: pip install 'sqlexec[pandas]'"
+    ) from error
 
 
 @public

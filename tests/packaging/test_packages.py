@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -22,8 +23,12 @@ pytestmark = pytest.mark.timeout(600)  # a fresh environment comes from PyPI
 
 LOCAL_RUNS = """
 import sqlexec
-from sqlexec import RxElemArg, rx_exec
+from sqlexec import *
 
+try:
+    sqlexec.RxExecByResults
+except ImportError as error:
+    assert "pip install 'sqlexec[pandas]'" in str(error), error
 assert "site-packages" in sqlexec.__file__, sqlexec.__file__
 assert rx_exec(lambda x, y: x * y, x=RxElemArg([1, 2, 3]), y=10) == [10, 20, 30]
 """
@@ -143,8 +148,18 @@ def test_wheel_holds_package_bundle_and_nothing_else(packages: tuple[Path, Path]
         names = set(wheel.namelist())
         metadata = wheel.read(f"sqlexec-{__version__}.dist-info/METADATA").decode()
         install = wheel.read("sqlexec/bundle/sql/install.sql").decode()
+        sums = wheel.read("sqlexec/bundle/sql/SHA256SUMS").decode()
+        for line in sums.splitlines():
+            expected, name = line.split()
+            content = wheel.read(f"sqlexec/bundle/sql/{name}")
+            assert hashlib.sha256(content).hexdigest() == expected
     assert {name.split("/")[0] for name in names} == {"sqlexec", f"sqlexec-{__version__}.dist-info"}
     assert "sqlexec/py.typed" in names
+    assert {line.split()[1] for line in sums.splitlines()} == {
+        "install.sql",
+        "uninstall.sql",
+        "prepare_server.sql",
+    }
     assert install == render_install()
     extras = {"embedded", "joblib", "dev"}
     assert extras <= {line.split()[1] for line in metadata.splitlines() if "Provides-Extra" in line}

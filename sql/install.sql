@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '7baeee694f5b0d3395876fb3f2564959f643b1745f78025661962ef29db4b58f';
+    SET @source_sha256 = '9a1a806d567ed1b70d9faa1d47a9a12091bdbd1206ee076b0f85b074c1699118';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4864,12 +4864,14 @@ def sqlexec_runner():
             limit, seed = self._limit, self._seed
             if limit is not None:
                 function = limit.limited(function)
-            budget = self._header.get("budget")
+            budget, overtime = self._header.get("budget"), self._header.get("overtime", 0)
             together = plain_values(self._together, self._sent_count)
             together = islice(together, self._first_place, None)
             for place, (index, arguments) in enumerate(zip(self.indexes, together)):
-                if budget and place and ended[-1] - started[0] >= budget:
-                    break
+                if budget and place:
+                    spent = ended[-1] - started[0]
+                    if spent >= budget and spent / place * (len(self.indexes) - place) > overtime:
+                        break
                 try:
                     if place in self._apart:
                         arguments = load(self._apart[place], self._alias, self._sender)

@@ -88,10 +88,13 @@ class Job:
         *,
         suspect: bool = False,
         budget: float | None = None,
+        overtime: float = 0.0,
     ) -> bytes:
         """The payload of a chunk, without the data source; see `Packer.chunk`."""
         sent = self._sent(tasks)
-        return self.packer.chunk(sent, runtime, way_out, suspect=suspect, budget=budget)
+        return self.packer.chunk(
+            sent, runtime, way_out, suspect=suspect, budget=budget, overtime=overtime
+        )
 
     def pack_all(
         self, chunks: Sequence[Sequence[Task]], runtime: Mapping[str, Any], way_out: str

@@ -9,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from sqlexec import scheduler
-from sqlexec.chunks import Chunk
+from sqlexec.chunks import LAUNCHES_WORTH, Chunk
 from sqlexec.contexts.base import (
     ConsoleOutput,
     RxRemoteComputeContext,
@@ -216,9 +217,18 @@ class _Worker:
         source = job.source(chunk)
         query = source.query if source is not None else ""
         way_out = runtimes.way_out(job.connection)
-        payload = job.pack(chunk, runtime, way_out, suspect=chunk.suspect, budget=chunk.budget)
+        overtime = LAUNCHES_WORTH * runtimes.launch(job.connection)
+        payload = job.pack(
+            chunk,
+            runtime,
+            way_out,
+            suspect=chunk.suspect,
+            budget=chunk.budget,
+            overtime=overtime,
+        )
         call.number = next(job.numbers)
         call.payload_bytes, call.shared_bytes = len(payload), job.packer.shared_bytes
+        start = time.perf_counter()
         try:
             reply = self._session.execute_chunk(
                 job.id, call.number, len(chunk), payload, query, protocol=PROTOCOL
@@ -230,13 +240,15 @@ class _Worker:
         except ResultCut as error:
             runtimes.learn_whole(job.connection, False)
             raise ResultCut(f"{error} {_AGAIN if way_out == 'output' else _NO_ROWS}") from None
+        seconds = time.perf_counter() - start
         if reply.whole is not None:
             runtimes.learn_whole(job.connection, reply.whole)
         call.result_bytes = len(reply.result)
         answer = job.unpack(reply.result, chunk)
         runtimes.remember(job.connection, answer.runtime)
-        if reply.messages and answer.outcomes:
-            first = answer.outcomes[0]
+        first, last = answer.outcomes[0], answer.outcomes[-1]
+        runtimes.learn_launch(job.connection, seconds - (last.ended - first.started))
+        if reply.messages:
             first.console = [*reply.messages, *first.console]
         return answer.outcomes
 

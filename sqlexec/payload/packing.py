@@ -119,6 +119,7 @@ class Packer:
         *,
         suspect: bool = False,
         budget: float | None = None,
+        overtime: float = 0.0,
     ) -> bytes:
         """Pack tasks into the payload of one call.
 
@@ -135,6 +136,8 @@ class Packer:
             A single task that may end its process: what it writes leaves the process at once.
         budget : float, optional
             Seconds after which no further task begins; the result then has fewer of them.
+        overtime : float, default 0.0
+            Seconds: the tasks go on all the same where it seems that all will be done in these.
 
         Raises
         ------
@@ -144,8 +147,8 @@ class Packer:
             The payload is larger than 2 GB.
         """
         try:
-            options = {"way_out": way_out, "suspect": suspect, "budget": budget}
-            return self._join(tasks, runtime, options)
+            options = {"way_out": way_out, "suspect": suspect}
+            return self._join(tasks, runtime, {**options, "budget": budget, "overtime": overtime})
         except TooLarge as error:
             raise PayloadTooLarge(
                 f"The payload of tasks {tasks[0].index} to {tasks[-1].index} comes to {error}. "
@@ -162,7 +165,7 @@ class Packer:
         PackError
             As `chunk`; all payloads together may have 2 GB, as may what they share.
         """
-        options = {"way_out": way_out, "suspect": False, "budget": None}
+        options = {"way_out": way_out, "suspect": False, "budget": None, "overtime": 0}
         shared = _Shared()
         try:
             changes = -1

@@ -134,12 +134,14 @@ class TaskChunk:
         limit, seed = self._limit, self._seed
         if limit is not None:
             function = limit.limited(function)
-        budget = self._header.get("budget")
+        budget, overtime = self._header.get("budget"), self._header.get("overtime", 0)
         together = plain_values(self._together, self._sent_count)
         together = islice(together, self._first_place, None)
         for place, (index, arguments) in enumerate(zip(self.indexes, together)):
-            if budget and place and ended[-1] - started[0] >= budget:
-                break
+            if budget and place:
+                spent = ended[-1] - started[0]
+                if spent >= budget and spent / place * (len(self.indexes) - place) > overtime:
+                    break
             try:
                 if place in self._apart:
                     arguments = load(self._apart[place], self._alias, self._sender)

@@ -11,6 +11,7 @@ from sqlexec.server.connection import Connection
 
 _RUNTIMES: dict[Connection, dict[str, Any]] = {}  # reads and writes of a dict are atomic
 _WHOLE: dict[Connection, bool] = {}  # does an OUTPUT value of any length arrive whole?
+_LAUNCH: dict[Connection, float] = {}  # seconds
 
 
 def remember(connection: Connection, runtime: dict[str, Any]) -> None:
@@ -39,7 +40,18 @@ def way_out(connection: Connection) -> str:
     return "output" if whole and not runtime.get("slow_output") else "rows"
 
 
+def learn_launch(connection: Connection, seconds: float) -> None:
+    """Keep what a call took besides its tasks, if none took less."""
+    _LAUNCH[connection] = min(max(0.0, seconds), _LAUNCH.get(connection, seconds))
+
+
+def launch(connection: Connection) -> float:
+    """Seconds that a call takes besides its tasks; 0 while nobody knows."""
+    return _LAUNCH.get(connection, 0.0)
+
+
 def forget(connection: Connection) -> None:
     """The server is not what it was."""
     _RUNTIMES.pop(connection, None)
     _WHOLE.pop(connection, None)
+    _LAUNCH.pop(connection, None)

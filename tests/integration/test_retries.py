@@ -1,4 +1,4 @@
-"""Launches that fail, runs that kill their process, runs that never end."""
+"""Launches that fail or are slow, runs that kill their process, runs that never end."""
 
 from __future__ import annotations
 
@@ -182,3 +182,19 @@ def test_a_report_tells_who_ran_what(cc):
     assert frame.loc[3, "attempt"] == 3
     assert 1 <= report.workers <= 2
     assert "x" in str(report)
+
+
+@pytest.mark.embedded_only
+def test_where_launches_are_slow_each_worker_makes_one_call():
+    def nap(x):
+        time.sleep(0.002)
+        return x
+
+    with EmbeddedServer(launch_delay=0.3) as server:
+        cc = RxInSqlServer(prepared(server), num_tasks=2)
+        rx_exec(double, x=[1], compute_context=cc)  # so that it is known
+        numbers = list(range(100))
+        found, report = rx_exec(nap, x=numbers, compute_context=cc, report=True)
+        assert found == numbers
+        assert report.to_frame()["chunk"].nunique() == 2
+        POOL.close()

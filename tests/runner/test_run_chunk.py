@@ -479,3 +479,15 @@ def test_no_task_begins_after_the_budget() -> None:
     assert 1 <= len(outcomes) < 10
     with pytest.raises(UnpackError, match="other tasks"):
         unpack(result, packer.key, None, range(6, 16))
+
+
+@pytest.mark.parametrize(("overtime", "all_of_them"), [(60.0, True), (0.01, False)])
+def test_tasks_begin_after_the_budget_where_all_that_are_left_take_little(
+    overtime: float, all_of_them: bool
+) -> None:
+    import time
+
+    packer = Packer(lambda x: time.sleep(x) or x)
+    tasks = [Task(index, {"x": 0.02}) for index in range(10)]
+    result, _ = run_chunk(packer.chunk(tasks, budget=0.03, overtime=overtime))
+    assert (len(unpack(result, packer.key).outcomes) == len(tasks)) == all_of_them

@@ -8,6 +8,7 @@ A process is lent to one worker at a time, so that killing it stops that worker'
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -88,9 +89,13 @@ class Process:
         from joblib.externals import loky
 
         self._shut_down: type[Exception] = loky.process_executor.ShutdownExecutorError
-        self._executor = loky.ProcessPoolExecutor(
-            max_workers=1, timeout=KEPT_SECONDS, initializer=_ignore_interrupts
+        self._start = functools.partial(
+            loky.ProcessPoolExecutor,
+            max_workers=1,
+            timeout=KEPT_SECONDS,
+            initializer=_ignore_interrupts,
         )
+        self._executor = self._start()
         self._lock = threading.Lock()
         self._future: Any = None  # of the last call
         self.usable = True
@@ -109,8 +114,11 @@ class Process:
             with self._lock:
                 if not self.usable:
                     raise OperationCancelled("The call was cancelled before it was sent.")
-                with _interrupts_held():  # for the process that it starts
-                    self._future = self._executor.submit(run_chunk_here, *message)
+                try:
+                    self._submit(message)
+                except BrokenExecutor:  # it ended while nobody used it: no fault of this call
+                    self._executor = self._start()
+                    self._submit(message)
             result: bytes = self._future.result()
         except (self._shut_down, CancelledError):
             raise OperationCancelled("The call was cancelled from this side.") from None
@@ -118,6 +126,10 @@ class Process:
             self.usable = False
             raise process_died(error) from None
         return result
+
+    def _submit(self, message: tuple[Any, ...]) -> None:
+        with _interrupts_held():  # for the process that it starts
+            self._future = self._executor.submit(run_chunk_here, *message)
 
     def kill(self) -> None:
         """End the process and all that it started, now; from any thread."""

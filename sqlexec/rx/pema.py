@@ -27,6 +27,7 @@ from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError
+from sqlexec.options import whole_number
 from sqlexec.plan import RxElemArg
 from sqlexec.public import public
 from sqlexec.runner.pema import PemaBase, process_rows
@@ -187,9 +188,7 @@ def _worker(pema_obj: PemaBase) -> PemaBase:
 def _set_fields(pema_obj: PemaBase, fields: dict[str, Any], init_pema: bool) -> None:
     """Give the object its fields: those of PemaBase as they are, the others to initialize."""
     own = {name: fields.pop(name) for name in _OWN & fields.keys()}
-    most = own.get("max_iters", pema_obj.max_iters)
-    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-        raise ConfigurationError(f"max_iters must be a whole number of at least 1, not {most!r}")
+    own["max_iters"] = whole_number("max_iters", own.get("max_iters", pema_obj.max_iters), least=1)
     fields = {**pema_obj._fields, **fields}
     try:
         inspect.signature(pema_obj.initialize).bind(**fields)

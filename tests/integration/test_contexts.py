@@ -11,6 +11,7 @@ import warnings
 
 import numpy
 import pandas
+import psutil
 import pytest
 
 from sqlexec import (
@@ -25,6 +26,7 @@ from sqlexec import (
     rx_exec_iter,
     rx_set_compute_context,
 )
+from sqlexec.contexts import processes
 from sqlexec.errors import (
     ConfigurationError,
     ExecutionTimeout,
@@ -529,6 +531,18 @@ def test_a_run_that_kills_its_process(with_timeout):
         found = rx_exec(end_the_process, x=[0, 1, 2], compute_context=with_timeout)
     assert found[::2] == [0, 2]
     assert isinstance(found[1], TaskCrashed)
+
+
+def test_processes_that_die_while_nobody_uses_them():
+    context = RxLocalParallel(2, max_attempts=1)
+    rx_exec(sleep_and_tell, seconds=[0.1, 0.1], task_chunk_size=1, compute_context=context)
+    for process in psutil.Process().children():
+        if "popen_loky_posix" in " ".join(process.cmdline()):
+            process.kill()
+    while any(each._executor._processes for each in processes._IDLE):
+        time.sleep(0.01)  # loky has not noticed yet
+    found = rx_exec(lambda x: -x, x=[1, 2], task_chunk_size=1, compute_context=context)
+    assert found == [-1, -2]
 
 
 def late(dataset, limit=0):

@@ -137,6 +137,8 @@ def test_defaults_of_the_base():
     algorithm = OnlyFields(rows=[])
     assert pema_compute(algorithm, FRAME) is algorithm
     assert algorithm.rows == [10, 10, 10, 5]
+    pema_compute(algorithm, FRAME, max_iters=numpy.int64(1))
+    assert type(algorithm.max_iters) is int
     with pytest.raises(NotImplementedError, match="process_data"):
         PemaBase().process_data(FRAME)
     with pytest.raises(NotImplementedError, match="update_results"):

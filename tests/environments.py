@@ -30,7 +30,7 @@ ENVIRONMENTS = {  # name -> minor version of Python, what to install
     "3.13 pandas 3": ("3.13", ["numpy>=2", "pandas>=3", "pyarrow", "scipy"]),
     "models on 3.10": (
         "3.10",
-        [*_SERVER_2022, "scikit-learn==1.0.2", "statsmodels==0.13.2"],
+        [*_CORE, *_SERVER_2022, "scikit-learn==1.0.2", "statsmodels==0.13.2"],
     ),
     "3.6 bare": ("3.6", []),
     "3.8 bare": ("3.8", []),
@@ -40,6 +40,7 @@ ENVIRONMENTS = {  # name -> minor version of Python, what to install
         f"client {minor}": (minor, [*_CORE, "numpy", "pandas", "pyarrow"])
         for minor in ("3.10", "3.11", "3.12", "3.13")
     },
+    "models on 3.12": ("3.12", [*_CORE, "numpy", "pandas", "scikit-learn", "statsmodels"]),
     "notebook 3.13": ("3.13", [*_CORE, "ipykernel"]),
 }
 

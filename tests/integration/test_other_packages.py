@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import re
+import subprocess
 import zoneinfo
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -66,13 +71,41 @@ def test_a_model_of_a_package_that_is_missing_here(models):
         rx_exec(fit, args={"make": "statsmodels"}, compute_context=models)
 
 
+@pytest.mark.parametrize("client", ["models on 3.10", "models on 3.12"])
+def test_models_go_and_come_where_the_versions_are_the_same(models, client):
+    done = subprocess.run(
+        [environment(client), Path(__file__).with_name("models_client.py")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        input=models.connection_string,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    told = json.loads(done.stdout)
+    assert set(told) == {f"{way} {name}" for way in ("to", "from") for name in VERSIONS}
+    for way, became in told.items():
+        if client == "models on 3.10":
+            assert became == "same"
+            continue
+        name = way.split()[1]
+        theirs = rf"{name} {VERSIONS[name]}"
+        here = rf"{name} (?!{VERSIONS[name]})\d"
+        first, second = (here, theirs) if way.startswith("to") else (theirs, here)
+        assert re.search(f"made with {first}.* cannot be rebuilt .*{second}", became), became
+
+
+VERSIONS = {"statsmodels": r"0\.13\.2", "sklearn": r"1\.0\.2"}  # on the server
+
+
 def test_changes_of_values_are_told_once_a_call(models):
-    frames = [pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}, index=["x", "y"])] * 3
+    columns = {"a": pd.array([1, None], dtype="Int64"), "t": ["x", "y"]}
+    frames = [pd.DataFrame(columns, index=["r", "s"])] * 3
     with pytest.warns(UserWarning, match="became") as told:
         results = rx_exec(same, value=frames, compute_context=models)
     assert [str(each.message).partition(":")[0] for each in told] == ["dtype str became object"]
     assert all(each["a"].dtype == "Int64" for each in results)
-    assert all(each.index.dtype == object for each in results)
+    assert all(each["t"].dtype == object for each in results)
+    assert all(each.index.dtype == "str" for each in results)
 
 
 def test_changes_of_results_are_told(models):

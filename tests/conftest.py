@@ -23,6 +23,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="every Python as client with every Python as server, instead of some pairs",
     )
+    parser.addoption(
+        "--large", action="store_true", help="also tests that take gigabytes of memory"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,6 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "seen_on(release, ...): has passed on these SQL Servers; no test has, so far"
     )
+    config.addinivalue_line("markers", "large: takes gigabytes of memory; runs with --large alone")
     config.option.no_server = None  # else why there is none
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist
         vars(config.option).update(config.workerinput["sqlexec"])
@@ -65,6 +69,11 @@ def _start_container(config: pytest.Config, release: str) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--large"):
+        too_large = pytest.mark.skip(reason="takes gigabytes of memory: --large")
+        for item in items:
+            if item.get_closest_marker("large"):
+                item.add_marker(too_large)
     if config.getoption("--server") == "embedded":
         return
     skip = pytest.mark.skip(reason="needs the embedded server: its processes, its settings")

@@ -222,21 +222,24 @@ def result(place: Place) -> list[Row]:
 
         ours, theirs = in_turns(returned, fetched, rounds=5)
     what = "256 MB result"
-    return [row(what, ours, theirs, "pyodbc fetch of varbinary(max)", limit=2.0), *memory()]
+    return [
+        row(what, ours, theirs, "pyodbc fetch of varbinary(max)", limit=2.0),
+        *memory("result", 3.0),
+    ]
 
 
-def memory() -> list[Row]:
+def memory(what: str, server_limit: float) -> list[Row]:
     """Peaks of a client and of a server with its satellites, both made for it, in result sizes."""
     with EmbeddedServer() as server:
         place = Place.on(server)
         with PeakOfTree(place.server_process_id) as peak:
-            client = place.peak_of_client("result")
+            client = place.peak_of_client(what)
     size = RESULT_SIZE / MEGABYTE
     return [
-        Row(f"  its peak memory, {side}", f"{used:.0f} MB", f"{size:.0f} MB result", used / size, 3)
-        for side, used in (
-            ("client", client),
-            ("server and satellites", peak.bytes / MEGABYTE),
+        Row(f"  peak memory, {side}", f"{used:.0f} MB", f"{size:.0f} MB result", used / size, limit)
+        for side, used, limit in (
+            ("client", client, 3.0),
+            ("server and satellites", peak.bytes / MEGABYTE, server_limit),
         )
     ]
 
@@ -327,13 +330,12 @@ def jobs(place: Place) -> list[Row]:
         newest()
         listed.append(statistics.median(time_of(newest) for _ in range(7)))
     few, many_jobs = listed
-    peak, size = place.peak_of_client("job"), RESULT_SIZE / MEGABYTE
     nap_what = f"durable job of {len(numbers):,} tasks of 10 ms, num_tasks=2"
     return [
         row("submit of a job of 1,000 tasks", submitted, called, "a no-op call", limit=10.0),
         row(nap_what, durable, waiting, "a waiting rx_exec", limit=1.25),
         row("list of the 100 newest of 10,000 jobs", many_jobs, few, "of 100 jobs", limit=5.0),
-        Row("client's peak memory", f"{peak:.0f} MB", f"{size:.0f} MB result", peak / size, 3.0),
+        *memory("job", 4.0),
     ]
 
 

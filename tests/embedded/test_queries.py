@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 
 from sqlexec.embedded.results import Column, ResultSet
-from sqlexec.embedded.sqltypes import SqlType
+from sqlexec.embedded.sqltypes import MAX, SqlType
 from sqlexec.embedded.tsql.definitions import definitions
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.queries import queries, writing
-from sqlexec.embedded.tsql.state import Variable
+from sqlexec.embedded.tsql.state import Frame, Variable
 from tests.embedded.relational import Database
 
 
@@ -276,3 +276,29 @@ def test_a_timeout_while_waiting(database):
     fails(database, "UPDATE t SET price = 2", 1222, other)
     database.sa.connection.rollback()
     assert database.run("UPDATE t SET price = 2", other) == 3
+
+
+def test_long_values_on_their_way_into_a_table(database):
+    database.run(
+        "CREATE TABLE long (id int NOT NULL, a varbinary(max), b nvarchar(9), c varbinary(max))"
+    )
+    long, longer = bytes(range(256)) * 5000, memoryview(b"x" * 3_000_000)
+    variables = {
+        "@id": Variable(SqlType("int"), 7),
+        "@a": Variable(SqlType("varbinary", MAX), long),
+        "@c": Variable(SqlType("varbinary", MAX), longer),
+    }
+    database.sa.frames.append(Frame(variables=variables))
+    for statement in (
+        "INSERT INTO long (c, id, a, b) VALUES (@c, @id + 1, @a, N'$1 ''$2')",
+        "INSERT INTO long (id, a) VALUES (@id, @a), (@id, NULL)",
+        "INSERT INTO long (id, c) SELECT @id, @c",
+    ):
+        database.run(statement)
+    database.sa.frames.pop()
+    assert database.run("SELECT id, a, b, c FROM long") == [
+        (8, long, "$1 '$2", bytes(longer)),
+        (7, long, None, None),
+        (7, None, None, None),
+        (7, None, None, bytes(longer)),
+    ]

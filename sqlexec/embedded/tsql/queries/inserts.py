@@ -40,16 +40,21 @@ def insert_plan(session: Session, cut: Clauses, line: int) -> Plan:
     given = {column.name for column in columns}
     defaults = [c for c in target.columns if c.default is not None and c.name not in given]
     explicit = cut.columns is not None
+    row = ""
     if not columns:
         body = "DEFAULT VALUES"
     else:
         tree = parse(f"{cut.with_} {cut.source}", line)
         if isinstance(tree, exp.Values):
             body = _insert_values(binder, tree, columns, defaults, explicit=explicit)
+            if len(tree.expressions) == 1 and isinstance(tree.expressions[0], exp.Tuple):
+                row = "SELECT " + ", ".join(map(duckdb_text, tree.expressions[0].expressions))
         else:
             body = _insert_query(binder, tree, columns, defaults, explicit=explicit)
     names = ", ".join(quote(column.name) for column in (*columns, *defaults)) if columns else ""
-    into = f"INSERT INTO {target.storage} {f'({names}) ' if names else ''}{body}"
+    into = f"INSERT INTO {target.storage} {f'({names}) ' if names else ''}"
+    row = row and into + row
+    into += body
     found = Plan("write", [], reads=binder.reads, writes=written(target, "INSERT"),
                  volatile=binder.volatile)  # fmt: skip
     identity = target.identity
@@ -65,7 +70,8 @@ def insert_plan(session: Session, cut: Clauses, line: int) -> Plan:
         into += f" RETURNING {quote(identity.name)}"
     elif identity is not None:
         found.steps.append(Step(f"SELECT currval({_sequence(target, identity)})"))
-    found.steps.insert(0, Step(into, bind_steps(binder)))
+    row = "" if " RETURNING " in into else row
+    found.steps.insert(0, Step(into, bind_steps(binder), row))
     if identity is not None and any(column.name == identity.name for column in columns):
         found.steps = [found.steps[0], Step(raise_sequence(target.storage, identity))]
     return found

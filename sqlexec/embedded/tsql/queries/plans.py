@@ -24,10 +24,14 @@ _LIMIT = 2000  # plans kept; then all are dropped
 
 @dataclass(slots=True)
 class Step:
-    """One DuckDB statement of a plan."""
+    """One DuckDB statement of a plan.
+
+    row : an INSERT of one row once more, as a SELECT that a FROM may follow.
+    """
 
     sql: str
     parameters: list[Parameter] = field(default_factory=list)
+    row: str = ""
 
 
 @dataclass(slots=True)

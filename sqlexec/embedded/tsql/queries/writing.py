@@ -15,10 +15,11 @@ from sqlexec.embedded.tsql.definitions.targets import find_target
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.embedded.tsql.queries.constraint_errors import constraint_error
 from sqlexec.embedded.tsql.queries.inserts import insert_columns, written
+from sqlexec.embedded.tsql.queries.long_values import placed
 from sqlexec.embedded.tsql.queries.plans import Plan, Step, check
 from sqlexec.embedded.tsql.scalar.conversions import convert
 from sqlexec.embedded.tsql.syntax import clauses
-from sqlexec.embedded.tsql.translate.running import running, values
+from sqlexec.embedded.tsql.translate.running import running
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
@@ -58,9 +59,11 @@ def _steps(
     for step in plan.steps:
         if step.sql.startswith("SELECT currval") and not count:
             continue  # no row, no identity: the engine would refuse to tell the last one
-        connection = session.connection.execute(step.sql, values(session, step.parameters))
-        types_now = connection.types()
-        rows = connection.fetchall()
+        connection = session.connection
+        with placed(session, step) as (text, given):
+            connection.execute(text, given)
+            types_now = connection.types()
+            rows = connection.fetchall()
         word = step.sql.lstrip("(").split(None, 1)[0]
         if word in ("INSERT", "UPDATE", "DELETE"):
             returning = (

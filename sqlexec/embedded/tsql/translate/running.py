@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
 
 
-def values(session: Session, parameters: Sequence[Parameter]) -> list[object]:
-    """The parameters' values at this moment, as DuckDB takes them."""
+def values(
+    session: Session, parameters: Sequence[Parameter], longest_copy: float = math.inf
+) -> list[object]:
+    """The parameters' values at this moment, as DuckDB takes them.
+
+    Views of more bytes than `longest_copy` stay views.
+    """
     found = []
     for parameter in parameters:
         if parameter.call:
@@ -25,7 +31,7 @@ def values(session: Session, parameters: Sequence[Parameter]) -> list[object]:
         else:
             value = session.frame.variable(parameter.name).value
         if isinstance(value, memoryview | bytearray):
-            value = bytes(value)
+            value = bytes(value) if len(value) <= longest_copy else value
         elif parameter.type.name == "datetimeoffset" and hasattr(value, "isoformat"):
             value = value.isoformat(" ")
         found.append(value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 import functools
+import os
 import sys
 import threading
+import traceback
 import types
 import typing
 from pathlib import Path
@@ -13,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from sqlexec.errors import PackError
+from sqlexec.errors import PackError, RemoteError
 from sqlexec.payload import Packer
-from tests.runner.test_functions import HERE, SAME, runtime_of, value
+from sqlexec.tasks import Task
+from tests.runner.test_functions import HERE, SAME, answer, runtime_of, value
 from tests.runner.test_functions_modules import use
 
 __all__ = ["use"]  # a fixture
@@ -255,3 +258,29 @@ def test_what_reaches_an_object_without_a_name_is_told() -> None:
     known = weakref.WeakKeyDictionary[Any, Any]()
     with pytest.raises(PackError, match=r"It is reached by .* closure variable 'known' of"):
         Packer(lambda: known, runtime=runtime_of("3.7"))
+
+
+def only_here(cls):
+    if "SQLEXEC_TEST_THERE" in os.environ:
+        raise ValueError("only here")
+    return cls
+
+
+@only_here
+class Unsettled:
+    pass
+
+
+def is_unsettled():
+    return isinstance(Unsettled(), Unsettled)
+
+
+def test_the_traceback_of_a_class_statement_shows_the_users_line(monkeypatch) -> None:
+    packer = Packer(is_unsettled, runtime=runtime_of(HERE))
+    payload = packer.chunk([Task(0)], runtime_of(HERE))
+    monkeypatch.setenv("SQLEXEC_TEST_THERE", "1")
+    with pytest.raises(RemoteError, match="only here") as caught:
+        answer(HERE, packer, payload)
+    text = "".join(traceback.format_exception(caught.value))
+    line = Path(__file__).read_text().splitlines().index("@only_here") + 1
+    assert f'File "{__file__}", line {line}, in <module>\n    @only_here\n' in text

@@ -1,4 +1,4 @@
-"""The user's own modules are found while other threads import some."""
+"""The user's own modules are found, and registered with cloudpickle for as long as it takes."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def test_one_within_another():
             pass
         assert __name__ in cloudpickle.list_registry_pickle_by_value()
     assert __name__ not in cloudpickle.list_registry_pickle_by_value()
+
+
+def test_modules_that_come_are_changed_and_go(tmp_path):
+    one, other = (types.ModuleType("comes_and_goes") for _ in range(2))
+    one.__file__ = other.__file__ = str(tmp_path / "comes_and_goes.py")
+    assert one not in user_modules()
+    sys.modules["comes_and_goes"] = one
+    try:
+        assert one in user_modules()
+        sys.modules["comes_and_goes"] = other
+        assert other in user_modules()
+        assert one not in user_modules()
+    finally:
+        del sys.modules["comes_and_goes"]
+    assert other not in user_modules()
 
 
 def test_modules_that_come_while_they_are_listed():

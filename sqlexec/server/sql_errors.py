@@ -86,7 +86,8 @@ def server_error(
     kind: type[ServerError] = ServerError
     advice = _ADVICE.get(number, "")
     if number == 2812 and "sqlexec" in message:
-        kind, advice = BundleNotInstalled, "The database has no sqlexec bundle. " + INSTALL
+        kind = BundleNotInstalled
+        advice = "The database has no sqlexec bundle, or an older one. " + INSTALL
     elif number == 51701:
         kind, advice = BundleVersionMismatch, INSTALL
     elif number in _OF_JOBS:

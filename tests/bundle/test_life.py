@@ -12,12 +12,12 @@ from pathlib import Path
 import pyodbc
 import pytest
 
-from sqlexec import RxInSqlServer, bundle, rx_exec
+from sqlexec import RxInSqlServer, bundle, rx_exec, store_script
 from sqlexec.bundle import render
 from sqlexec.bundle.installer import batches
 from sqlexec.cli import main
 from sqlexec.embedded import EmbeddedServer
-from sqlexec.errors import BundleVersionMismatch, ServerError
+from sqlexec.errors import BundleNotInstalled, BundleVersionMismatch, ServerError
 from sqlexec.server.connection import parse_odbc
 from sqlexec.server.pool import POOL
 from tests.bundle.test_install import objects, run
@@ -31,13 +31,19 @@ GRANTS = (
     "SELECT p.major_id, p.permission_name, u.name FROM sys.database_permissions AS p "
     "INNER JOIN sys.database_principals AS u ON u.principal_id = p.grantee_principal_id"
 )
+OF_JOBS = ("job", "chunk", "blob")
 OLD_JOB = (
     "INSERT INTO sqlexec.job (job_id, owner_sid, login_name, description, state, detached, "
     "worker_count, task_count, chunk_count, most_attempts, stop_on_error, grace_seconds, "
     "auto_cleanup, console_output, protocol, result_key, client, payloads_sha256, shared_sha256, "
     "submitted_at, active_at, ended_at) VALUES (NEWID(), SUSER_SID(), N'ann', N'old', 'FINISHED', "
     "0, 1, 1, 1, 3, 0, 15, 0, 0, 1, 0x01, N'{}', 0x01, 0x01, '2024-05-06', '2024-05-06', "
-    "'2024-05-06');"
+    "'2024-05-06');",
+    "INSERT INTO sqlexec.chunk (job_id, chunk_number, state, first_task, task_count, "
+    "payload_start, payload_bytes, input_query, result_sha256) "
+    "SELECT j.job_id, 1, 'done', 0, 1, 1, 1, N'', 0x01 FROM sqlexec.job AS j;",
+    "INSERT INTO sqlexec.blob (job_id, blob_sha256, content) "
+    "SELECT j.job_id, 0x01, 0x0102 FROM sqlexec.job AS j;",
 )
 # What the client of 0.1.0 sends.
 OLD_CALL = """\
@@ -94,8 +100,10 @@ def test_an_upgrade_keeps_rows_members_and_grants(database: str, installer: Path
     )
     (row,) = run(database, LOG)
     has_jobs = run(database, "SELECT OBJECT_ID(N'sqlexec.job')") != [(None,)]
+    jobs = []
     if has_jobs:
-        run(database, OLD_JOB)
+        run(database, *OLD_JOB, "ALTER ROLE sqlexec_admin ADD MEMBER bob;")
+        jobs = [run(database, f"SELECT t.* FROM sqlexec.{name} AS t") for name in OF_JOBS]
     ids = dict(run(database, OBJECT_IDS))  # type: ignore[arg-type]
     grants = set(run(database, GRANTS))
 
@@ -109,7 +117,11 @@ def test_an_upgrade_keeps_rows_members_and_grants(database: str, installer: Path
     dropped = {ids[name] for name in gone}
     assert {grant for grant in grants if grant[0] not in dropped} <= set(run(database, GRANTS))
     assert run(database, "SELECT IS_ROLEMEMBER(N'sqlexec_user', N'ann');") == [(1,)]
-    assert run(database, "SELECT description FROM sqlexec.job") == [("old",)] * has_jobs
+    for name, [row] in zip(OF_JOBS, jobs, strict=False):
+        ((*kept_row,),) = run(database, f"SELECT t.* FROM sqlexec.{name} AS t")
+        assert tuple(kept_row[: len(row)]) == row
+    if has_jobs:
+        assert run(database, "SELECT IS_ROLEMEMBER(N'sqlexec_admin', N'bob');") == [(1,)]
     assert rx_exec(double, x=21, compute_context=RxInSqlServer(database)) == [42]
 
 
@@ -134,8 +146,12 @@ def test_upgraded_and_new_tables_are_the_same(
 @pytest.mark.parametrize("installer", OLD, ids=lambda path: path.stem)
 def test_a_client_tells_of_an_old_bundle(database: str, installer: Path) -> None:
     install_old(database, installer)
-    with pytest.raises(BundleVersionMismatch, match=r"same version|another version than this"):
-        rx_exec(double, x=1, compute_context=RxInSqlServer(database))
+    context = RxInSqlServer(database)
+    for durable in (context, context.replace(wait=False, detached=False)):
+        with pytest.raises(BundleVersionMismatch, match=r"same version|another version than this"):
+            rx_exec(double, x=1, compute_context=durable)
+    with pytest.raises(BundleNotInstalled, match="or an older one"):
+        store_script(context, double, "double")
 
 
 def test_the_bundle_tells_an_old_client(database: str) -> None:
@@ -218,7 +234,7 @@ def test_odd_names_and_options_of_sessions_do_no_harm(server: EmbeddedServer) ->
     odd = server.odbc(Database=name, QuotedId="no", AnsiNPW="no")
     assert parse_odbc(odd)["Database"] == name
     assert bundle.install(odd).database == name
-    assert bundle.install(odd).database == name
+    printed(odd, bundle.render_install())  # as sqlcmd sends it, with QUOTED_IDENTIFIER off
     assert {change.action for change in bundle.preview(odd)} == {"keep"}
     assert rx_exec(double, x=[1, 2], compute_context=RxInSqlServer(odd)) == [2, 4]
     assert bundle.info(odd)["may_run_scripts"] == 1
@@ -227,7 +243,7 @@ def test_odd_names_and_options_of_sessions_do_no_harm(server: EmbeddedServer) ->
 
 
 def printed(database: str, script: str) -> list[str]:
-    """What a script prints."""
+    """Run a script as sqlcmd does, batch by batch; gives what it prints."""
     with closing(pyodbc.connect(database, autocommit=True)) as connection:
         messages = []
         for _, batch in batches(script):

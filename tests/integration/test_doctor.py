@@ -128,6 +128,32 @@ def test_no_session(connection_string, words, sick, fix):
 
 
 @pytest.mark.embedded_only
+def test_a_login_without_a_user_is_let_in_by_the_fix(sick):
+    name = f"closed]{next(NUMBERS)}"
+    quoted = f"[{name.replace(']', ']]')}]"
+    run(sick, f"CREATE DATABASE {quoted}")
+    stranger = changed(user_of(sick).connection_string, Database=name)
+    diagnosis = doctor(stranger)
+    assert diagnosis["login"].status == "pass"
+    assert diagnosis["database"].status == "fail"
+    run(sick, diagnosis["database"].fix.partition("lets you in: ")[2])
+    assert looked(stranger)["database"].status == "pass"
+
+
+@pytest.mark.embedded_only
+def test_a_login_and_a_database_that_are_missing_are_made_by_the_fix(sick):
+    unknown = changed(sick, UID=f"new]{next(NUMBERS)}", PWD=PASSWORD)
+    fix = looked(unknown)["login"].fix
+    statement = fix.partition("new login: ")[2].partition("; for")[0]
+    run(sick, statement.replace("'...'", "'" + PASSWORD.replace("'", "''") + "'"))
+    assert looked(unknown)["login"].status == "pass"
+    missing = changed(sick, Database=f"made]{next(NUMBERS)}")
+    fix = looked(missing)["database"].fix
+    run(sick, fix.partition("a DBA makes it: ")[2].partition("; or")[0])
+    assert looked(missing)["database"].status == "pass"
+
+
+@pytest.mark.embedded_only
 def test_another_program_listens_there():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=answer_as_a_web_server, args=[listener]).start()
@@ -249,6 +275,18 @@ def test_no_role(connection_string):
     assert diagnosis["launchpad"].fix.startswith("GRANT EXECUTE ANY EXTERNAL SCRIPT TO [ann]]")
     run(connection_string, diagnosis["permissions"].fix)
     assert looked(context, "permissions", "launchpad", "function").ok
+
+
+@pytest.mark.embedded_only
+def test_rights_that_were_given_one_by_one_are_completed_by_the_fixes(connection_string):
+    context = user_of(connection_string, "GRANT EXECUTE ON OBJECT::sqlexec.info TO {user}")
+    diagnosis = looked(context, "bundle", "bundle objects", "external scripts", "launchpad")
+    assert diagnosis["bundle"].status == "pass"
+    assert diagnosis["bundle objects"].status == "skipped"
+    run(connection_string, diagnosis["bundle objects"].fix, diagnosis["launchpad"].fix)
+    mended = looked(context, "bundle", "bundle objects", "external scripts", "launchpad")
+    assert mended["bundle objects"].status == "pass"
+    assert mended["launchpad"].status == "pass"
 
 
 @pytest.mark.embedded_only

@@ -14,6 +14,7 @@ from sqlexec.contexts.base import (
     offer_to_joblib,
 )
 from sqlexec.contexts.processes import LocalJob, LocalWorker, import_joblib
+from sqlexec.crew import Handle
 from sqlexec.options import package_names, task_timeout
 from sqlexec.plan import Plan
 from sqlexec.public import public
@@ -72,7 +73,7 @@ class RxLocalParallel(RxComputeContext):
         """The most processes at a time."""
         return self.num_tasks or int(import_joblib().cpu_count())
 
-    def carry_out(self, plan: Plan, handle: scheduler.Handle | None = None) -> Iterator[Outcome]:
+    def carry_out(self, plan: Plan, handle: Handle | None = None) -> Iterator[Outcome]:
         """Run the tasks of a plan in processes; see RxComputeContext.
 
         With a handle, other threads can cancel single tasks.

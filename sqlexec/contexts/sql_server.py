@@ -23,6 +23,7 @@ from sqlexec.contexts.base import (
     offer_to_joblib,
 )
 from sqlexec.contexts.job import Job
+from sqlexec.crew import Handle
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, ConnectionLost, ResultCut, ServerError
 from sqlexec.log import logger
@@ -137,7 +138,7 @@ class RxInSqlServer(RxRemoteComputeContext):
         """The most calls at a time."""
         return self.num_tasks or DEFAULT_NUM_TASKS
 
-    def carry_out(self, plan: Plan, handle: scheduler.Handle | None = None) -> Iterator[Outcome]:
+    def carry_out(self, plan: Plan, handle: Handle | None = None) -> Iterator[Outcome]:
         """Run the tasks of a plan in the server; see RxComputeContext.
 
         With a handle, other threads can cancel single tasks.

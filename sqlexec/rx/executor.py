@@ -21,6 +21,7 @@ from sqlexec.contexts.active import resolve
 from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local_parallel import RxLocalParallel
 from sqlexec.contexts.sql_server import RxInSqlServer
+from sqlexec.crew import POLL_SECONDS, Handle
 from sqlexec.errors import ConfigurationError, SqlExecError
 from sqlexec.options import package_names
 from sqlexec.plan import Plan
@@ -29,7 +30,6 @@ from sqlexec.runner.calls import call_each, call_with
 from sqlexec.rx.console import show_console
 from sqlexec.rx.delivery import Callbacks, warn_again
 from sqlexec.rx.remote import attach_remote
-from sqlexec.scheduler import POLL_SECONDS, Handle
 from sqlexec.tasks import Outcome, Task
 
 T = TypeVar("T")

@@ -113,7 +113,7 @@ def test_ctrl_c_while_failed_calls_wait(monkeypatch):
         judged.append(judge(*arguments))
         return judged[-1]
 
-    monkeypatch.setattr("sqlexec.scheduler.judge", remember)
+    monkeypatch.setattr("sqlexec.crew.judge", remember)
     with EmbeddedServer(launch_failures=100) as server:
         cc = RxInSqlServer(prepared(server), num_tasks=2)
         thread = interrupt_when(lambda: len(judged) == 2, "two failed calls")

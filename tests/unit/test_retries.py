@@ -8,6 +8,7 @@ import pytest
 
 from sqlexec import retries
 from sqlexec.chunks import Chunk
+from sqlexec.crew import Handle
 from sqlexec.errors import (
     ConnectionFailed,
     ConnectionLost,
@@ -20,7 +21,7 @@ from sqlexec.errors import (
     TransientServerError,
 )
 from sqlexec.retries import judge
-from sqlexec.scheduler import Handle, run
+from sqlexec.scheduler import run
 from sqlexec.tasks import Call, Outcome, Task
 
 

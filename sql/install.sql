@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '9a1a806d567ed1b70d9faa1d47a9a12091bdbd1206ee076b0f85b074c1699118';
+    SET @source_sha256 = '6c677fe8dcff14fdfc7b895bb84680c9567d845b761efc0dcec301cd21868954';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3993,8 +3993,11 @@ def sqlexec_runner():
         return made
 
     def complete(made, state):
-        """Give a definition its values: cells, globals, attributes, and the name it stands under."""
-        contents, space, names, attributes, public = state
+        """Give a definition its values: cells, globals, attributes, and the name it stands under.
+
+        An abstract class may also have classes that were registered with it.
+        """
+        contents, space, names, attributes, public = state[:5]
         for cell, value in contents:
             _fill(cell, value)
         for name, value in names.items():
@@ -4003,6 +4006,9 @@ def sqlexec_runner():
             setattr(made, name, value)
         if public is not None:
             space.setdefault(public, made)
+        for registered in state[5:]:
+            for kind in registered:
+                made.register(kind)
 
     def add_implementations(dispatcher, registry):
         """Register with a function of functools.singledispatch what it chooses from."""

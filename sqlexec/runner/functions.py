@@ -101,8 +101,11 @@ def define(
 
 
 def complete(made: Any, state: Tuple[Any, ...]) -> None:
-    """Give a definition its values: cells, globals, attributes, and the name it stands under."""
-    contents, space, names, attributes, public = state
+    """Give a definition its values: cells, globals, attributes, and the name it stands under.
+
+    An abstract class may also have classes that were registered with it.
+    """
+    contents, space, names, attributes, public = state[:5]
     for cell, value in contents:
         _fill(cell, value)
     for name, value in names.items():
@@ -111,6 +114,9 @@ def complete(made: Any, state: Tuple[Any, ...]) -> None:
         setattr(made, name, value)
     if public is not None:
         space.setdefault(public, made)
+    for registered in state[5:]:
+        for kind in registered:
+            made.register(kind)
 
 
 def add_implementations(dispatcher: Any, registry: Dict[type, Any]) -> None:

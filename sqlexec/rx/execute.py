@@ -47,6 +47,9 @@ def rx_exec(
 ) -> Any:
     """Run a function once for each set of arguments, in parallel where the context can.
 
+    Each call of the server starts with the globals as they are here; of several runs that it
+    makes one after the other, later ones see what earlier ones changed there.
+
     Parameters
     ----------
     function : callable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import enum
 import functools
 import os
@@ -146,6 +147,27 @@ def test_enum_members_have_what_their_class_gave_them(version: str) -> None:
         return [*members, list(Planet.__members__), Rights.BOTH, Rights.BOTH.name, Rights["BOTH"]]
 
     assert value(version, look) == look()
+
+
+class Shape(abc.ABC):
+    @abc.abstractmethod
+    def area(self): ...
+
+
+class Duck:
+    pass
+
+
+Shape.register(Duck)
+Shape.register(complex)
+
+
+@everywhere
+def test_classes_registered_with_an_abstract_one(version: str) -> None:
+    def look() -> Any:
+        return [isinstance(each, Shape) for each in (Duck(), 1j, 1.5)]
+
+    assert value(version, look) == look() == [True, True, False]
 
 
 @everywhere

@@ -83,6 +83,14 @@ def attributes_set_later(found: Definition, cls: type) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
+def registered_with(cls: type) -> list[type]:
+    """Classes that `cls.register` made subclasses of an abstract class."""
+    if not isinstance(cls, abc.ABCMeta):
+        return []
+    references: Any = abc._get_dump(cls)[0]  # type: ignore[attr-defined]
+    return [kind for kind in (each() for each in references) if kind is not None]
+
+
 def _stored_names(code: CodeType, name: str) -> frozenset[str]:
     """Names that a class's body gives values to; `code` is that around it."""
     bodies = (each for each in code.co_consts if isinstance(each, CodeType))

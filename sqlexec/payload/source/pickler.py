@@ -17,7 +17,11 @@ from sqlexec.payload.imports import imported_names
 from sqlexec.payload.library_objects import reduce_library_object
 from sqlexec.payload.modules import find_user_module, is_users_file
 from sqlexec.payload.source.bundle import SourceBundle
-from sqlexec.payload.source.classes import attributes_set_later, variables_around
+from sqlexec.payload.source.classes import (
+    attributes_set_later,
+    registered_with,
+    variables_around,
+)
 from sqlexec.payload.source.definitions import (
     Definition,
     class_definition,
@@ -173,12 +177,13 @@ class Pickler(pickle.Pickler):
         contents = list(contents_of(cells))
         later = attributes_set_later(found, cls)
         at_once = variables_at_once(found.code)
+        registered = registered_with(cls)
         filled = list(contents_of(tuple(known[each] for each in free if each in at_once)))
         return self._definition(
             cls,
             found,
             (space, found.path, free, cells, needed, filled),
-            (contents, space, names, later, None),
+            (contents, space, names, later, None, *([registered] if registered else [])),
         )
 
     def _statement(self, value: Any, function: FunctionType) -> Any:

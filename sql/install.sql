@@ -5791,6 +5791,9 @@ BEGIN
     SET NOCOUNT ON;
     SET XACT_ABORT ON;
 
+    -- Most jobs have no limit, and every claim asks.
+    IF NOT EXISTS (SELECT 1 FROM sqlexec.job AS j WHERE j.job_id = @job_id AND j.timeout_seconds > 0)
+        RETURN;
     UPDATE j
     SET state = 'FAILED',
         ended_at = SYSUTCDATETIME(),

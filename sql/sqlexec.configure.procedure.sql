@@ -31,6 +31,13 @@ BEGIN
         WHEN EXISTS (SELECT 1 FROM sqlexec.setting AS s WHERE s.setting_name = @name) THEN 1
         ELSE 0
     END;
+    -- Greater ones would overflow dates, and timers of some systems.
+    DECLARE @highest bigint = CASE @name
+        WHEN 'kept_days' THEN 36500
+        WHEN 'longest_run_seconds' THEN 1000000
+        WHEN 'most_workers_per_login' THEN 10000
+        ELSE 9223372036854775807
+    END;
     DECLARE @message nvarchar(2048) = CONCAT_WS(
         NCHAR(10),
         CASE WHEN @name IS NULL AND @value IS NOT NULL THEN N'sqlexec.configure: @name must have a value.' END,
@@ -38,7 +45,10 @@ BEGIN
             WHEN @name IS NOT NULL AND @is_known = 0
             THEN CONCAT(N'sqlexec.configure: there is no limit ', @name, N'; without @name all are listed.')
         END,
-        CASE WHEN @value < 0 THEN N'sqlexec.configure: @value must be 0 or more.' END);
+        CASE
+            WHEN @value < 0 OR @value > @highest
+            THEN CONCAT(N'sqlexec.configure: @value must be 0 or more, and ', @highest, N' at most.')
+        END);
     IF @message <> N''
         THROW 51702, @message, 1;
 

@@ -122,6 +122,15 @@ def test_wrong_limits_are_refused_together(people):
         rows(people["sqlexec_admin"], "EXECUTE sqlexec.configure @name = 'colour', @value = -1")
 
 
+@pytest.mark.parametrize("name", ["kept_days", "longest_run_seconds", "most_workers_per_login"])
+def test_limits_beyond_what_a_server_can_count_are_refused(people, name):
+    with pytest.raises(ServerError, match=r"must be 0 or more, and .* at most"):
+        rows(
+            people["sqlexec_admin"],
+            f"EXECUTE sqlexec.configure @name = '{name}', @value = {2**40}",
+        )
+
+
 def test_users_may_not_set_limits(people):
     for who in ("sqlexec_user", "nobody"):
         with pytest.raises(PermissionDenied):

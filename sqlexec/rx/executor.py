@@ -2,8 +2,9 @@
 
 submit --> inbox --(as workers become free)--> scheduler --> outcomes --> futures
 
-While all workers are busy what is submitted queues up in the inbox; the next free worker takes
-half of its share of it in one call.
+While all workers are busy what is submitted queues up in the inbox; the next free worker takes a
+share of it in one call: half of its own where calls are quick, so that a short function waits for
+few long ones.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from sqlexec.rx.remote import attach_remote
 from sqlexec.tasks import Outcome, Task
 
 T = TypeVar("T")
+QUICK_SECONDS = 0.2  # of a call whose launch, imports among it, costs little
 
 
 @public
@@ -208,6 +210,7 @@ class _Work:
         self._indexes = itertools.count()
         self._changed = threading.Condition()
         self._inbox: deque[Task] = deque()
+        self._launch = math.inf  # seconds that a call takes besides the function, at the least
         self._futures: dict[int, _Future[Any]] = {}
         self._closed = False
         self._broken: ExecutorBroken | None = None
@@ -268,7 +271,7 @@ class _Work:
             with self._changed:
                 if not self._inbox and not self._closed:
                     self._changed.wait(POLL_SECONDS)  # the scheduler may want to stop meanwhile
-                share = math.ceil(len(self._futures) / self._context.workers / 2)  # of all not done
+                share = self._share()
                 tasks = [self._inbox.popleft() for _ in range(min(share, len(self._inbox)))]
                 if not tasks and self._closed:
                     return
@@ -277,8 +280,16 @@ class _Work:
                 yield task
             yield None
 
+    def _share(self) -> int:
+        """Of all that is not done, also what runs: how much a worker should take."""
+        parts = self._context.workers * (2 if self._launch < QUICK_SECONDS else 1)
+        return math.ceil(len(self._futures) / parts)
+
     def _settle(self, outcome: Outcome) -> None:
         future = self._futures.pop(outcome.index)
+        if outcome.call is not None and outcome.ended:
+            call_seconds = outcome.call.received - outcome.call.sent
+            self._launch = min(self._launch, call_seconds - (outcome.ended - outcome.started))
         attach_remote(outcome, self._context)
         show_console(outcome, self._console)
         future.seconds = outcome.ended - outcome.started

@@ -28,6 +28,7 @@ from sqlexec.embedded.launchpad import (
     ScriptRequest,
     ScriptResult,
 )
+from sqlexec.embedded.launchpad.shared import SharedFile
 from sqlexec.embedded.sqltypes import SqlType
 from sqlexec.embedded.tsql.errors import SqlError
 from sqlexec.errors import ConfigurationError
@@ -377,6 +378,17 @@ def test_children_do_not_outlive_a_script(launchpad: Launchpad) -> None:
     child = result.outputs["c"]
     assert isinstance(child, int)
     _wait_until(lambda: _is_gone(child))
+
+
+def test_a_shared_file_is_closed_once() -> None:
+    file = SharedFile()
+    file.close()
+    other = os.open(os.devnull, os.O_RDONLY)  # gets its number
+    try:
+        file.close()
+        os.fstat(other)
+    finally:
+        os.close(other)
 
 
 DAEMON = """

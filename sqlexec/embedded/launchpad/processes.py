@@ -219,7 +219,7 @@ class Zygote:
         self._refiller.join()
         self._control.close()
         with self._mutex:
-            self._last_words = self._read_log() or "it was ended"
+            self._last_words = self._last_words or self._read_log() or "it was ended"
             self._log.close()
 
     def _fork(self) -> Satellite:

@@ -54,7 +54,10 @@ class SharedFile:
         self.close()
 
     def close(self) -> None:
-        os.close(self.descriptor)
+        """Give the descriptor back; once, since its number may be another file's by then."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def region(self) -> Region:
         """A new region behind all others."""

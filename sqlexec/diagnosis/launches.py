@@ -11,14 +11,20 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlexec.bundle.render import string_literal
 from sqlexec.diagnosis.examination import PATIENCE, Examination, bracketed, patiently
 from sqlexec.diagnosis.findings import Finding, check, failed, passed, skipped, warned
-from sqlexec.errors import LimitReached, PermissionDenied, SqlExecError, TransientServerError
+from sqlexec.errors import (
+    LimitReached,
+    PermissionDenied,
+    ServerError,
+    SqlExecError,
+    TransientServerError,
+)
 from sqlexec.retries import FIRST_WAIT_SECONDS
 from sqlexec.server import runtimes
 from sqlexec.server.session import Session
@@ -26,6 +32,18 @@ from sqlexec.server.session import Session
 SLOW_LAUNCH = 2.0  # seconds
 NAPS = (0.5, 2.5)  # seconds that scripts stay, to be seen side by side: at first, and again
 _OLDEST = (3, 5)
+_ADD_PYTHON = (
+    "Add 'Machine Learning Services' with Python in SQL Server Setup; on Linux: install "
+    "mssql-mlservices-packages-py (2019), or a Python of your own and mssql-conf set extensibility "
+    "pythonbinpath (2022). GRANT EXECUTE EXTERNAL SCRIPT ON EXTERNAL LANGUAGE::Python where it is "
+    "an external language."
+)
+_FIXES: Mapping[int | None, str] = {  # by the number of the server's error
+    39007: _ADD_PYTHON,  # no such language, or no right to it
+    39020: _ADD_PYTHON,  # the feature is not installed
+    39111: "sudo /opt/mssql/bin/mssql-conf set EULA accepteulaml Y && "
+    "sudo systemctl restart mssql-launchpadd",
+}
 
 # Python 3.5; a runtime may run it as the body of a function, and hands only ASCII back safely.
 INTRODUCTION = """\
@@ -77,13 +95,14 @@ def launchpad(examination: Examination) -> Finding:
             ((answer,),) = examination.execute(calling(INTRODUCTION), 0.0)
             examination.python = json.loads(answer)
         except PermissionDenied as error:
-            user = bracketed(examination.user)
-            return failed(str(error), f"GRANT EXECUTE ANY EXTERNAL SCRIPT TO {user};")
+            grant = f"GRANT EXECUTE ANY EXTERNAL SCRIPT TO {bracketed(examination.user)};"
+            return failed(str(error), _FIXES.get(error.number, grant))
         except SqlExecError as error:
             troubles.append(str(error))
             attempts = examination.compute_context.max_attempts
             if len(troubles) == attempts or not isinstance(error, TransientServerError):
-                return failed(str(error), _restart(examination))
+                number = error.number if isinstance(error, ServerError) else None
+                return failed(str(error), _FIXES.get(number, _restart(examination)))
             time.sleep(FIRST_WAIT_SECONDS * 2 ** (len(troubles) - 1))
     told = f"A script ran in {time.perf_counter() - began:.2f} s"
     if troubles:

@@ -358,6 +358,16 @@ def test_launches_that_are_forbidden_fail_are_slow_or_never_end(monkeypatch):
 
 
 @pytest.mark.embedded_only
+def test_a_server_without_python(cc, monkeypatch):
+    """A server that has no such language, as SQL Server 2022 before Python is added."""
+    calling = launches.calling
+    monkeypatch.setattr(launches, "calling", lambda text: calling(text).replace("Python", "Pony"))
+    finding = looked(cc, "external scripts", "launchpad")["launchpad"]
+    assert finding.status == "fail"
+    assert "mssql-mlservices-packages-py" in finding.fix
+
+
+@pytest.mark.embedded_only
 def test_a_python_that_does_not_start(tmp_path, monkeypatch):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 3\n")

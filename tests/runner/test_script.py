@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sqlexec.bundle.runner_source import MODULES, render
+from sqlexec.bundle.runner_source import MODULES, STORED_MODULES, render, render_stored
 from sqlexec.errors import RemoteError
 from sqlexec.payload import Packer, unpack
 from sqlexec.runner.way_out import NEVER_CUT, PIECE, PROBE, run_script
@@ -153,10 +153,23 @@ def interrupt() -> None:
     sys.setprofile(profile)
 
 
+@pytest.mark.parametrize("host", ["main", "function"])
+@pytest.mark.parametrize("name", ["3.6 bare", "own"])
+def test_a_stored_script_runs_and_leaves_nothing(name: str, host: str, tmp_path: Path) -> None:
+    python = sys.executable if name == "own" else environment(name)
+    (tmp_path / "script.py").write_text(render_stored())
+    done = subprocess.run(
+        [python, "-I", DRIVER.with_name("stored_driver.py"), host, tmp_path / "script.py"],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == '{"result": 42, "rows": null} []'
+
+
 def test_no_two_modules_of_the_script_define_the_same_name() -> None:
     """They share one scope: the later definition would take the place of the first."""
     shared = [each for each in MODULES if isinstance(each, str)]
-    for group in [shared, *(each for each in MODULES if isinstance(each, tuple))]:
+    for group in [shared, STORED_MODULES, *(each for each in MODULES if isinstance(each, tuple))]:
         names = [name for module in group for name in defined(module)]
         assert sorted(names) == sorted(set(names))
 

@@ -343,3 +343,21 @@ def test_a_job_that_takes_too_long_ends_what_runs(nowait):
         job.result(timeout=30)
     assert caught.value.partial_results == {0: 0.0}
     job.close()
+
+
+def test_a_job_that_takes_too_long_ends_its_query(nowait, flights, execute):
+    names = "abcde"
+    total = " + ".join(f"{name}.id % 7" for name in names)
+    tables = " CROSS JOIN ".join(f"{flights} AS {name}" for name in names)
+    rows = RxSqlServerData(sql_query=f"SELECT SUM(CAST({total} AS bigint)) AS n FROM {tables}")
+    limited = nowait.replace(execution_timeout_seconds=1)
+    job = rx_exec(lambda rows: 1, args={"rows": rows}, compute_context=limited)
+    with pytest.raises(ExecutionTimeout):
+        job.result(timeout=60)
+    deadline = time.monotonic() + 60
+    logged = "SELECT status, error_number FROM sqlexec.chunk_log WHERE job_id = ?"
+    while execute(logged, job.job_id) != [("failed", 51733)]:
+        assert time.monotonic() < deadline
+        assert job.status is Status.FAILED  # each look sees to workers that are gone
+        time.sleep(0.1)
+    job.close()

@@ -10,8 +10,9 @@ import ast
 import linecache
 import os
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from types import CodeType, FrameType, FunctionType, TracebackType
+from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 FULL = "SQLEXEC_FULL_TRACEBACK"  # set to show sqlexec's own frames as well
@@ -37,12 +38,15 @@ def rebuild(
         They are no such frames.
     """
     trace: TracebackType | None = None
+    generators: list[Any] = []
     for file, line, function, first, module in reversed(frames):
         if not (0 < first <= line <= MOST_LINES and isinstance(line, int)):
             raise ValueError(f"a frame is in line {line!r} from line {first!r} on")
         shown = _file_to_show(file, line, lines.get(file, {}))
-        frame, place = _frame(shown, function, first, line, module)
-        trace = TracebackType(trace, frame, place, line)
+        generators.append(_generator(shown, function, first, line, module))
+        frame = generators[-1].gi_frame
+        trace = TracebackType(trace, frame, frame.f_lasti, line)
+    _end(generators)
     return trace
 
 
@@ -75,8 +79,8 @@ def _without_own(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
-def _frame(file: str, function: str, first: int, line: int, module: str) -> tuple[FrameType, int]:
-    """A frame that stands in a line, that of a generator at its `yield`, and the place of that.
+def _generator(file: str, function: str, first: int, line: int, module: str) -> Any:
+    """A generator that waits in a line: so does its frame, and its last instruction is of it.
 
     Some show the line that the traceback names, others (IPython 9) that where the frame stands.
     """
@@ -90,12 +94,22 @@ def _frame(file: str, function: str, first: int, line: int, module: str) -> tupl
     if sys.version_info >= (3, 11):
         names["co_qualname"] = function
     code = code.replace(**names)
-    variables: dict[str, Any] = {"__name__": module}
-    generator = FunctionType(code, variables)()
+    generator = FunctionType(code, {"__name__": module})()
     next(generator)
-    variables["__generator__"] = generator  # which would end its frame when it goes
-    frame: FrameType = generator.gi_frame
-    return frame, frame.f_lasti
+    return generator
+
+
+def _end(generators: list[Any]) -> None:
+    """Let generators go: their frames are then on their own, and the garbage collector's.
+
+    Python 3.12 makes whoever ends one its frame's caller, and keeps all of his variables with it:
+    let that be a thread that has none.
+    """
+    if sys.version_info[:2] == (3, 12):
+        thread = threading.Thread(target=generators.clear)
+        thread.start()
+        thread.join()
+    generators.clear()
 
 
 def _file_to_show(file: str, line: int, lines: Mapping[str, str]) -> str:

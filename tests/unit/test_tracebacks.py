@@ -5,13 +5,18 @@ from __future__ import annotations
 import gc
 import io
 import linecache
+import os
 import pdb
+import subprocess
 import traceback
+from pathlib import Path
+from types import FrameType, GeneratorType
 
 import pytest
 
 from sqlexec.runner.frames import MOST_FRAMES, frames_of
 from sqlexec.tracebacks import hide_own_frames, rebuild
+from tests.environments import environment
 
 ELSEWHERE = "/elsewhere/model.py"
 FRAMES = [
@@ -161,3 +166,40 @@ def test_lines_travel_once_for_all_exceptions():
     assert frames[0][4] == __name__
     assert [frame[4] for frame in frames[1:]] == ["sqlexec.runner"]
     assert list(lines) == [__file__]
+
+
+USED_AGAIN = """
+import gc, threading
+from sqlexec.tracebacks import rebuild
+for _ in range(20):
+    trace = rebuild([["/elsewhere/model.py", 12, "fit", 10, "model"]] * 20, {})
+    gc.collect()
+    again = [[] for _ in range(2000)]  # where something was freed too early
+    while trace is not None:
+        assert set(trace.tb_frame.f_globals) <= {"__name__", "__builtins__"}
+        assert trace.tb_frame.f_lineno == trace.tb_lineno == 12
+        caller = trace.tb_frame.f_back
+        assert caller is None or caller.f_code.co_filename == threading.__file__
+        trace = trace.tb_next
+"""
+
+
+@pytest.mark.parametrize("client", ["client 3.10", "client 3.11", "client 3.12", "client 3.13"])
+def test_frames_outlive_the_garbage_collector(client):
+    root = str(Path(__file__).parents[2])
+    env = {**os.environ, "PYTHONPATH": root}
+    subprocess.run([environment(client), "-c", USED_AGAIN], env=env, check=True)
+
+
+def test_frames_go_with_their_traceback():
+    gc.collect()
+    before = count_frames()
+    for _ in range(20):
+        rebuilt()
+    gc.collect()
+    assert count_frames() < before + 20
+
+
+def count_frames():
+    kinds = (FrameType, GeneratorType)
+    return sum(isinstance(each, kinds) for each in gc.get_objects())

@@ -246,6 +246,9 @@ class Crew:
         with self._changed:
             if self._stopping:
                 raise OperationCancelled("The job was cancelled.")
+            if self._handle.cancelled.intersection(task.index for task in chunk):
+                chunk.interrupted = True  # while its worker was opened: nothing was sent
+                raise OperationCancelled("Some of these runs were cancelled.")
             self._calls[worker] = chunk
             call = chunk.call
             self._number = call.number = self._number + 1

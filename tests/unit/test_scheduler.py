@@ -10,7 +10,8 @@ import time
 import pytest
 
 from sqlexec.chunks import ChunkSizer
-from sqlexec.errors import ExecutionTimeout
+from sqlexec.crew import Handle
+from sqlexec.errors import ExecutionTimeout, OperationCancelled
 from sqlexec.scheduler import run
 from sqlexec.tasks import Outcome, Task
 
@@ -161,6 +162,30 @@ def test_a_worker_between_calls_is_not_cancelled():
         outcomes.close()
     assert all(worker.closed for worker in workers)
     assert not any(worker.cancelled.is_set() and worker.closed_first for worker in workers)
+
+
+@pytest.mark.parametrize("max_attempts", [1, 3])
+def test_a_task_that_is_cancelled_while_its_worker_is_opened_does_not_run(max_attempts):
+    log = []
+    handle = Handle()
+
+    def open_worker():
+        handle.cancel(1)
+        return Worker(log)
+
+    outcomes = run(
+        tasks_of(3),
+        open_worker,
+        workers=1,
+        count=3,
+        chunk_size=3,
+        handle=handle,
+        max_attempts=max_attempts,
+    )
+    found = {outcome.index: outcome.error for outcome in outcomes}
+    assert log == [[0, 2]]
+    assert isinstance(found.pop(1), OperationCancelled)
+    assert found == {0: None, 2: None}
 
 
 def test_timeout_cancels():

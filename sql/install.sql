@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '6c677fe8dcff14fdfc7b895bb84680c9567d845b761efc0dcec301cd21868954';
+    SET @source_sha256 = 'b17c2354e3c5f729a3fdbe4719c5e2bda88bcf03b166e302eaae9ae9b8a73876';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -1997,11 +1997,13 @@ def sqlexec_runner():
 
     def _reduce_index(writer, index):
         values = _memory_of_block(index._values)
-        if (str(values.dtype) == "str" or values.dtype == object) and makes_str():
-            if values.dtype != object:
+        if writer.makes_str is None:
+            writer.makes_str = makes_str()
+        if writer.makes_str:
+            if str(values.dtype) == "str":
                 texts = AsReduced(reduce_strings(writer, values, "label"))
                 return writer.call("pd.index", texts, index.name, "str")
-            if are_texts(values):
+            if values.dtype == object and are_texts(values):
                 return writer.call("pd.index", values, index.name, "object")
         return writer.call("pd.index", values, index.name)
 
@@ -2283,6 +2285,7 @@ def sqlexec_runner():
         def __init__(self):
             self._buffers = []  # type: List[Buffer]
             self.others = copyreg.dispatch_table  # type: Any
+            self.makes_str = None  # type: Optional[bool]  # of pandas, once asked for
 
         def __missing__(self, kind):
             reducer = _reducer(kind)

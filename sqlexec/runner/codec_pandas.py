@@ -266,11 +266,13 @@ def _with_extras(reader: Any, value: Any, extras: Any) -> Any:
 
 def _reduce_index(writer: Any, index: Any) -> Any:
     values = _memory_of_block(index._values)
-    if (str(values.dtype) == "str" or values.dtype == object) and makes_str():
-        if values.dtype != object:
+    if writer.makes_str is None:
+        writer.makes_str = makes_str()
+    if writer.makes_str:
+        if str(values.dtype) == "str":
             texts = AsReduced(reduce_strings(writer, values, "label"))
             return writer.call("pd.index", texts, index.name, "str")
-        if are_texts(values):
+        if values.dtype == object and are_texts(values):
             return writer.call("pd.index", values, index.name, "object")
     return writer.call("pd.index", values, index.name)
 

@@ -19,7 +19,7 @@ import operator
 import pickle
 import sys
 import types
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from sqlexec.runner.codec_exact import Incompatible, exact_reducer
 from sqlexec.runner.codec_exceptions import exception_reducer
@@ -118,6 +118,7 @@ class _Writer(dict):  # type: ignore[type-arg]
     def __init__(self) -> None:
         self._buffers = []  # type: List[Buffer]
         self.others = copyreg.dispatch_table  # type: Any
+        self.makes_str = None  # type: Optional[bool]  # of pandas, once asked for
 
     def __missing__(self, kind: type) -> Any:
         reducer = _reducer(kind)

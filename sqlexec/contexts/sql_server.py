@@ -218,14 +218,15 @@ class _Worker:
         source = job.source(chunk)
         query = source.query if source is not None else ""
         way_out = runtimes.way_out(job.connection)
-        overtime = LAUNCHES_WORTH * runtimes.launch(job.connection)
+        launch = runtimes.launch(job.connection)
+        budget = chunk.budget and max(chunk.budget, launch)  # as long to see the tasks' pace
         payload = job.pack(
             chunk,
             runtime,
             way_out,
             suspect=chunk.suspect,
-            budget=chunk.budget,
-            overtime=overtime,
+            budget=budget,
+            overtime=LAUNCHES_WORTH * launch,
         )
         call.number = next(job.numbers)
         call.payload_bytes, call.shared_bytes = len(payload), job.packer.shared_bytes

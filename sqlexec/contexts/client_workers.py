@@ -63,6 +63,11 @@ class ClientWorkers:
         """Whether some thread still works."""
         return any(thread.is_alive() for thread in self._threads)
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the threads were told to end."""
+        return self._cancelled.is_set()
+
     def cancel(self) -> None:
         """Stop the calls that are under way."""
         self._cancelled.set()
@@ -113,7 +118,7 @@ _ALL: weakref.WeakSet[ClientWorkers] = weakref.WeakSet()
 def _leave() -> None:
     """Tell of jobs that this process leaves, and stop what the server runs for them."""
     for workers in list(_ALL):
-        if workers.alive:
+        if workers.alive and not workers.cancelled:
             workers.cancel()
             warnings.warn(
                 f"Job {workers.job_id} is interrupted, since threads of this process work for it. "
@@ -122,7 +127,7 @@ def _leave() -> None:
                 JobInterruptedWarning,
                 stacklevel=1,
             )
-            workers.join(1.0)
+        workers.join(1.0)
 
 
 atexit.register(_leave)

@@ -7,6 +7,7 @@ import pickle
 import sys
 import time
 import uuid
+import warnings
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -29,6 +30,7 @@ from sqlexec import (
     rx_get_jobs,
     rx_wait_for_job,
 )
+from sqlexec.contexts import client_workers
 from sqlexec.errors import (
     ConfigurationError,
     ExecutionTimeout,
@@ -215,6 +217,18 @@ def test_rx_cancel_job_removes_it(here):
     assert rx_cancel_job(job)
     assert job.info is None
     assert job.status is Status.CANCELED
+
+
+def test_a_cancelled_job_is_not_called_interrupted(here, monkeypatch):
+    """When this process ends before the threads that worked for it."""
+    job = rx_exec(sleeper, seconds=60, compute_context=here)
+    monkeypatch.setattr(client_workers, "_ALL", [job._workers])
+    monkeypatch.setattr(job._workers, "join", lambda timeout: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        job._workers.cancel()
+        client_workers._leave()
+    assert job.cancel()
 
 
 def test_a_cancelled_job_goes_on(nowait):

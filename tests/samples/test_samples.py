@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,19 @@ from sqlexec.payload import SendOtherwise, unpack
 from sqlexec.runner.main import run_chunk
 from sqlexec.runner.wire import REQUEST, split_frame
 from sqlexec.tasks import Outcome
-from tests.runner.codec_values import assert_same
+from tests.runner.codec_values import assert_same, infer_string
 from tests.samples import make
 from tests.samples.job import evaluate
 
 STORED = sorted(Path(make.__file__).parent.glob("payload-*/*.request"))
+
+
+@pytest.fixture(autouse=True)
+def texts_as_objects() -> Iterator[None]:
+    """Labels are of object, as the samples' were made."""
+    infer_string(False)
+    yield
+    infer_string(True)
 
 
 def names(path: Path) -> str:

@@ -133,6 +133,8 @@ def string_dtype(storage: str, missing: str) -> Any:
 
     if not hasattr(pandas, "StringDtype"):
         return None
+    if missing == "label" and pandas_major() < 3 and str(pandas.Index([""]).dtype) != "str":
+        return None  # 2.3 has it, and takes it where its option says so
     try:
         if missing != "NA":
             return pandas.StringDtype(storage, na_value=numpy.nan)

@@ -119,6 +119,10 @@ class _Reader(pickle.Unpickler):
                 return found
         self._last = root
         name = RENAMED.get((module, name), name)
+        if module.startswith("numpy.core."):  # numpy 2 still has it, and warns
+            found = self._elsewhere(module, name)
+            if found is not None:
+                return found
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):

@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import math
 import threading
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from sqlexec.server.interrupts import interruptible
 from sqlexec.server.sql_errors import connection_failed, from_driver, server_error
 
 LOGIN_TIMEOUT_SECONDS = 15
+_AGAIN_SECONDS = 0.05
 
 _EXECUTE_CHUNK = """\
 SET NOCOUNT ON;
@@ -190,12 +192,28 @@ class Session:
     def cancel(self) -> None:
         """Stop what runs in this session, from another thread; the call raises there."""
         self._cancelled = True
+        if self._cancel_statement():
+            threading.Thread(
+                target=self._cancel_until_it_ends, name="sqlexec cancel", daemon=True
+            ).start()
+
+    def _cancel_until_it_ends(self) -> None:
+        """Cancel again: SQLCancel does nothing to a statement that is about to be sent."""
+        under_way = True
+        while under_way:
+            time.sleep(_AGAIN_SECONDS)
+            under_way = self._cancel_statement()
+
+    def _cancel_statement(self) -> bool:
+        """Cancel what is under way, if anything is; whether it may go on all the same."""
         # The cancelled call may end, and its thread close the session, before SQLCancel is
         # through: it would then work on freed memory.
         with self._handles:
-            if self._driver.locked() and not self._closed:
+            under_way = self._driver.locked() and not self._closed
+            if under_way:
                 with contextlib.suppress(self._errors):  # it has just ended: nothing to cancel
                     (self._reading or self._cursor).cancel()
+        return under_way
 
     @property
     def usable(self) -> bool:

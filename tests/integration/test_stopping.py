@@ -14,8 +14,10 @@ import pytest
 
 from sqlexec import RxInSqlServer, retries, rx_exec
 from sqlexec.embedded import EmbeddedServer
-from sqlexec.errors import ExecutionTimeout
+from sqlexec.errors import ExecutionTimeout, OperationCancelled
+from sqlexec.server.connection import Connection
 from sqlexec.server.pool import POOL
+from sqlexec.server.session import Session
 from tests.integration.conftest import prepared
 from tests.integration.test_faults import double, gone, wait_until
 
@@ -138,3 +140,34 @@ def test_never_more_calls_at_a_time_than_num_tasks(connection_string, execute):
 def nap(x):
     time.sleep(0.01)
     return x
+
+
+def test_a_cancel_that_comes_before_the_statement_is_sent(connection_string):
+    session = Session(Connection.of(connection_string))
+    about, cursor, raised = threading.Event(), session._cursor, []
+
+    class Late:
+        """The cursor, whose driver takes its time to send."""
+
+        def execute(self, *arguments):
+            about.set()
+            time.sleep(0.3)
+            return cursor.execute(*arguments)
+
+        def __getattr__(self, name):
+            return getattr(cursor, name)
+
+    def wait():
+        try:
+            session.execute("WAITFOR DELAY '00:10:00'")
+        except OperationCancelled as error:
+            raised.append(error)
+
+    session._cursor = Late()
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    about.wait()
+    session.cancel()
+    thread.join(20)
+    assert raised
+    session.close()

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '131093ccfc56cfef02bd37f74e22230091a8bd9e547acc56b1f91887d203ecf8';
+    SET @source_sha256 = '02d6b8c71fd51c012cfb5d1e8369cca21daa2c82ac3efe26809f571b85290989';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3949,6 +3949,7 @@ def sqlexec_runner():
             import_package,
             add_implementations,
             complete_enum,
+            placed_member,
             import_name,
             user_name,
         )  # type: Any
@@ -4036,6 +4037,12 @@ def sqlexec_runner():
             kind._member_map_.pop(name, None)
             kind._member_map_[name] = member  # in their order
             vars(member).update(attributes)
+
+    def placed_member(kind, content, value):
+        """A member of an Enum of texts, numbers, ... whose own __new__ has made it in the client."""
+        member = kind._member_type_.__new__(kind, content)
+        member._value_ = value
+        return member
 
     def define_cell(*_):
         """An empty cell."""

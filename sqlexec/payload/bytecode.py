@@ -24,7 +24,7 @@ from sqlexec.payload.imports import imported_by
 from sqlexec.payload.library_objects import reduce_library_object
 from sqlexec.payload.modules import is_users_file, user_modules
 from sqlexec.payload.whole_modules import WholeModules
-from sqlexec.runner.functions import complete_enum
+from sqlexec.runner.functions import complete_enum, placed_member
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import dump
 
@@ -120,9 +120,22 @@ def _whole_class(cls: type, reduced: Any) -> Any:
     if issubclass(cls, enum.Enum):
         state = state, _members_state(cls)
         rest[-1] = complete_enum
+        _place_members(cls, arguments[3])
     elif attributes.get("__slots__"):
         arguments[3]["__slots__"] = attributes.pop("__slots__")
     return (make, arguments, state, *rest)
+
+
+def _place_members(cls: type[enum.Enum], members: dict[str, Any]) -> None:
+    """Have the members of an Enum with a __new__ of its own made as they are, by another one.
+
+    What that __new__ was called with is known to nobody any more.
+    """
+    kind: type = vars(cls)["_member_type_"]
+    if "__new_member__" in vars(cls) and kind is not object and kind.__module__ == "builtins":
+        placed = {name: (kind(cls[name]), value) for name, value in members.items()}
+        members.clear()
+        members.update({"__new__": placed_member}, **placed)
 
 
 def _members_state(cls: type[enum.Enum]) -> dict[str, Any]:

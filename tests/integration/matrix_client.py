@@ -56,6 +56,17 @@ class Level(enum.IntEnum):
     HIGH = 2
 
 
+class Unit(bytes, enum.Enum):
+    KM = (1, "kilometres")
+    M = (2, "metres")
+
+    def __new__(cls, value: int, label: str) -> Unit:
+        member = bytes.__new__(cls, [value])
+        member._value_ = value
+        member.label = label
+        return member
+
+
 def shouted(function: Callable[..., str]) -> Callable[..., str]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> str:
@@ -117,6 +128,7 @@ def local_class() -> Callable[[], Any]:
 FUNCTIONS: dict[str, Callable[[], Any]] = {
     "function": lambda: factorial(5) * FACTOR,
     "lambda": lambda: [Level.HIGH + 1, Level(2).name],
+    "enum": lambda: [Unit(2).label, Unit.M == b"\x02", Unit["KM"].value],
     "decorated": about_named,
     "partial": functools.partial(named, "b", times=2),
     "closure": closure(3),

@@ -56,6 +56,21 @@ class Planet(enum.Enum):
         return self.mass / self._radius
 
 
+class Coordinate(bytes, enum.Enum):
+    PX = (0, "P.X", "km")
+    PY = (1, "P.Y", "m")
+
+    def __new__(cls, value, label, unit):
+        member = bytes.__new__(cls, [value])
+        member._value_ = value
+        member.label = label
+        member.unit = unit
+        return member
+
+    def named(self):
+        return f"{self.label} in {self.unit}"
+
+
 class Rights(enum.Flag):
     READ = 1
     WRITE = 2
@@ -147,6 +162,17 @@ def test_enum_members_have_what_their_class_gave_them(version: str) -> None:
         return [*members, list(Planet.__members__), Rights.BOTH, Rights.BOTH.name, Rights["BOTH"]]
 
     assert value(version, look) == look()
+
+
+@everywhere
+def test_enum_members_that_a_new_of_the_class_has_made(version: str) -> None:
+    def look() -> Any:
+        member = Coordinate(1)
+        return member, member.named(), bytes(member), member.name, Coordinate["PX"].value
+
+    found = value(version, look)
+    assert found == look()
+    assert found[0] is Coordinate.PY
 
 
 class Shape(abc.ABC):

@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput
-from sqlexec.contexts.sql_server import RxInSqlServer, ServerJob
+from sqlexec.contexts.sql_server import RxInSqlServer, ServerJob, kept_by_server
 from sqlexec.errors import ConfigurationError, UnpackError
 from sqlexec.payload import PROTOCOL
 from sqlexec.plan import Plan, make_plan
@@ -73,17 +73,18 @@ def submit(
     """
     connection = Connection.of(context.connection_string)
     runtime, way_out = _runtime(context, connection)
-    job = ServerJob(plan, connection)
-    chunks = cut(list(job.tasks), context.workers, plan.chunk_size, job.group)
-    if not chunks:
-        raise ConfigurationError("A job that outlives its call needs at least one run.")
-    queries: dict[str, int] = {}
-    places = []
-    for tasks in chunks:
-        source = job.source(tasks)
-        query = queries.setdefault(source.query if source is not None else "", len(queries))
-        places.append(ChunkPlace(tasks[0].index, len(tasks), query))
-    shared, payloads = job.pack_all(chunks, runtime, way_out)
+    with kept_by_server():
+        job = ServerJob(plan, connection)
+        chunks = cut(list(job.tasks), context.workers, plan.chunk_size, job.group)
+        if not chunks:
+            raise ConfigurationError("A job that outlives its call needs at least one run.")
+        queries: dict[str, int] = {}
+        places = []
+        for tasks in chunks:
+            source = job.source(tasks)
+            query = queries.setdefault(source.query if source is not None else "", len(queries))
+            places.append(ChunkPlace(tasks[0].index, len(tasks), query))
+        shared, payloads = job.pack_all(chunks, runtime, way_out)
     detached = not context.wait if context.detached is None else context.detached
     submission = Submission(
         protocol=PROTOCOL,

@@ -6,12 +6,14 @@ plan --Packer--> payload --session--> sqlexec.execute_chunk --> result --unpack-
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 from sqlexec import scheduler
@@ -49,6 +51,17 @@ _NO_ROWS = (
     "come as rows. The tasks ran. Install pandas there, or return less: from a run, or by fewer "
     "runs a call (task_chunk_size=1)."
 )
+_kept_by_server: ContextVar[bool] = ContextVar("kept_by_server", default=False)
+
+
+@contextlib.contextmanager
+def kept_by_server() -> Iterator[None]:
+    """Packing within is for the server's tables: no secret may be part of it."""
+    before = _kept_by_server.set(True)
+    try:
+        yield
+    finally:
+        _kept_by_server.reset(before)
 
 
 @public
@@ -126,6 +139,14 @@ class RxInSqlServer(RxRemoteComputeContext):
         fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         fields["connection_string"] = mask(self.connection_string)
         return f"RxInSqlServer({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if _kept_by_server.get():
+            raise TypeError(
+                "a compute context holds a password, which the server's tables would keep with "
+                "the job: make the context inside the function"
+            )
+        return super().__reduce_ex__(protocol)
 
     @property
     def place(self) -> tuple[str, str]:

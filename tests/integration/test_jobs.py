@@ -375,3 +375,17 @@ def test_a_job_that_takes_too_long_ends_its_query(nowait, flights, execute):
         assert job.status is Status.FAILED  # each look sees to workers that are gone
         time.sleep(0.1)
     job.close()
+
+
+def test_a_context_with_its_password_is_not_kept(here):
+    def outer():
+        return repr(here)
+
+    before = len(rx_get_jobs(here))
+    with pytest.raises(PackError, match="password") as caught:
+        rx_exec(outer, compute_context=here)
+    assert "here" in str(caught.value)
+    with pytest.raises(PackError, match="password"):
+        rx_exec(lambda context: [context], args=[{"context": here}], compute_context=here)
+    assert len(rx_get_jobs(here)) == before
+    assert pickle.loads(pickle.dumps(here)) == here

@@ -47,6 +47,9 @@ def wait_until(true: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+DEADLOCK = "40001"  # SQLSTATE of error 1205, after which sqlexec.server.jobs calls again, too
+
+
 def number_of(error: pyodbc.Error) -> int:
     """The number of SQL Server's first error in an exception of pyodbc."""
     return int(str(error).split("[SQL Server]")[1].split("(")[-2].split(")")[0])
@@ -77,10 +80,15 @@ class Login:
         self._session.close()
 
     def call(self, procedure: str, *values: object, **named: object) -> list[pyodbc.Row]:
-        """Execute a procedure of the bundle; gives its rows."""
+        """Execute a procedure of the bundle, again as a deadlock's victim; gives its rows."""
         places = ["?"] * len(values) + [f"@{name} = ?" for name in named]
         statement = f"EXECUTE sqlexec.{procedure} {', '.join(places)}"
-        cursor = self._session.execute(statement, *values, *named.values())
+        try:
+            cursor = self._session.execute(statement, *values, *named.values())
+        except pyodbc.Error as error:
+            if error.args[0] != DEADLOCK:
+                raise
+            return self.call(procedure, *values, **named)
         rows = cursor.fetchall() if cursor.description else []
         while cursor.nextset():
             pass

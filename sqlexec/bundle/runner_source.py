@@ -143,7 +143,7 @@ def render_stored() -> str:
     >>> "def run_stored" in render_stored()
     True
     """
-    from sqlexec import __version__
+    from sqlexec.version import __version__
 
     body = "".join(_indent(_trimmed(_read(name))) for name in STORED_MODULES)
     return _STORED_HEAD.format(version=__version__) + body + _STORED_TAIL

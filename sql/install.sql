@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '02d6b8c71fd51c012cfb5d1e8369cca21daa2c82ac3efe26809f571b85290989';
+    SET @source_sha256 = '5ac3f35cec8c4e60d3be8c5952031b63a6f6fbd7a005c8615ce9fe8c80d9f4c7';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3119,12 +3119,14 @@ def sqlexec_runner():
         scope = frame.f_globals
         return scope is own or MARK in scope or str(scope.get("__name__")).startswith("sqlexec.")
 
+    import builtins
     import pickle
     import sys
     import traceback
     import warnings
 
-    LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
+    LONGEST_CHAIN = 100  # exceptions after which no more causes and contexts are sent of one
+    _GROUP = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
     def describe(error, own):
         """Type name, message and traceback text of an exception.
@@ -3154,20 +3156,22 @@ def sqlexec_runner():
     def describe_frames(
         error, own, lines
     ):
-        """Frames of the exception, and of its causes and contexts in the order of `dump_error`."""
+        """Frames of the exception, and of the others in the order of `dump_error`."""
         return [frames_of(each, own, lines) for each in _chain(error)]
 
     def dump_error(error, dump_one):
-        """Pickle an exception with its causes and contexts; no pieces where it cannot be.
+        """Pickle an exception with its causes, contexts and members; no pieces where it cannot be.
 
-        One of its causes that cannot be pickled is named, and spoils nothing else.
+        One of them that cannot be pickled is named, and spoils nothing else.
         """
         chain = _chain(error)
         places = {id(each): place for place, each in enumerate(chain)}
         links = []
         pieces = [b""]  # type: List[Buffer]
         for each in chain:
-            own = _dumped(each, dump_one) or _dumped(_without_unpicklable(each, dump_one), dump_one)
+            members = _members(each)
+            sent = _with_members(each, [_placeholder(each)]) if members else each
+            own = _dumped(sent, dump_one) or _dumped(_without_unpicklable(sent, dump_one), dump_one)
             if each is error and not own:
                 return []
             links.append(
@@ -3178,6 +3182,7 @@ def sqlexec_runner():
                     places.get(id(each.__context__)),
                     each.__suppress_context__,
                     len(own),
+                    [places[id(member)] for member in members],
                 )
             )
             pieces.extend(own)
@@ -3191,18 +3196,28 @@ def sqlexec_runner():
     ):
         """Rebuild what `dump_error` wrote: the chain; empty if the exception itself cannot be.
 
-        `stand_in(type''s name, text)` gives what is taken for a cause that cannot.
+        `stand_in(type''s name, text)` gives what is taken for another that cannot.
         """
         links = pickle.loads(pieces[0])
         chain = []  # type: List[BaseException]
         start = 1
-        for name, text, _, _, _, count in links:
+        waiting = {}  # type: Dict[int, List[int]]
+        for name, text, _, _, _, count, members in links:
             found = _loaded(pieces[start : start + count], load_one)
             if found is None and not chain:
                 return []
+            if found is not None and members:
+                waiting[len(chain)] = members
             chain.append(stand_in(name, text) if found is None else found)
             start += count
-        for error, (_, _, cause, context, suppressed, _) in zip(chain, links):
+        while waiting:  # groups of groups: those within come first
+            ready = [place for place in waiting if not waiting.keys() & set(waiting[place])]
+            for place in ready:
+                members = [chain[member] for member in waiting.pop(place)]
+                chain[place] = _with_members(chain[place], members)
+            if not ready:
+                raise ValueError("groups of exceptions that contain each other")
+        for error, (_, _, cause, context, suppressed, _, _) in zip(chain, links):
             error.__cause__ = None if cause is None else chain[cause]
             error.__context__ = None if context is None else chain[context]
             error.__suppress_context__ = suppressed
@@ -3249,15 +3264,35 @@ def sqlexec_runner():
         return found if isinstance(found, BaseException) else None
 
     def _chain(error):
-        """The exception and all that it has for cause or context, directly or not."""
+        """The exception and all that it has for cause, context or member, directly or not."""
         found = [error]
+        known = {id(error), id(None)}
         for each in found:
-            for other in (each.__cause__, each.__context__):
-                if other is None or any(other is known for known in found):
-                    continue
-                if len(found) < LONGEST_CHAIN:
+            more = _members(each)
+            if len(found) < LONGEST_CHAIN:
+                more += [each.__cause__, each.__context__]
+            for other in more:
+                if id(other) not in known:
+                    known.add(id(other))
                     found.append(other)
         return found
+
+    def _members(error):
+        """Of a group, those that travel for themselves: all, unless it pickles itself its own way."""
+        if isinstance(error, _GROUP) and exception_reducer(type(error)) is not None:
+            return list(error.exceptions)
+        return []
+
+    def _with_members(group, members):
+        """A group like this one, of others."""
+        twin = make_exception(type(group), (group.message, members))  # type: BaseException
+        for name, value in parts_of_exception(group)[1].items():
+            setattr(twin, name, value)
+        return twin
+
+    def _placeholder(group):
+        """What stands in a group that is sent for its members: it takes no others, and not none."""
+        return Exception() if isinstance(group, Exception) else BaseException()
 
     ''''''
     describe = _failures("describe")

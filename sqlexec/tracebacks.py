@@ -51,7 +51,9 @@ def rebuild(
 
 
 def hide_own_frames(error: BaseException) -> BaseException:
-    """Take sqlexec's own frames out of an exception's traceback, and its causes'; gives it back.
+    """Take sqlexec's own frames out of the tracebacks of an exception, its causes and members.
+
+    Gives it back.
 
     They stay where the environment variable SQLEXEC_FULL_TRACEBACK is set.
     """
@@ -65,6 +67,8 @@ def hide_own_frames(error: BaseException) -> BaseException:
             seen.add(id(each))
             each.__traceback__ = _without_own(each.__traceback__)
             ahead += (each.__cause__, each.__context__)
+            if sys.version_info >= (3, 11) and isinstance(each, BaseExceptionGroup):
+                ahead += each.exceptions
     return error
 
 

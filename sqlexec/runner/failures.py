@@ -1,13 +1,15 @@
 """An exception as what can travel: as text, and with its causes and contexts as pickles.
 
 describe         type's name, message, traceback's text: always works
-describe_frames  where it, its causes and contexts were raised
+describe_frames  where it, its causes, contexts and members were raised
 dump_error       list of links | pieces of each exception that can be pickled
-                 the first is the exception itself, the others its causes and contexts
+                 the first is the exception itself, the others its causes and contexts, and the
+                 members of groups
                  link: type's name, text, number of cause and context, is context suppressed,
-                       how many pieces
+                       how many pieces, numbers of members
 """
 
+import builtins
 import pickle
 import sys
 import traceback
@@ -23,7 +25,8 @@ from sqlexec.runner.frames import frames_of, is_own_frame
 from sqlexec.runner.types import Buffer, Frame
 from sqlexec.runner.wire import text_of
 
-LONGEST_CHAIN = 100  # exceptions that are sent of one with its causes and contexts
+LONGEST_CHAIN = 100  # exceptions after which no more causes and contexts are sent of one
+_GROUP = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
 
 def describe(error: BaseException, own: Dict[str, Any]) -> Dict[str, Any]:
@@ -56,21 +59,23 @@ def describe_current(own: Dict[str, Any]) -> Dict[str, Any]:
 def describe_frames(
     error: BaseException, own: Dict[str, Any], lines: Dict[str, Dict[int, str]]
 ) -> List[List[Frame]]:
-    """Frames of the exception, and of its causes and contexts in the order of `dump_error`."""
+    """Frames of the exception, and of the others in the order of `dump_error`."""
     return [frames_of(each, own, lines) for each in _chain(error)]
 
 
 def dump_error(error: BaseException, dump_one: Callable[[Any], List[Buffer]]) -> List[Buffer]:
-    """Pickle an exception with its causes and contexts; no pieces where it cannot be.
+    """Pickle an exception with its causes, contexts and members; no pieces where it cannot be.
 
-    One of its causes that cannot be pickled is named, and spoils nothing else.
+    One of them that cannot be pickled is named, and spoils nothing else.
     """
     chain = _chain(error)
     places = {id(each): place for place, each in enumerate(chain)}
     links = []
     pieces = [b""]  # type: List[Buffer]
     for each in chain:
-        own = _dumped(each, dump_one) or _dumped(_without_unpicklable(each, dump_one), dump_one)
+        members = _members(each)
+        sent = _with_members(each, [_placeholder(each)]) if members else each
+        own = _dumped(sent, dump_one) or _dumped(_without_unpicklable(sent, dump_one), dump_one)
         if each is error and not own:
             return []
         links.append(
@@ -81,6 +86,7 @@ def dump_error(error: BaseException, dump_one: Callable[[Any], List[Buffer]]) ->
                 places.get(id(each.__context__)),
                 each.__suppress_context__,
                 len(own),
+                [places[id(member)] for member in members],
             )
         )
         pieces.extend(own)
@@ -95,18 +101,28 @@ def load_error(
 ) -> List[BaseException]:
     """Rebuild what `dump_error` wrote: the chain; empty if the exception itself cannot be.
 
-    `stand_in(type's name, text)` gives what is taken for a cause that cannot.
+    `stand_in(type's name, text)` gives what is taken for another that cannot.
     """
     links = pickle.loads(pieces[0])
     chain = []  # type: List[BaseException]
     start = 1
-    for name, text, _, _, _, count in links:
+    waiting = {}  # type: Dict[int, List[int]]
+    for name, text, _, _, _, count, members in links:
         found = _loaded(pieces[start : start + count], load_one)
         if found is None and not chain:
             return []
+        if found is not None and members:
+            waiting[len(chain)] = members
         chain.append(stand_in(name, text) if found is None else found)
         start += count
-    for error, (_, _, cause, context, suppressed, _) in zip(chain, links):
+    while waiting:  # groups of groups: those within come first
+        ready = [place for place in waiting if not waiting.keys() & set(waiting[place])]
+        for place in ready:
+            members = [chain[member] for member in waiting.pop(place)]
+            chain[place] = _with_members(chain[place], members)
+        if not ready:
+            raise ValueError("groups of exceptions that contain each other")
+    for error, (_, _, cause, context, suppressed, _, _) in zip(chain, links):
         error.__cause__ = None if cause is None else chain[cause]
         error.__context__ = None if context is None else chain[context]
         error.__suppress_context__ = suppressed
@@ -157,12 +173,35 @@ def _loaded(pieces: Sequence[Any], load_one: Callable[[Any], Any]) -> Optional[B
 
 
 def _chain(error: BaseException) -> List[BaseException]:
-    """The exception and all that it has for cause or context, directly or not."""
+    """The exception and all that it has for cause, context or member, directly or not."""
     found = [error]
+    known = {id(error), id(None)}
     for each in found:
-        for other in (each.__cause__, each.__context__):
-            if other is None or any(other is known for known in found):
-                continue
-            if len(found) < LONGEST_CHAIN:
+        more = _members(each)
+        if len(found) < LONGEST_CHAIN:
+            more += [each.__cause__, each.__context__]
+        for other in more:
+            if id(other) not in known:
+                known.add(id(other))
                 found.append(other)
     return found
+
+
+def _members(error: Any) -> List[Any]:
+    """Of a group, those that travel for themselves: all, unless it pickles itself its own way."""
+    if isinstance(error, _GROUP) and exception_reducer(type(error)) is not None:
+        return list(error.exceptions)
+    return []
+
+
+def _with_members(group: Any, members: List[BaseException]) -> BaseException:
+    """A group like this one, of others."""
+    twin = make_exception(type(group), (group.message, members))  # type: BaseException
+    for name, value in parts_of_exception(group)[1].items():
+        setattr(twin, name, value)
+    return twin
+
+
+def _placeholder(group: BaseException) -> BaseException:
+    """What stands in a group that is sent for its members: it takes no others, and not none."""
+    return Exception() if isinstance(group, Exception) else BaseException()

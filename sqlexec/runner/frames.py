@@ -28,9 +28,14 @@ def frames_of(
     while trace is not None:
         traces.append(trace)
         trace = trace.tb_next
-    if len(traces) > MOST_FRAMES:
+    cut = len(traces) - MOST_FRAMES
+    if cut > 0:
         traces[MOST_FRAMES // 2 : -MOST_FRAMES // 2] = []
-    return [_frame_of(each, own, lines) for each in traces]
+    frames = [_frame_of(each, own, lines) for each in traces]
+    if cut > 0:
+        note = ["<%d frames are left out here>" % cut, 1, "...", 1, ""]  # type: Frame
+        frames.insert(MOST_FRAMES // 2, note)
+    return frames
 
 
 def _frame_of(trace: Any, own: Dict[str, Any], lines: Dict[str, Dict[int, str]]) -> Frame:

@@ -177,6 +177,57 @@ def test_notes_and_groups_come_along() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
+def test_members_of_groups_have_their_tracebacks_and_causes() -> None:
+    def fails(number: int) -> None:
+        try:
+            raises_from(with_bad=False)
+        except ValueError as error:
+            error.lock = threading.Lock()  # type: ignore[attr-defined]
+            error.number = number  # type: ignore[attr-defined]
+            raise
+
+    def grouped() -> None:
+        errors = []
+        for number in range(3):
+            try:
+                fails(number)
+            except ValueError as error:
+                errors.append(error)
+        inner = ExceptionGroup("inner", errors[1:])  # noqa: F821
+        inner.extra = 5  # type: ignore[attr-defined]
+        raise RuntimeError("outer") from ExceptionGroup(  # noqa: F821
+            "both", [errors[0], inner, Stubborn(1, 2)]
+        )
+
+    error: Any = one(grouped).error
+    group = error.__cause__
+    assert (type(group), group.message) == (ExceptionGroup, "both")  # noqa: F821
+    first, inner, lost = group.exceptions
+    assert (inner.message, inner.extra) == ("inner", 5)
+    for number, member in enumerate((first, *inner.exceptions)):
+        assert (type(member), member.number) == (ValueError, number)
+        assert "in raises_from" in shown(member)
+        assert "in raises_from" in shown(member.__cause__)
+    assert isinstance(lost, RemoteError)
+    assert "1 and 2" in str(lost)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
+def test_a_group_in_its_members_context() -> None:
+    def circle() -> None:
+        member, other = ValueError(1), KeyError(2)
+        group = ExceptionGroup("inner", [member])  # noqa: F821
+        member.__context__ = group
+        other.__context__ = member
+        raise ExceptionGroup("outer", [other, group])  # noqa: F821
+
+    error: Any = one(circle).error
+    other, group = error.exceptions
+    assert other.__context__ is group.exceptions[0]
+    assert other.__context__.__context__ is group
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups came with Python 3.11")
 def test_groups_and_notes_between_pythons() -> None:
     older, newer = peer("3.8 bare"), peer("3.13 bare")
     group = newer.make("value = ExceptionGroup('both', [ValueError(1)])")

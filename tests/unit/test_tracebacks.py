@@ -147,7 +147,10 @@ def test_deep_recursion_keeps_its_ends():
         deeper(300)
     except ZeroDivisionError as error:
         frames = frames_of(error, globals(), lines)
-    assert len(frames) == MOST_FRAMES
+    assert len(frames) == MOST_FRAMES + 1
+    middle = frames.pop(MOST_FRAMES // 2)
+    assert middle[0] == f"<{302 - MOST_FRAMES} frames are left out here>"
+    assert middle[0] in "".join(traceback.format_tb(rebuild([middle], {})))
     assert [frame[2] for frame in (frames[0], frames[1], frames[-1])] == [
         "test_deep_recursion_keeps_its_ends",
         "deeper",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import reprlib
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from sqlexec.callers import users_stacklevel
@@ -18,21 +18,42 @@ class RunFailedWarning(UserWarning):
     """Some runs of rx_exec raised; their places in the list hold the exceptions."""
 
 
-def collect(delivered: Generator[Outcome, None, None]) -> list[Any]:
+def collect(
+    delivered: Generator[Outcome, None, None],
+    *,
+    raises: bool,
+    replay: Callable[[Outcome], BaseException] | None = None,
+) -> list[Any]:
     """What the runs gave, in the order of the arguments.
 
     An exception that ends it has in its attribute `partial_results` what the runs had given by
     then, by index.
+
+    Parameters
+    ----------
+    delivered : generator of Outcome
+        Closed at the end.
+    raises : bool
+        Whether the first exception of a run ends the job, and is raised.
+    replay : callable, optional
+        Gives the exception to raise for the first run that failed: at once with `raises`, else
+        when all have ended.
     """
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
-    with partial_results(results), contextlib.closing(delivered) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                failed.append(outcome)
-            results[outcome.index] = outcome.value if outcome.error is None else outcome.error
-    if failed:
-        _warn_of_failures(failed, len(results))
+    with partial_results(results):
+        with contextlib.closing(delivered) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    failed.append(outcome)
+                    if raises:
+                        break
+                results[outcome.index] = outcome.value if outcome.error is None else outcome.error
+        first = min(failed, key=lambda outcome: outcome.index, default=None)
+        if first is not None and first.error is not None and (raises or replay):
+            raise replay(first) if replay else first.error
+    if first is not None:
+        _warn_of_failures(first, len(failed), len(results))
     return [results[index] for index in sorted(results)]
 
 
@@ -47,10 +68,9 @@ def partial_results(results: dict[int, Any]) -> Iterator[None]:
         raise
 
 
-def _warn_of_failures(failed: list[Outcome], count: int) -> None:
-    first = min(failed, key=lambda outcome: outcome.index)
+def _warn_of_failures(first: Outcome, failed: int, count: int) -> None:
     warnings.warn(
-        f"{len(failed)} of {count} runs raised; their places in the list hold the exceptions. "
+        f"{failed} of {count} runs raised; their places in the list hold the exceptions. "
         f"The first is run {first.index}: {type(first.error).__name__}: "
         f"{reprlib.repr(str(first.error))}",
         RunFailedWarning,

@@ -43,22 +43,15 @@ class Replay:
             self._tasks[task.index] = task
             yield task
 
-    def watch(self, outcomes: Outcomes, *, raises: bool) -> Outcomes:
-        """Pass outcomes on; raise the first failure at the end, or at once if it ends the job."""
-        first: Outcome | None = None
+    def watch(self, outcomes: Outcomes) -> Outcomes:
+        """Pass outcomes on, and forget the arguments of runs that did not fail."""
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 if outcome.error is None:
                     del self._tasks[outcome.index]
-                elif first is None or outcome.index < first.index:
-                    first = outcome
                 yield outcome
-                if raises and first is not None:
-                    break
-        if first is not None:
-            raise self._error(first)
 
-    def _error(self, outcome: Outcome) -> BaseException:
+    def error_of(self, outcome: Outcome) -> BaseException:
         """Run a failed run here and give its exception, with a traceback whose frames are live.
 
         Or the one that it has: where it ran here in the first place, or was no exception of the

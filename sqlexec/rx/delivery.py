@@ -27,24 +27,17 @@ class CallbackFailedWarning(UserWarning):
     """The callback of rx_exec raised; the job went on."""
 
 
-def deliver(request: Request, *, raises: bool) -> Outcomes:
+def deliver(request: Request) -> Outcomes:
     """Carry a request out and yield its outcomes as they complete.
 
     The function is packed at once, the first run starts with the first `next`.  Closing the
     iterator cancels what still runs.
-
-    Parameters
-    ----------
-    request : Request
-    raises : bool
-        Whether the first exception of a run ends the job, and is raised here.
     """
     outcomes = deliver_outcomes(
         request.context.carry_out(request.plan),
         request.context,
         request.callback,
         request.console_output,
-        raises=raises,
     )
     return with_progress(outcomes, request.plan.count) if request.progress else outcomes
 
@@ -54,29 +47,27 @@ def deliver_outcomes(
     context: RxComputeContext,
     callback: Callable[[Any], object] | None,
     console_output: ConsoleOutput,
-    *,
-    raises: bool,
 ) -> Outcomes:
     """Pass outcomes on, and do here what is to be done with each; see `deliver`."""
     callbacks = Callbacks()
     callback, console = callbacks.kept(callback), callbacks.kept(console_output)
     warned: set[tuple[str, str, str, int]] = set()
-    with contextlib.closing(_closable(carried_out)) as outcomes:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                attach_remote(outcome, context)
-            if outcome.console:
-                show_console(outcome, console)
-            for warning in outcome.warnings:
-                if warning not in warned:  # many runs may say the same
-                    warned.add(warning)
-                    warn_again(*warning)
-            if outcome.error is not None and raises:
-                raise outcome.error
-            if callback is not None:
-                callback(outcome.value if outcome.error is None else outcome.error)
-            yield outcome
-    callbacks.warn()
+    try:
+        with contextlib.closing(_closable(carried_out)) as outcomes:
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    attach_remote(outcome, context)
+                if outcome.console:
+                    show_console(outcome, console)
+                for warning in outcome.warnings:
+                    if warning not in warned:  # many runs may say the same
+                        warned.add(warning)
+                        warn_again(*warning)
+                if callback is not None:
+                    callback(outcome.value if outcome.error is None else outcome.error)
+                yield outcome
+    finally:
+        callbacks.warn()
 
 
 class Callbacks:

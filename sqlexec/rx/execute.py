@@ -196,13 +196,10 @@ def _submit(request: Request, context: RxInSqlServer, remove: bool, report: bool
 def _carry_out(request: Request, report: bool, debug: bool) -> Any:
     """Run it all from here; gives the results, in order."""
     raises = request.plan.stop_on_error or request.plan.count == 1
-    if debug:
-        replay = Replay(request)
-        delivered = replay.watch(deliver(replay.request, raises=False), raises=raises)
-    else:
-        delivered = deliver(request, raises=raises)
+    replay = Replay(request) if debug else None
+    delivered = replay.watch(deliver(replay.request)) if replay else deliver(request)
     told = Report() if report else None
     if told is not None:
         delivered = told.watch(delivered)
-    in_order = collect(delivered)
+    in_order = collect(delivered, raises=raises, replay=replay.error_of if replay else None)
     return in_order if told is None else (in_order, told)

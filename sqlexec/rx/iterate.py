@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
@@ -11,7 +11,6 @@ from sqlexec.public import public
 from sqlexec.rx.delivery import Outcomes, deliver
 from sqlexec.rx.remote import shortened
 from sqlexec.rx.request import make_request
-from sqlexec.tasks import Outcome
 
 
 @public
@@ -85,23 +84,24 @@ def rx_exec_iter(
         task_timeout_seconds=task_timeout_seconds,
         kwargs=kwargs,
     )
-    return _pairs(deliver(request, raises=request.plan.stop_on_error), ordered)
+    return _pairs(deliver(request), ordered, request.plan.stop_on_error)
 
 
-def _pairs(outcomes: Outcomes, ordered: bool) -> Generator[tuple[int, Any], None, None]:
+def _pairs(
+    outcomes: Outcomes, ordered: bool, raises: bool
+) -> Generator[tuple[int, Any], None, None]:
     try:
+        waiting: dict[int, Any] = {}
+        index = 0  # of the next
         with contextlib.closing(outcomes):
-            for outcome in _in_order(outcomes) if ordered else outcomes:
-                yield outcome.index, outcome.value if outcome.error is None else outcome.error
+            for outcome in outcomes:
+                if raises and outcome.error is not None:
+                    raise outcome.error
+                waiting[outcome.index] = outcome.value if outcome.error is None else outcome.error
+                if not ordered:
+                    index = outcome.index
+                while index in waiting:
+                    yield index, waiting.pop(index)
+                    index += 1
     except BaseException as error:  # noqa: BLE001
         raise shortened(error)  # noqa: B904
-
-
-def _in_order(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    waiting: dict[int, Outcome] = {}
-    index = 0
-    for outcome in outcomes:
-        waiting[outcome.index] = outcome
-        while index in waiting:
-            yield waiting.pop(index)
-            index += 1

@@ -121,10 +121,9 @@ def take(
         context,
         callback,
         console_output,
-        raises=info.stop_on_error or info.task_count == 1,
     )
     try:
-        return collect(delivered)
+        return collect(delivered, raises=info.stop_on_error or info.task_count == 1)
     except BaseException as error:
         if any(error is each for each in raised):
             return error

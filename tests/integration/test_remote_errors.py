@@ -84,6 +84,25 @@ def test_a_traceback_reads_as_if_the_run_had_been_here(context):
     assert "    return 1 / x\n" in text
 
 
+def first_of(values):
+    return next(iter(values))
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_stop_iteration_does_not_become_another(context, debug):
+    values = sqlexec.RxElemArg([[1], []])
+    with pytest.raises(StopIteration) as caught:
+        rx_exec(
+            first_of,
+            {"values": values},
+            compute_context=context,
+            continue_on_failure=False,
+            debug=debug,
+        )
+    assert caught.value.remote.index == 1
+    assert in_package(caught.value) == ["rx_exec"]
+
+
 def test_exceptions_in_the_list_have_theirs(context):
     with pytest.warns(RunFailedWarning):
         _, error = rx_exec(inverse, x=[1, 0], compute_context=context)

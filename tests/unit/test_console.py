@@ -85,6 +85,21 @@ def test_a_console_function_that_raises():
         assert rx_exec(talk, x=[1, 2], console_output=refuse) == [None, None]
 
 
+def test_the_callback_gets_the_exception_that_ends_the_job():
+    told = []
+
+    def note(result):
+        told.append(result)
+        raise LookupError("no room")
+
+    with (
+        pytest.warns(CallbackFailedWarning, match="no room"),
+        pytest.raises(ZeroDivisionError) as caught,
+    ):
+        rx_exec(half, x=0, callback=note)
+    assert told == [caught.value]
+
+
 # --- progress ----------------------------------------------------------------------------
 
 

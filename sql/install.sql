@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '5ac3f35cec8c4e60d3be8c5952031b63a6f6fbd7a005c8615ce9fe8c80d9f4c7';
+    SET @source_sha256 = 'e3d72df887e7b4f44ebf4528ac6beecfd1bf8a54a39595d5f49fa181ade89114';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3090,9 +3090,14 @@ def sqlexec_runner():
         while trace is not None:
             traces.append(trace)
             trace = trace.tb_next
-        if len(traces) > MOST_FRAMES:
+        cut = len(traces) - MOST_FRAMES
+        if cut > 0:
             traces[MOST_FRAMES // 2 : -MOST_FRAMES // 2] = []
-        return [_frame_of(each, own, lines) for each in traces]
+        frames = [_frame_of(each, own, lines) for each in traces]
+        if cut > 0:
+            note = ["<%d frames are left out here>" % cut, 1, "...", 1, ""]  # type: Frame
+            frames.insert(MOST_FRAMES // 2, note)
+        return frames
 
     def _frame_of(trace, own, lines):
         code, scope = trace.tb_frame.f_code, trace.tb_frame.f_globals

@@ -67,7 +67,7 @@ def hide_own_frames(error: BaseException) -> BaseException:
             seen.add(id(each))
             each.__traceback__ = _without_own(each.__traceback__)
             ahead += (each.__cause__, each.__context__)
-            if sys.version_info >= (3, 11) and isinstance(each, BaseExceptionGroup):
+            if sys.version_info >= (3, 11) and isinstance(each, BaseExceptionGroup):  # noqa: F821
                 ahead += each.exceptions
     return error
 

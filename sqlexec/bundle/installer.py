@@ -179,8 +179,8 @@ def _comment_end(script: str, position: int) -> int:
 
 def _batches_of_bundle() -> Iterator[tuple[str, int, str]]:
     """Each batch of install.sql: file, line in it, text."""
-    header, *_ = batches(render_install())
-    yield "install.sql", *header
+    line, header = next(batches(render_install()))
+    yield "install.sql", line, header
     for file in bundle_files():
         for line, text in batches(file.text):
             yield file.name, line, text

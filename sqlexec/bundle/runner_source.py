@@ -154,7 +154,7 @@ def _later(names: tuple[str, ...]) -> str:
 
     The functions are those that modules outside of the group import.
     """
-    imports = {name: _imports(_read(name)) for name in _all_modules()}
+    imports = {name: _imports(name) for name in _all_modules()}
     inside = [each for name in names for source, each in imports[name] if source not in names]
     outside = {
         each
@@ -175,11 +175,12 @@ def _all_modules() -> Iterator[str]:
         yield from (part,) if isinstance(part, str) else part
 
 
-def _imports(source: str) -> list[tuple[str, str]]:
+@cache
+def _imports(name: str) -> list[tuple[str, str]]:
     """Module and name of each import from another module of the runner, types left out."""
     return [
         (str(node.module).rpartition(".")[2], alias.name)
-        for node in ast.parse(source).body
+        for node in ast.parse(_read(name)).body
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("sqlexec.runner.")
         for alias in node.names
         if node.module != "sqlexec.runner.types"

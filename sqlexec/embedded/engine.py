@@ -208,6 +208,7 @@ class Connection:
         self.session_locks = object()  # owns the locks that outlive a transaction
         self.catalog_changed = False  # in the open transaction; see Catalog
         self.catalog_snapshot: Any = None  # the catalog as this transaction sees it
+        self.catalog_writes: set[str] = set()  # tables of the catalog changed since then
 
     # --- statements -----------------------------------------------------------------------
 
@@ -217,6 +218,11 @@ class Connection:
         self._cursor.execute(self._parsed(sql), list(parameters) if parameters else None)
         self._unfinished = True
         return self
+
+    def run_script(self, sql: str) -> None:
+        """Run statements without parameters or rows that will not come again (definitions)."""
+        self._end_reading()
+        self._cursor.execute(sql)
 
     def _parsed(self, sql: str) -> duckdb.Statement | str:
         """The statement as DuckDB has parsed it before; scripts are not kept."""
@@ -296,6 +302,7 @@ class Connection:
     def _ended(self) -> None:
         self.in_transaction = self.catalog_changed = False
         self.catalog_snapshot = None
+        self.catalog_writes.clear()
         self.engine.locks.release(self)
 
     @contextmanager

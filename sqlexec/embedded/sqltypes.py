@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX = -1  # length of varchar(max), nvarchar(max), varbinary(max)
 
@@ -70,6 +71,7 @@ class SqlType:
     scale: int | None = None
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def parse(cls, text: str) -> SqlType:
         """Read a type as T-SQL spells it; ValueError for an unknown one (no user types)."""
         match = _SPELLING.fullmatch(text.replace("[", "").replace("]", ""))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from sqlexec.embedded.catalog.modules import read_parameters
+from sqlexec.embedded.catalog.snapshot import load
 from sqlexec.embedded.catalog.types import describe
 from sqlexec.embedded.catalog.view_texts import VIEWS
 from sqlexec.embedded.sqltypes import SqlType
@@ -225,3 +226,36 @@ def test_databases_made_at_the_same_time_are_apart(database):
     assert len({images[name].id for name in names}) == len(names)
     for name in names:
         assert "dbo" in images[name].principals
+
+
+def test_a_transaction_sees_all_its_changes_of_the_catalog(database, user):
+    """What it reads again after each, and keeps of before, makes the whole catalog."""
+    session = database.sa
+    connection, catalog = session.connection, database.catalog
+    with connection.transaction():
+        for statement in (
+            "CREATE SCHEMA stock",
+            "CREATE TABLE stock.box (id int IDENTITY PRIMARY KEY, name nvarchar(9) DEFAULT 'x')",
+            "GRANT SELECT, INSERT ON stock.box TO ann",
+            "CREATE INDEX by_name ON stock.box (name)",
+            "CREATE VIEW stock.names AS SELECT name FROM stock.box",
+            "DENY INSERT ON stock.box TO ann",
+            "CREATE ROLE packers",
+            "ALTER ROLE packers ADD MEMBER ann",
+            "ALTER TABLE stock.box ADD weight float NULL",
+            "REVOKE SELECT ON stock.box FROM ann",
+            "ALTER AUTHORIZATION ON SCHEMA::stock TO ann",
+            "CREATE LOGIN bob WITH PASSWORD = 'pw'",
+            "ALTER SERVER ROLE sysadmin ADD MEMBER bob",
+            "GRANT VIEW SERVER STATE TO bob",
+            "ALTER USER ann WITH NAME = anna",
+            "DROP VIEW stock.names",
+            "DROP TABLE stock.box",
+            "DROP SCHEMA stock",
+        ):
+            before = catalog.snapshot(session)
+            database.run(statement)
+            seen = catalog.snapshot(session)
+            assert seen.generation != before.generation
+            whole = load(connection, seen.generation)
+            assert seen == whole, statement

@@ -298,12 +298,13 @@ class Agent:
 def install(interpreter: Interpreter) -> None:
     """Make the Agent's roles, tables and procedures; the interpreter is sa's, in msdb."""
     text = (files(__package__) / "msdb.sql").read_text("utf-8")
-    for batch in text.split("\nGO\n"):
-        if batch.strip():
-            sink = Capture()
-            interpreter.batch(batch, sink)
-            if sink.errors:
-                raise sink.errors[0]
+    with interpreter.session.connection.transaction():
+        for batch in text.split("\nGO\n"):
+            if batch.strip():
+                sink = Capture()
+                interpreter.batch(batch, sink)
+                if sink.errors:
+                    raise sink.errors[0]
 
 
 def _refused(text: str) -> SqlError:

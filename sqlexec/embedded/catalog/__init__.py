@@ -84,9 +84,9 @@ class Catalog:
         with self._connection.transaction():
             new = tables.create(self._connection)
             create_macros(self._connection)
-        if new:
-            for name in tables.SYSTEM_DATABASES:
-                create_views(self._connection, tables.SYSTEM_DATABASES.index(name) + 1, name)
+            if new:
+                for number, name in enumerate(tables.SYSTEM_DATABASES, 1):
+                    create_views(self._connection, number, name)
         self._snapshot = load(self._connection, engine.generation)
         ids = [number for image in self._snapshot.databases.values() for number in image.by_id]
         self._last_id = max([581577110, *ids])
@@ -117,7 +117,10 @@ class Catalog:
             connection.lock("$catalog", session)
             yield connection
             connection.catalog_changed = True
-            connection.catalog_snapshot = None
+            if connection.catalog_snapshot is not None:
+                connection.catalog_snapshot = load(
+                    connection, self.engine.new_generation(), connection.catalog_snapshot
+                )
 
     def new_id(self) -> int:
         """A new object id."""
@@ -181,10 +184,11 @@ class Catalog:
     def set_password(self, login: str, password: str) -> None:
         """Give an existing login a password, outside of any session (`sa` at the start)."""
         with self._mutex, self._connection.transaction():
-            self._connection.execute(
-                f"UPDATE {tables.SCHEMA}.server_principals SET password_hash = $1"
-                " WHERE lower(name) = lower($2)",
-                [hash_password(password), login],
+            tables.update(
+                self._connection,
+                "server_principals",
+                {"password_hash": hash_password(password)},
+                principal_id=self.snapshot().logins[login.lower()].id,
             )
             self._connection.catalog_changed = True
 
@@ -405,26 +409,12 @@ class Catalog:
             if known is None:
                 add_object(connection, image.id, object_id, schema_id, name, kind, definition)
             else:
-                connection.execute(
-                    f"UPDATE {tables.SCHEMA}.objects SET definition = $1,"
-                    " modify_date = CAST(now() AS TIMESTAMP_MS)"
-                    " WHERE database_id = $2 AND object_id = $3",
-                    [definition, image.id, object_id],
-                )
-                for table in ("parameters", "columns"):
-                    connection.execute(
-                        f"DELETE FROM {tables.SCHEMA}.{table}"
-                        " WHERE database_id = $1 AND object_id = $2",
-                        [image.id, object_id],
-                    )
+                changes = {"definition": definition, "modify_date": tables.now()}
+                place = {"database_id": image.id, "object_id": object_id}
+                tables.update(connection, "objects", changes, **place)
+                tables.delete(connection, "parameters" if kind == "P" else "columns", **place)
             if kind == "P":
-                for number, parameter in enumerate(read_parameters(definition), 1):
-                    tables.insert(
-                        connection, "parameters", database_id=image.id, object_id=object_id,
-                        parameter_id=number, name=parameter.name, declared=str(parameter.type),
-                        is_output=parameter.output, has_default_value=parameter.has_default,
-                        **describe(parameter.type),
-                    )  # fmt: skip
+                add_parameters(connection, image.id, object_id, definition)
         return self.image(session, image.name).by_id[object_id]
 
     def schema_for_new(
@@ -459,11 +449,28 @@ def add_object(
     system_named: bool = False,
 ) -> None:
     """Add a row to the catalog's objects."""
-    connection.execute(
-        f"INSERT INTO {tables.SCHEMA}.objects VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
-        " CAST(now() AS TIMESTAMP_MS), CAST(now() AS TIMESTAMP_MS))",
-        [database_id, object_id, schema_id, parent, name, kind, definition, system_named],
-    )
+    at = tables.now()
+    tables.insert(
+        connection, "objects", database_id=database_id, object_id=object_id, schema_id=schema_id,
+        parent_object_id=parent, name=name, type=kind, definition=definition,
+        is_system_named=system_named, create_date=at, modify_date=at,
+    )  # fmt: skip
+
+
+def add_parameters(
+    connection: Connection, database_id: int, object_id: int, definition: str
+) -> None:
+    """Add the parameters of a procedure to the catalog."""
+    rows = [
+        {
+            "database_id": database_id, "object_id": object_id, "parameter_id": number,
+            "name": parameter.name, "declared": str(parameter.type),
+            "is_output": parameter.output, "has_default_value": parameter.has_default,
+            **describe(parameter.type),
+        }
+        for number, parameter in enumerate(read_parameters(definition), 1)
+    ]  # fmt: skip
+    tables.insert_rows(connection, "parameters", rows)
 
 
 def _temporary_id(name: str) -> int:

@@ -27,7 +27,7 @@ def read_parameters(definition: str) -> list[Parameter]:
     """
     found: list[Parameter] = []
     words: list[Token] = []
-    for token in lexer.tokenize(definition):
+    for token in lexer.tokens(definition):
         at_start = token.kind == lexer.VARIABLE and not words
         ends = token.kind == lexer.END or (token.upper in ("WITH", "FOR") and bool(found or words))
         # AS may also stand between a parameter's name and its type

@@ -17,6 +17,14 @@ from sqlexec.embedded.sqltypes import SqlType
 if TYPE_CHECKING:
     from sqlexec.embedded.engine import Connection
 
+_READ = TABLES.keys() - {
+    "parameters", "extended_properties", "foreign_keys", "foreign_key_columns"
+}  # fmt: skip
+_OF_OBJECTS = (
+    "databases", "principals", "schemas", "objects", "columns", "indexes", "index_columns",
+)  # fmt: skip
+_Rows = dict[str, list[tuple[Any, ...]]]  # by table
+
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
@@ -120,16 +128,24 @@ class Snapshot:
     server_permissions: dict[str, set[tuple[int, str]]] = field(
         default_factory=lambda: defaultdict(set)
     )
+    rows: _Rows = field(default_factory=dict, repr=False)  # as they were read
 
 
-def load(connection: Connection, generation: int) -> Snapshot:
-    """Read the catalog's tables."""
-    rows = {
-        table: connection.execute(f"SELECT * FROM {SCHEMA}.{table}").fetchall()
-        for table in TABLES
-        if table not in ("parameters", "extended_properties", "foreign_keys", "foreign_key_columns")
-    }
-    snapshot = Snapshot(generation)
+def load(connection: Connection, generation: int, before: Snapshot | None = None) -> Snapshot:
+    """Read the catalog's tables.
+
+    Parameters
+    ----------
+    before : Snapshot, optional
+        The one that this connection had earlier in its transaction: only the tables that it has
+        changed since are read again, and objects are shared when theirs are the same.
+    """
+    stale = _READ if before is None else _READ & connection.catalog_writes
+    rows = {} if before is None else dict(before.rows)
+    for table in stale:
+        rows[table] = connection.execute(f"SELECT * FROM {SCHEMA}.{table}").fetchall()
+    connection.catalog_writes.clear()
+    snapshot = Snapshot(generation, rows=rows)
     images: dict[int, DatabaseImage] = {}
     for number, name, owner, _ in rows["databases"]:
         images[number] = snapshot.databases[name.lower()] = DatabaseImage(number, name, owner)
@@ -139,13 +155,16 @@ def load(connection: Connection, generation: int) -> Snapshot:
     for role, member in rows["server_role_members"]:
         snapshot.server_members[member].add(role)
     _load_principals(rows, images, snapshot)
-    _load_objects(rows, images)
+    if before is not None and stale.isdisjoint(_OF_OBJECTS):
+        for name, image in snapshot.databases.items():
+            known = before.databases[name]
+            image.schemas, image.objects, image.by_id = known.schemas, known.objects, known.by_id
+    else:
+        _load_objects(rows, images)
     return snapshot
 
 
-def _load_principals(
-    rows: dict[str, list[tuple[Any, ...]]], images: dict[int, DatabaseImage], snapshot: Snapshot
-) -> None:
+def _load_principals(rows: _Rows, images: dict[int, DatabaseImage], snapshot: Snapshot) -> None:
     for database_id, number, name, kind, sid, default_schema, *_ in rows["principals"]:
         image = images[database_id]
         image.principals[name.lower()] = (number, name, kind)
@@ -163,7 +182,7 @@ def _load_principals(
             images[database_id].permissions[kind, major, permission].add((grantee, state))
 
 
-def _load_objects(rows: dict[str, list[tuple[Any, ...]]], images: dict[int, DatabaseImage]) -> None:
+def _load_objects(rows: _Rows, images: dict[int, DatabaseImage]) -> None:
     schema_names: dict[tuple[int, int], str] = {}
     for database_id, number, name, principal in rows["schemas"]:
         image = images[database_id]
@@ -206,7 +225,7 @@ def _load_objects(rows: dict[str, list[tuple[Any, ...]]], images: dict[int, Data
 
 
 def _indexes(
-    rows: dict[str, list[tuple[Any, ...]]], columns: dict[tuple[int, int], list[TableColumn]]
+    rows: _Rows, columns: dict[tuple[int, int], list[TableColumn]]
 ) -> dict[tuple[int, int], list[Index]]:
     keys: dict[tuple[int, int, int], list[str]] = defaultdict(list)
     for row in sorted(rows["index_columns"], key=lambda row: row[3]):

@@ -5,7 +5,10 @@ The sys.* views read these tables; so names and columns follow SQL Server's wher
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,17 +84,64 @@ DATABASE_ROLES = {
     16392: "db_denydatareader",
     16393: "db_denydatawriter",
 }
+_FIRST_USERS = ("dbo", "guest", "INFORMATION_SCHEMA", "sys")  # numbers 1 to 4, as their schemas
 SA_SID = b"\x01"
-_NOW = "CAST(now() AS TIMESTAMP_MS)"
+
+
+# --- every change of the catalog goes through these, which note what table was changed ------
 
 
 def insert(connection: Connection, table: str, **values: object) -> None:
     """Add one row to a table of the catalog."""
-    places = ", ".join(f"${number + 1}" for number in range(len(values)))
+    insert_rows(connection, table, [values])
+
+
+def insert_rows(connection: Connection, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Add rows that have the same columns, in one statement: each costs DuckDB a millisecond."""
+    if not rows:
+        return
+    numbers = itertools.count(1)
+    places = ", ".join(f"({', '.join(f'${next(numbers)}' for _ in row)})" for row in rows)
     connection.execute(
-        f"INSERT INTO {SCHEMA}.{table} ({', '.join(values)}) VALUES ({places})",
-        list(values.values()),
+        f"INSERT INTO {SCHEMA}.{table} ({', '.join(rows[0])}) VALUES {places}",
+        [value for row in rows for value in row.values()],
     )
+    connection.catalog_writes.add(table)
+
+
+def update(
+    connection: Connection, table: str, changes: Mapping[str, object], **where: object
+) -> None:
+    """Change the rows whose columns have the values of `where`."""
+    assignments = ", ".join(f"{column} = ${n}" for n, column in enumerate(changes, 1))
+    connection.execute(
+        f"UPDATE {SCHEMA}.{table} SET {assignments} WHERE {_condition(where, len(changes) + 1)}",
+        [*changes.values(), *where.values()],
+    )
+    connection.catalog_writes.add(table)
+
+
+def delete(connection: Connection, table: str, **where: object) -> None:
+    """Remove the rows whose columns have these values; a list has several for one column."""
+    connection.execute(
+        f"DELETE FROM {SCHEMA}.{table} WHERE {_condition(where)}", list(where.values())
+    )
+    connection.catalog_writes.add(table)
+
+
+def _condition(where: Mapping[str, object], first: int = 1) -> str:
+    return " AND ".join(
+        f"{column} = ANY(${n})" if isinstance(value, list) else f"{column} = ${n}"
+        for n, (column, value) in enumerate(where.items(), first)
+    )
+
+
+def now() -> datetime:
+    """The time for create_date and modify_date."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
+# --- what a new file holds ----------------------------------------------------------------
 
 
 def create(connection: Connection) -> bool:
@@ -123,25 +173,32 @@ def add_server_principal(
     default_database: str = "master",
 ) -> None:
     """Add a login (kind 'S') or a server role ('R')."""
-    connection.execute(
-        f"INSERT INTO {SCHEMA}.server_principals VALUES"
-        f" ($1, $2, $3, $4, false, $5, $6, {_NOW}, {_NOW})",
-        [number, name, sid or os.urandom(16), kind, password_hash, default_database],
-    )
+    at = now()
+    insert(
+        connection, "server_principals", principal_id=number, name=name,
+        sid=sid or os.urandom(16), type=kind, is_disabled=False, password_hash=password_hash,
+        default_database=default_database, create_date=at, modify_date=at,
+    )  # fmt: skip
 
 
 def add_database(connection: Connection, number: int, name: str, owner: bytes) -> None:
     """Add a database with its schemas and fixed principals."""
-    connection.execute(
-        f"INSERT INTO {SCHEMA}.databases VALUES ($1, $2, $3, {_NOW})", [number, name, owner]
+    insert(
+        connection, "databases", database_id=number, name=name, owner_sid=owner, create_date=now()
     )
-    for role, title in DATABASE_ROLES.items():
-        add_principal(connection, number, role, title, "R", fixed=role != 0)
-    for principal, title in enumerate(("dbo", "guest", "INFORMATION_SCHEMA", "sys"), 1):
-        add_principal(connection, number, principal, title, "S", owner if principal == 1 else None)
+    roles = [
+        _principal(number, role, title, "R", fixed=role != 0)
+        for role, title in DATABASE_ROLES.items()
+    ]
+    users = [
+        _principal(number, principal, title, "S", owner if principal == 1 else None)
+        for principal, title in enumerate(_FIRST_USERS, 1)
+    ]
+    insert_rows(connection, "principals", roles + users)
+    for principal, title in enumerate(_FIRST_USERS, 1):
         add_schema(connection, number, name, principal, title, principal)
     if name in ("master", "tempdb", "msdb"):  # everyone may use these
-        add_permission(connection, number, 0, 0, 2, "CONNECT", "G")
+        add_permissions(connection, number, 0, 0, 2, ["CONNECT"], "G")
 
 
 def add_principal(
@@ -153,14 +210,23 @@ def add_principal(
     sid: bytes | None = None,
     *,
     default_schema: str | None = None,
-    fixed: bool = False,
 ) -> None:
     """Add a user (kind 'S') or a role ('R') of a database."""
+    row = _principal(database_id, number, name, kind, sid, default_schema)
+    insert(connection, "principals", **row)
+
+
+def _principal(
+    database_id: int, number: int, name: str, kind: str, sid: bytes | None = None,
+    default_schema: str | None = None, *, fixed: bool = False,
+) -> dict[str, object]:  # fmt: skip
+    at = now()
     default = default_schema or ("dbo" if kind == "S" else None)
-    connection.execute(
-        f"INSERT INTO {SCHEMA}.principals VALUES ($1, $2, $3, $4, $5, $6, 1, $7, {_NOW}, {_NOW})",
-        [database_id, number, name, kind, sid, default, fixed],
-    )
+    return {
+        "database_id": database_id, "principal_id": number, "name": name, "type": kind,
+        "sid": sid, "default_schema": default, "owning_principal_id": 1, "is_fixed_role": fixed,
+        "create_date": at, "modify_date": at,
+    }  # fmt: skip
 
 
 def add_schema(
@@ -176,19 +242,22 @@ def add_schema(
     connection.execute(f"CREATE SCHEMA {quote(f'{database}.{name}')}")
 
 
-def add_permission(
+def add_permissions(
     connection: Connection,
     database_id: int,
     kind: int,
     major_id: int,
     grantee: int,
-    permission: str,
+    permissions: Sequence[str],
     state: str,
 ) -> None:
-    """Add one permission row; see TABLES for the codes."""
-    insert(
-        connection, "permissions",
-        database_id=database_id, **{"class": kind}, major_id=major_id,
-        grantee_principal_id=grantee, grantor_principal_id=1,
-        permission_name=permission, state=state,
-    )  # fmt: skip
+    """Add permission rows; see TABLES for the codes."""
+    rows = [
+        {
+            "database_id": database_id, "class": kind, "major_id": major_id,
+            "grantee_principal_id": grantee, "grantor_principal_id": 1,
+            "permission_name": permission, "state": state,
+        }
+        for permission in permissions
+    ]  # fmt: skip
+    insert_rows(connection, "permissions", rows)

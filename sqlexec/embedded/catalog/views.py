@@ -30,9 +30,10 @@ _WIDTHS_OF_TYPE = {
 
 def create_views(connection: Connection, database_id: int, database: str) -> None:
     """Make the system views of a database (they are temporary to no one: part of the file)."""
+    script = []
     for name, text in VIEWS.items():
         schema, view = name.split(".")
-        connection.execute(
+        script.append(
             f"CREATE OR REPLACE VIEW {quote(f'{database}.{schema}')}.{quote(view)} AS "
             + text.format(
                 id=database_id,
@@ -43,6 +44,7 @@ def create_views(connection: Connection, database_id: int, database: str) -> Non
                 types=_types(),
             )
         )
+    connection.run_script(";\n".join(script))
 
 
 def _types() -> str:

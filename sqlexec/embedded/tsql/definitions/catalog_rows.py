@@ -30,6 +30,7 @@ def add_columns(
     table: TableDefinition,
 ) -> None:
     """Write the columns (and the objects of their defaults) into the catalog."""
+    rows: list[dict[str, object]] = []
     for number, column in enumerate(table.columns, 1):
         default_id = column.default_id or None
         if column.default is not None and default_id is None:
@@ -40,14 +41,15 @@ def add_columns(
                 _wrapped(column.default), object_id, system_named=not given,
             )  # fmt: skip
         seed, increment = column.identity or (None, None)
-        tables.insert(
-            connection, "columns", database_id=image.id, object_id=object_id, column_id=number,
-            name=column.name, declared=str(column.type), is_nullable=column.nullable,
-            is_identity=column.identity is not None, seed=seed, increment=increment,
-            default_object_id=default_id,
-            default_definition=None if column.default is None else _wrapped(column.default),
+        rows.append({
+            "database_id": image.id, "object_id": object_id, "column_id": number,
+            "name": column.name, "declared": str(column.type), "is_nullable": column.nullable,
+            "is_identity": column.identity is not None, "seed": seed, "increment": increment,
+            "default_object_id": default_id,
+            "default_definition": None if column.default is None else _wrapped(column.default),
             **describe(column.type),
-        )  # fmt: skip
+        })  # fmt: skip
+    tables.insert_rows(connection, "columns", rows)
 
 
 def _wrapped(text: str) -> str:
@@ -118,13 +120,16 @@ def _add_foreign_key(
         update_action=key.on_update,
     )  # fmt: skip
     ids = {column.name.lower(): column.id for column in target.columns}
-    for place, (own, other) in enumerate(zip(key.columns, key.referenced, strict=True), 1):
-        tables.insert(
-            connection, "foreign_key_columns", database_id=image.id,
-            constraint_object_id=constraint, constraint_column_id=place,
-            parent_object_id=object_id, parent_column_id=numbers[known_column(numbers, own)],
-            referenced_object_id=target.object_id, referenced_column_id=ids[other.lower()],
-        )  # fmt: skip
+    rows = [
+        {
+            "database_id": image.id, "constraint_object_id": constraint,
+            "constraint_column_id": place, "parent_object_id": object_id,
+            "parent_column_id": numbers[known_column(numbers, own)],
+            "referenced_object_id": target.object_id, "referenced_column_id": ids[other.lower()],
+        }
+        for place, (own, other) in enumerate(zip(key.columns, key.referenced, strict=True), 1)
+    ]  # fmt: skip
+    tables.insert_rows(connection, "foreign_key_columns", rows)
 
 
 def add_index(
@@ -141,62 +146,41 @@ def add_index(
     )  # fmt: skip
     columns = [(column, place, down) for place, (column, down) in enumerate(keys, 1)]
     columns += [(column, 0, False) for column in included]
-    for place, (column, ordinal, down) in enumerate(columns, 1):
-        tables.insert(
-            connection, "index_columns", database_id=database_id, object_id=object_id,
-            index_id=index_id, index_column_id=place, column_id=column, key_ordinal=ordinal,
-            is_descending_key=down, is_included_column=ordinal == 0,
-        )  # fmt: skip
+    rows = [
+        {
+            "database_id": database_id, "object_id": object_id, "index_id": index_id,
+            "index_column_id": place, "column_id": column, "key_ordinal": ordinal,
+            "is_descending_key": down, "is_included_column": ordinal == 0,
+        }
+        for place, (column, ordinal, down) in enumerate(columns, 1)
+    ]  # fmt: skip
+    tables.insert_rows(connection, "index_columns", rows)
 
 
 def forget(connection: Connection, image: DatabaseImage, object_id: int) -> None:
     """Take an object with all that hangs on it out of the catalog."""
     for table in ("columns", "parameters", "indexes", "index_columns", "objects"):
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.{table} WHERE database_id = $1 AND object_id = $2",
-            [image.id, object_id],
-        )
-    for table, column in (
-        ("objects", "parent_object_id"), ("foreign_keys", "parent_object_id"),
-        ("foreign_key_columns", "parent_object_id"),
-    ):  # fmt: skip
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.{table} WHERE database_id = $1 AND {column} = $2",
-            [image.id, object_id],
-        )
+        tables.delete(connection, table, database_id=image.id, object_id=object_id)
+    for table in ("objects", "foreign_keys", "foreign_key_columns"):
+        tables.delete(connection, table, database_id=image.id, parent_object_id=object_id)
     for table in ("permissions", "extended_properties"):
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.{table}"
-            " WHERE database_id = $1 AND class = 1 AND major_id = $2",
-            [image.id, object_id],
-        )
+        place = {"database_id": image.id, "class": 1, "major_id": object_id}
+        tables.delete(connection, table, **place)
 
 
 def forget_index(
     connection: Connection, database_id: int, found: DatabaseObject, index_id: int
 ) -> None:
     for kind in ("indexes", "index_columns"):
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.{kind}"
-            " WHERE database_id = $1 AND object_id = $2 AND index_id = $3",
-            [database_id, found.object_id, index_id],
-        )
+        place = {"database_id": database_id, "object_id": found.object_id, "index_id": index_id}
+        tables.delete(connection, kind, **place)
 
 
 def forget_definition(connection: Connection, image: DatabaseImage, found: DatabaseObject) -> None:
     """Columns, indexes and constraints out of the catalog; defaults that stay keep their ids."""
     for table in ("columns", "indexes", "index_columns"):
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.{table} WHERE database_id = $1 AND object_id = $2",
-            [image.id, found.object_id],
-        )
+        tables.delete(connection, table, database_id=image.id, object_id=found.object_id)
+    children = {"database_id": image.id, "parent_object_id": found.object_id}
     for table in ("foreign_keys", "foreign_key_columns"):
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.{table} WHERE database_id = $1 AND parent_object_id = $2",
-            [image.id, found.object_id],
-        )
-    connection.execute(
-        f"DELETE FROM {tables.SCHEMA}.objects WHERE database_id = $1 AND parent_object_id = $2"
-        " AND type <> 'D'",
-        [image.id, found.object_id],
-    )
+        tables.delete(connection, table, **children)
+    tables.delete(connection, "objects", **children, type=["PK", "UQ", "C", "F"])

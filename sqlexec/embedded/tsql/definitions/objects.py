@@ -37,13 +37,15 @@ def _view(mode: str) -> Callable[[Session, Cutter, str], None]:
             found = catalog.create_module(session, database, schema, name, "V", text, mode)
             image = catalog.image(session, database)
             with catalog.changing(session) as connection:
+                rows: list[dict[str, object]] = []
                 for number, (column, output) in enumerate(zip(columns, outputs, strict=False), 1):
                     type = output.type or NVARCHAR_MAX
-                    tables.insert(
-                        connection, "columns", database_id=image.id, object_id=found.object_id,
-                        column_id=number, name=column, declared=str(type),
-                        is_nullable=output.nullable, is_identity=False, **describe(type),
-                    )  # fmt: skip
+                    rows.append({
+                        "database_id": image.id, "object_id": found.object_id,
+                        "column_id": number, "name": column, "declared": str(type),
+                        "is_nullable": output.nullable, "is_identity": False, **describe(type),
+                    })  # fmt: skip
+                tables.insert_rows(connection, "columns", rows)
 
     return statement
 
@@ -113,15 +115,9 @@ def drop_schema(session: Session, cutter: Cutter, text: str) -> None:
         raise SqlError.of(15151, "schema", name)
     with catalog.changing(session) as connection:
         connection.execute(f"DROP SCHEMA {quote(f'{image.name}.{found[1]}')}")
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.schemas WHERE database_id = $1 AND schema_id = $2",
-            [image.id, found[0]],
-        )
-        connection.execute(
-            f"DELETE FROM {tables.SCHEMA}.permissions"
-            " WHERE database_id = $1 AND class = 3 AND major_id = $2",
-            [image.id, found[0]],
-        )
+        tables.delete(connection, "schemas", database_id=image.id, schema_id=found[0])
+        place = {"database_id": image.id, "class": 3, "major_id": found[0]}
+        tables.delete(connection, "permissions", **place)
 
 
 def create_database(session: Session, cutter: Cutter, text: str) -> None:
@@ -165,9 +161,7 @@ def drop_database(session: Session, cutter: Cutter, text: str) -> None:
             connection.execute(f"DROP SCHEMA {quote(f'{image.name}.{schema}')} CASCADE")
         for table, columns in tables.TABLES.items():
             if "database_id" in columns.split(",", 1)[0]:
-                connection.execute(
-                    f"DELETE FROM {tables.SCHEMA}.{table} WHERE database_id = $1", [image.id]
-                )
+                tables.delete(connection, table, database_id=image.id)
 
 
 STATEMENTS = {

@@ -13,9 +13,8 @@ from sqlexec.embedded.tsql.syntax.clauses import Cutter
 from sqlexec.embedded.tsql.syntax.names import last_part, three_parts
 
 if TYPE_CHECKING:
+    from sqlexec.embedded.engine import Connection
     from sqlexec.embedded.tsql.state import Session
-
-_C = tables.SCHEMA
 
 # permissions of the server (class 100); all others belong to a database or what is in it
 _SERVER_PERMISSIONS = {
@@ -142,17 +141,16 @@ def _resolve(
 
 
 def _write(
-    connection: object, database_id: int, code: int, major: int, grantee: int,
+    connection: Connection, database_id: int, code: int, major: int, grantee: int,
     permissions: list[str], state: str,
 ) -> None:  # fmt: skip
-    for name in permissions:
-        connection.execute(  # type: ignore[attr-defined]
-            f"DELETE FROM {_C}.permissions WHERE database_id = $1 AND class = $2"
-            " AND major_id = $3 AND grantee_principal_id = $4 AND permission_name = $5",
-            [database_id, code, major, grantee, name],
-        )
-        if state:
-            tables.add_permission(connection, database_id, code, major, grantee, name, state)  # type: ignore[arg-type]
+    place = {"database_id": database_id, "class": code, "major_id": major}
+    tables.delete(
+        connection, "permissions", **place, grantee_principal_id=grantee,
+        permission_name=permissions,
+    )  # fmt: skip
+    if state:
+        tables.add_permissions(connection, database_id, code, major, grantee, permissions, state)
 
 
 def alter_authorization(session: Session, cutter: Cutter, text: str) -> None:
@@ -170,19 +168,17 @@ def alter_authorization(session: Session, cutter: Cutter, text: str) -> None:
         if not catalog.has_permission(session, "CONTROL", schema=schema):
             raise SqlError.of(15151, "schema", last_part(name))
         with catalog.changing(session) as connection:
-            connection.execute(
-                f"UPDATE {_C}.schemas SET principal_id = $1"
-                " WHERE database_id = $2 AND schema_id = $3",
-                [number, image.id, schema_id],
-            )
+            tables.update(
+                connection, "schemas", {"principal_id": number},
+                database_id=image.id, schema_id=schema_id,
+            )  # fmt: skip
     elif kind == "DATABASE":
         found = catalog.snapshot(session).logins.get(owner.lower())
         image = catalog.image(session, last_part(name))
         if found is None or not session.principal.sysadmin:
             raise SqlError.of(15151, "principal", owner)
         with catalog.changing(session) as connection:
-            connection.execute(f"UPDATE {_C}.databases SET owner_sid = $1 WHERE database_id = $2",
-                               [found.sid, image.id])  # fmt: skip
+            tables.update(connection, "databases", {"owner_sid": found.sid}, database_id=image.id)
     else:
         raise unsupported(f"ALTER AUTHORIZATION ON {kind}")
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from sqlexec.embedded.catalog import Login
     from sqlexec.embedded.tsql.state import Session
 
-_C = tables.SCHEMA
-
 
 # --- logins ------------------------------------------------------------------------------
 
@@ -119,11 +117,8 @@ def alter_login(session: Session, cutter: Cutter, text: str) -> None:
     if "NAME" in options:
         changes["name"] = options["NAME"]
     with catalog.changing(session) as connection:
-        for column, value in changes.items():
-            connection.execute(
-                f"UPDATE {_C}.server_principals SET {column} = $1 WHERE principal_id = $2",
-                [value, found.id],
-            )
+        if changes:
+            tables.update(connection, "server_principals", changes, principal_id=found.id)
 
 
 def _pairs(cutter: Cutter) -> list[tuple[lexer.Token, str]]:
@@ -142,13 +137,8 @@ def drop_login(session: Session, cutter: Cutter, text: str) -> None:
     if any(s.principal.login == found.name for s in session.instance.sessions.values()):
         raise SqlError(15434, f"Could not drop login '{name}' as the user is currently logged in.")
     with catalog.changing(session) as connection:
-        connection.execute(
-            f"DELETE FROM {_C}.server_principals WHERE principal_id = $1", [found.id]
-        )
-        connection.execute(
-            f"DELETE FROM {_C}.server_role_members WHERE member_principal_id = $1",
-            [found.id],
-        )
+        tables.delete(connection, "server_principals", principal_id=found.id)
+        tables.delete(connection, "server_role_members", member_principal_id=found.id)
 
 
 # --- users and roles ---------------------------------------------------------------------
@@ -167,7 +157,7 @@ def _new_principal(
         number = max([4, *numbers]) + 1
         tables.add_principal(connection, image.id, number, name, kind, sid, default_schema=schema)
         if kind == "S":
-            tables.add_permission(connection, image.id, 0, 0, number, "CONNECT", "G")
+            tables.add_permissions(connection, image.id, 0, 0, number, ["CONNECT"], "G")
 
 
 def create_user(session: Session, cutter: Cutter, text: str) -> None:
@@ -211,12 +201,9 @@ def alter_user(session: Session, cutter: Cutter, text: str) -> None:
             raise SqlError.of(15007, options["LOGIN"])
         changes["sid"] = found.sid
     with catalog.changing(session) as connection:
-        for column, value in changes.items():
-            connection.execute(
-                f"UPDATE {_C}.principals SET {column} = $1"
-                " WHERE database_id = $2 AND principal_id = $3",
-                [value, image.id, number],
-            )
+        if changes:
+            place = {"database_id": image.id, "principal_id": number}
+            tables.update(connection, "principals", changes, **place)
 
 
 def create_role(session: Session, cutter: Cutter, text: str) -> None:
@@ -252,10 +239,7 @@ def _drop_principal(kind: str, word: str) -> Callable[[Session, Cutter, str], No
             for table, column in (("principals", "principal_id"),
                                   ("role_members", "member_principal_id"),
                                   ("permissions", "grantee_principal_id")):  # fmt: skip
-                connection.execute(
-                    f"DELETE FROM {_C}.{table} WHERE database_id = $1 AND {column} = $2",
-                    [image.id, found[0]],
-                )
+                tables.delete(connection, table, **{"database_id": image.id, column: found[0]})
 
     return statement
 
@@ -286,14 +270,13 @@ def change_member(session: Session, role: str, member: str, *, add: bool) -> Non
     if number == role_number:
         raise SqlError(15413, "Cannot make a role a member of itself.")
     with catalog.changing(session) as connection:
-        connection.execute(
-            f"DELETE FROM {_C}.role_members WHERE database_id = $1 AND role_principal_id = $2"
-            " AND member_principal_id = $3",
-            [image.id, role_number, number],
-        )
+        row = {
+            "database_id": image.id, "role_principal_id": role_number,
+            "member_principal_id": number,
+        }  # fmt: skip
+        tables.delete(connection, "role_members", **row)
         if add:
-            tables.insert(connection, "role_members", database_id=image.id,
-                          role_principal_id=role_number, member_principal_id=number)  # fmt: skip
+            tables.insert(connection, "role_members", **row)
 
 
 def alter_server_role(session: Session, cutter: Cutter, text: str) -> None:
@@ -313,14 +296,10 @@ def alter_server_role(session: Session, cutter: Cutter, text: str) -> None:
     if member is None:
         raise SqlError.of(15151, "login", name)
     with catalog.changing(session) as connection:
-        connection.execute(
-            f"DELETE FROM {_C}.server_role_members"
-            " WHERE role_principal_id = $1 AND member_principal_id = $2",
-            [found.id, member.id],
-        )
+        row = {"role_principal_id": found.id, "member_principal_id": member.id}
+        tables.delete(connection, "server_role_members", **row)
         if add:
-            tables.insert(connection, "server_role_members", role_principal_id=found.id,
-                          member_principal_id=member.id)  # fmt: skip
+            tables.insert(connection, "server_role_members", **row)
 
 
 def find_principal(session: Session, name: str, word: str) -> tuple[DatabaseImage, int]:

@@ -7,7 +7,8 @@ knows from the place.  A bracketed or double-quoted name is its own kind, never 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from sqlexec.embedded.tsql.errors import SqlError
 
@@ -40,8 +41,7 @@ _TOKENS = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token: its kind, the text without quotes, and where it stands.
 
     `text` is the unescaped content of strings and quoted names, else the source text;
@@ -58,20 +58,25 @@ class Token:
 
 
 def tokenize(text: str) -> list[Token]:
-    """Cut T-SQL into tokens, the last of kind END.
-
-    Raises
-    ------
-    SqlError
-        102 for a character that T-SQL has no use for, 105 for an open string or name, 113 for
-        an open comment.
+    """Cut T-SQL into tokens, the last of kind END; errors as `tokens` raises them.
 
     Example
     -------
     >>> [token.text for token in tokenize("SELECT N'it''s' AS [a b]")]
     ['SELECT', "it's", 'AS', 'a b', '']
     """
-    tokens: list[Token] = []
+    return list(tokens(text))
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Tokens one by one, for those who read the beginning of a text alone.
+
+    Raises
+    ------
+    SqlError
+        102 for a character that T-SQL has no use for, 105 for an open string or name, 113 for
+        an open comment.
+    """
     position, line = 0, 1
     while position < len(text):
         match = _TOKENS.match(text, position)
@@ -83,18 +88,17 @@ def tokenize(text: str) -> list[Token]:
             position = _comment_end(text, position, line)
         elif kind == "string":
             content, position = _quoted(text, position, "'", line)
-            tokens.append(Token(STRING, content, "", start, position, line))
+            yield Token(STRING, content, "", start, position, line)
         elif kind == "name":
             closing = "]" if match[0] == "[" else '"'
             content, position = _quoted(text, position, closing, line)
-            tokens.append(Token(NAME, content, "", start, position, line))
+            yield Token(NAME, content, "", start, position, line)
         elif kind != "space":
             word = match[0]
             upper = word.upper() if kind in (WORD, SYSTEM) else ""
-            tokens.append(Token(kind, word, upper, start, position, line))
+            yield Token(kind, word, upper, start, position, line)
         line += text.count("\n", start, position)
-    tokens.append(Token(END, "", "", len(text), len(text), line))
-    return tokens
+    yield Token(END, "", "", len(text), len(text), line)
 
 
 def quote_name(name: str) -> str:

@@ -28,7 +28,7 @@ class Chunk(Sequence[Task]):
 
     Parameters
     ----------
-    tasks : list of Task
+    tasks : sequence of Task
         At least one.
     call : Call
         The record of the call; the worker writes bytes and number into it.
@@ -44,7 +44,7 @@ class Chunk(Sequence[Task]):
         Seconds after which no further task of it begins; those that did not are dealt again.
     """
 
-    tasks: list[Task]
+    tasks: Sequence[Task]
     call: Call = field(default_factory=Call)
     failures: int = 0
     error: Exception | None = None
@@ -66,7 +66,7 @@ class Chunk(Sequence[Task]):
         return iter(self.tasks)
 
     def again(
-        self, error: Exception | None, tasks: list[Task] | None = None, *, failures: int = 0
+        self, error: Exception | None, tasks: Sequence[Task] | None = None, *, failures: int = 0
     ) -> Chunk:
         """The chunk for the next call of these tasks, or of some of them."""
         call = Call(attempt=self.call.attempt + 1, earlier=self.call)
@@ -77,44 +77,53 @@ class Source:
     """The tasks that nobody has taken yet."""
 
     def __init__(
-        self, tasks: Iterable[Task | None], group: Callable[[Task], Hashable] | None
+        self,
+        tasks: Sequence[Task] | Iterable[Task | None],
+        group: Callable[[Task], Hashable] | None = None,
     ) -> None:
-        self._tasks = iter(tasks)
-        self._exhausted = False
         self._group = group
-        self._back: deque[Task] = deque()  # read already, but not run
+        self._known: deque[Sequence[Task]] = deque()  # not empty each, and not run
+        self._unread: Iterator[Task | None] | None = None  # None when it has ended
+        if isinstance(tasks, Sequence):
+            self.put_back(tasks)
+        else:
+            self._unread = iter(tasks)
 
     @property
     def ended(self) -> bool:
         """Whether there will be no more."""
-        return self._exhausted and not self._back
+        return self._unread is None and not self._known
 
-    def put_back(self, tasks: Iterable[Task]) -> None:
+    def put_back(self, tasks: Sequence[Task]) -> None:
         """Take tasks back that were not run."""
-        self._back.extend(tasks)
+        if tasks:
+            self._known.append(tasks)
 
-    def take(self, size: int) -> list[Task]:
+    def take(self, size: int) -> Sequence[Task]:
         """Some tasks, at most so many; none at the end, or where there are none for now."""
-        tasks = itertools.islice(self._read(), size)
-        if self._group is None:
-            return list(tasks)
-        taken: list[Task] = []
-        for task in tasks:
-            if taken and self._group(task) != self._group(taken[0]):
-                self._back.appendleft(task)
-                break
-            taken.append(task)
-        return taken
+        tasks = self._known.popleft() if self._known else self._read(size)
+        size = min(size, self._alike(tasks))
+        if size < len(tasks):
+            self._known.appendleft(tasks[size:])
+        return tasks[:size]
 
-    def _read(self) -> Iterator[Task]:
-        """What came back, then what was never read; up to the first None."""
-        while self._back:
-            yield self._back.popleft()
-        for task in self._tasks:
+    def _alike(self, tasks: Sequence[Task]) -> int:
+        """How many of the tasks may share a chunk with the first."""
+        if self._group is None:
+            return len(tasks)
+        groups = itertools.groupby(tasks, self._group)
+        return sum(1 for _ in next(groups, (None, ()))[1])
+
+    def _read(self, size: int) -> Sequence[Task]:
+        """Tasks that were never read, up to the first None."""
+        tasks: list[Task] = []
+        for task in itertools.islice(self._unread or (), size):
             if task is None:
-                return
-            yield task
-        self._exhausted = True
+                return tasks
+            tasks.append(task)
+        if len(tasks) < size:
+            self._unread = None
+        return tasks
 
 
 class ChunkSizer:

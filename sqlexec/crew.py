@@ -18,7 +18,7 @@ from sqlexec.chunks import Chunk, ChunkSizer, Source
 from sqlexec.errors import ExecutionTimeout, LimitReached, OperationCancelled
 from sqlexec.log import logger
 from sqlexec.retries import Verdict, judge
-from sqlexec.tasks import Outcome, Task
+from sqlexec.tasks import Outcome, Task, indexes_of
 
 BACKLOG = 2  # calls a worker that ended and wait for the consumer: then workers wait as well
 POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
@@ -155,7 +155,7 @@ class Crew:
         with self._changed:
             for worker, chunk in self._calls.items():
                 alone = len(chunk) == 1 or self._max_attempts > 1
-                if alone and not chunk.interrupted and any(t.index == index for t in chunk):
+                if alone and not chunk.interrupted and index in indexes_of(chunk.tasks):
                     chunk.interrupted = True
                     worker.cancel()
 
@@ -218,7 +218,7 @@ class Crew:
 
     def _read(self, size: int, budget: float | None) -> Chunk | None:
         """New tasks, if there are any; not under the lock, since the source may take its time."""
-        tasks: list[Task] = []
+        tasks: Sequence[Task] = []
         try:
             tasks = self._source.take(size)
         finally:
@@ -234,7 +234,7 @@ class Crew:
         cancelled = self._handle.cancelled
         if chunk is None or not cancelled:
             return chunk
-        dropped = [task.index for task in chunk if task.index in cancelled]
+        dropped = [index for index in indexes_of(chunk.tasks) if index in cancelled]
         if dropped:
             cancelled.difference_update(dropped)
             error = OperationCancelled("The run was cancelled from this side.")
@@ -246,7 +246,7 @@ class Crew:
         with self._changed:
             if self._stopping:
                 raise OperationCancelled("The job was cancelled.")
-            if self._handle.cancelled.intersection(task.index for task in chunk):
+            if not self._handle.cancelled.isdisjoint(indexes_of(chunk.tasks)):
                 chunk.interrupted = True  # while its worker was opened: nothing was sent
                 raise OperationCancelled("Some of these runs were cancelled.")
             self._calls[worker] = chunk

@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlexec.errors import ConfigurationError
-from sqlexec.garbage import in_portions
 from sqlexec.options import package_names, whole_number
 from sqlexec.options import task_timeout as checked_task_timeout
 from sqlexec.public import public
-from sqlexec.tasks import Task
+from sqlexec.tasks import Task, TaskColumns
 
 T = TypeVar("T")
 _TIMES = "a whole number, 0 or more (-1: as many as args say)"
@@ -68,8 +67,8 @@ class Plan:
     function : callable
     shared : dict
         Arguments that every run gets.
-    tasks : iterable of Task
-        Read once, as workers become free.
+    tasks : sequence or iterable of Task
+        An iterable is read once, as workers become free.
     count : int or None
         Number of tasks, None where only the end of an iterator tells.
     local_state : dict
@@ -180,8 +179,7 @@ def _from_dict(
     split = {name: value for name, value in args.items() if isinstance(value, RxElemArg)}
     shared = {name: value for name, value in args.items() if name not in split}
     if not split:
-        count = 1 if times < 0 else times
-        return shared, count, in_portions(map(Task, range(count)))
+        return shared, _count(times, 1), TaskColumns({}, range(_count(times, 1)))
     lengths = {
         name: len(each.values) for name, each in split.items() if isinstance(each.values, Sized)
     }
@@ -193,21 +191,25 @@ def _from_dict(
             "into args={...} as it is."
         )
     number = next(iter(lengths.values()), None)
+    count = None if number is None else _count(times, number)
+    columns: dict[str, Sequence[Any]] = {
+        name: each.values[:]  # as it is now
+        for name, each in split.items()
+        if isinstance(each.values, (list, tuple, range))
+    }
+    if count is not None and len(columns) == len(split):
+        columns = {name: _repeated(values, count) for name, values in columns.items()}
+        return shared, count, TaskColumns(columns, range(count))
     named = [zip(itertools.repeat(name), each, strict=False) for name, each in split.items()]
     rows: Iterable[tuple[tuple[str, Any], ...]] = zip(*named, strict=False)
-    if times >= 0 and number is None:
+    if count is None and times >= 0:
         rows = itertools.islice(rows, times)
-    elif times >= 0:
-        number, rows = times, _repeated(rows, times, number or 0)
-    arguments = map(dict, rows)
+    elif count is not None and count != number:
+        rows = _repeated(tuple(rows), count)
+    tasks = map(Task, itertools.count(), map(dict, rows))
     if len(lengths) == len(split):
-        return shared, number, _tasks(arguments)
-    return shared, number, _checked(map(Task, itertools.count(), arguments), number, split)
-
-
-def _tasks(arguments: Iterable[dict[str, Any]]) -> Iterator[Task]:
-    """A task for each dict of arguments, none of which is waited for."""
-    return in_portions(map(Task, itertools.count(), arguments))
+        return shared, count, tasks
+    return shared, count, _checked(tasks, count, split)
 
 
 def _checked(tasks: Iterable[Task], number: int | None, names: Iterable[str]) -> Iterator[Task]:
@@ -222,7 +224,7 @@ def _checked(tasks: Iterable[Task], number: int | None, names: Iterable[str]) ->
         )
 
 
-def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int, Iterable[Task]]:
+def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int, Sequence[Task]]:
     seen: set[tuple[str, ...]] = set()
     for place, run in enumerate(runs):
         if not isinstance(run, Mapping):
@@ -240,20 +242,27 @@ def _from_list(runs: Sequence[Any], times: int, check: _Signature) -> tuple[int,
                     f"{name} in element {place} of args is an RxElemArg: a list of dicts has a run "
                     "for each dict already; RxElemArg is for args={...}"
                 )
-    if times >= 0:
-        runs = list(_repeated(runs, times, len(runs)))
-    return len(runs), _tasks(map(dict, runs))
+    count = _count(times, len(runs))
+    if len(seen) != 1:
+        return count, [Task(index, dict(run)) for index, run in enumerate(runs)]
+    columns = {name: _repeated([run[name] for run in runs], count) for name in seen.pop()}
+    return count, TaskColumns(columns, range(count))
 
 
-def _repeated(rows: Iterable[T], times: int, count: int) -> Iterable[T]:
-    """A single set of arguments repeats; several must be as many as times_to_run says."""
-    if count == 1:
-        return itertools.chain.from_iterable(itertools.repeat(tuple(rows), times))
-    if count != times:
+def _count(times: int, sets: int) -> int:
+    """How many runs: a single set of arguments repeats; several must be as many as times says."""
+    if times in (-1, sets):
+        return sets
+    if sets != 1:
         raise ConfigurationError(
-            f"times_to_run is {times}, but there are arguments for {count} runs; leave it out"
+            f"times_to_run is {times}, but there are arguments for {sets} runs; leave it out"
         )
-    return rows
+    return times
+
+
+def _repeated(values: Sequence[T], count: int) -> Sequence[T]:
+    """So many values: these, or a single one again and again."""
+    return values if len(values) == count else list(values) * count
 
 
 class _Signature:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlexec.chunks import Chunk
@@ -121,7 +122,7 @@ def _stuck(error: ProcessDied) -> bool:
     return _WATCHDOG.search(_last_lines(error)) is not None
 
 
-def _halves(chunk: Chunk) -> list[list[Task]]:
+def _halves(chunk: Chunk) -> list[Sequence[Task]]:
     middle = len(chunk) // 2
     return [part for part in (chunk.tasks[:middle], chunk.tasks[middle:]) if part]
 

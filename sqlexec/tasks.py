@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 
 @dataclass(slots=True)
@@ -21,6 +21,63 @@ class Task:
 
     index: int
     arguments: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class TaskColumns(Sequence[Task]):
+    """Tasks whose arguments lie in columns; each Task is made when it is asked for.
+
+    A slice of it shares the columns: thousands of tasks are dealt without being touched.
+
+    Parameters
+    ----------
+    columns : mapping
+        A sequence for each argument: the values of all tasks, by their indexes.
+    indexes : range
+        Of the tasks that are meant.
+
+    Example
+    -------
+    >>> tasks = TaskColumns({"x": [1, 2, 3]}, range(3))
+    >>> tasks[1:][0]
+    Task(index=1, arguments={'x': 2})
+    """
+
+    columns: Mapping[str, Sequence[object]]
+    indexes: range
+
+    @overload
+    def __getitem__(self, place: int) -> Task: ...
+    @overload
+    def __getitem__(self, place: slice) -> TaskColumns: ...
+    def __getitem__(self, place: int | slice) -> Task | TaskColumns:
+        if isinstance(place, slice):
+            return TaskColumns(self.columns, self.indexes[place])
+        index = self.indexes[place]
+        return Task(index, {name: values[index] for name, values in self.columns.items()})
+
+    def __len__(self) -> int:
+        return len(self.indexes)
+
+
+def indexes_of(tasks: Sequence[Task]) -> Sequence[int]:
+    """The indexes of tasks, in their order."""
+    return tasks.indexes if isinstance(tasks, TaskColumns) else [task.index for task in tasks]
+
+
+def columns_of(tasks: Sequence[Task]) -> dict[str, list[object]]:
+    """The arguments of tasks, a list for each name; empty where not all have the same names."""
+    if isinstance(tasks, TaskColumns):
+        meant = slice(tasks.indexes.start, tasks.indexes.stop)
+        return {name: list(values[meant]) for name, values in tasks.columns.items()}
+    arguments = [task.arguments for task in tasks]
+    names = list(arguments[0]) if arguments else []
+    if sum(map(len, arguments)) != len(names) * len(arguments):
+        return {}
+    try:
+        return {name: [each[name] for each in arguments] for name in names}
+    except KeyError:
+        return {}
 
 
 @dataclass(slots=True, eq=False)

@@ -11,9 +11,9 @@ import json
 import platform
 import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
+from sqlexec.chunks import Source
 from sqlexec.contexts.base import ConsoleOutput
 from sqlexec.contexts.sql_server import RxInSqlServer, ServerJob, kept_by_server
 from sqlexec.errors import ConfigurationError, UnpackError
@@ -75,15 +75,16 @@ def submit(
     runtime, way_out = _runtime(context, connection)
     with kept_by_server():
         job = ServerJob(plan, connection)
-        chunks = cut(list(job.tasks), context.workers, plan.chunk_size, job.group)
+        tasks = job.tasks if isinstance(job.tasks, Sequence) else list(job.tasks)
+        chunks = cut(tasks, context.workers, plan.chunk_size, job.group)
         if not chunks:
             raise ConfigurationError("A job that outlives its call needs at least one run.")
         queries: dict[str, int] = {}
         places = []
-        for tasks in chunks:
-            source = job.source(tasks)
+        for chunk in chunks:
+            source = job.source(chunk)
             query = queries.setdefault(source.query if source is not None else "", len(queries))
-            places.append(ChunkPlace(tasks[0].index, len(tasks), query))
+            places.append(ChunkPlace(chunk[0].index, len(chunk), query))
         shared, payloads = job.pack_all(chunks, runtime, way_out)
     detached = not context.wait if context.detached is None else context.detached
     submission = Submission(
@@ -135,13 +136,10 @@ def cut(
     least = max(1, len(tasks) // (SMALLEST_PART * workers))
     chunks: list[Sequence[Task]] = []
     left = len(tasks)
-    for _, members in groupby(tasks, group or (lambda task: None)):
-        alike = list(members)
-        while alike:
-            wanted = size or max(least, -(-left // (2 * workers)))
-            chunks.append(alike[:wanted])
-            left -= len(chunks[-1])
-            alike = alike[wanted:]
+    source = Source(tasks, group)
+    while chunk := source.take(size or max(least, -(-left // (2 * workers)))):
+        chunks.append(chunk)
+        left -= len(chunk)
     return chunks
 
 

@@ -7,7 +7,7 @@ plan --Job--> tasks, group --scheduler--> chunk --pack--> payload
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlexec.chunks import FIRST_SECONDS
@@ -16,7 +16,7 @@ from sqlexec.errors import ConfigurationError
 from sqlexec.payload import Packer, Reply, unpack
 from sqlexec.plan import Plan
 from sqlexec.runner.batch import is_plain
-from sqlexec.tasks import Task
+from sqlexec.tasks import Task, indexes_of
 
 
 class Job:
@@ -37,9 +37,13 @@ class Job:
     """
 
     def __init__(self, plan: Plan, runtime: Mapping[str, Any] | None = None) -> None:
-        tasks = iter(plan.tasks)
-        first = list(itertools.islice(tasks, 1))
-        self.tasks = itertools.chain(first, tasks)
+        self.tasks: Sequence[Task] | Iterable[Task]
+        if isinstance(plan.tasks, Sequence):
+            self.tasks, first = plan.tasks, plan.tasks[:1]
+        else:
+            unread = iter(plan.tasks)
+            first = list(itertools.islice(unread, 1))
+            self.tasks = itertools.chain(first, unread)
         light = all(is_plain(value) for task in first for value in task.arguments.values())
         self.budget = FIRST_SECONDS if light else None  # of the first chunks
         name, source = _input_of(plan.shared, first)
@@ -104,8 +108,7 @@ class Job:
 
     def unpack(self, result: bytes | memoryview, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""
-        indexes = [task.index for task in tasks]
-        return unpack(result, self.packer.key, self.packer.original, indexes)
+        return unpack(result, self.packer.key, self.packer.original, indexes_of(tasks))
 
     def _sent(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """The tasks without their data sources, whose queries travel beside the payload."""

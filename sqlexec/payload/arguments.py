@@ -12,9 +12,9 @@ import io
 import itertools
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlexec.errors import PackError
 from sqlexec.payload.bytecode import Dumps
@@ -24,9 +24,7 @@ from sqlexec.runner.batch import NUMBERS, TEXTS, Batch, is_plain
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.values import VALUE_PROTOCOL, WIRE, Dumper
 from sqlexec.runner.wire import TooLarge
-
-if TYPE_CHECKING:
-    from sqlexec.tasks import Task
+from sqlexec.tasks import Task, columns_of
 
 SMALL = 128  # bytes of a small argument, on the average of all
 
@@ -39,26 +37,23 @@ def batch_of(tasks: Sequence[Task], size: int, bundle: WholeModules) -> Batch:
 
     PackError names the argument that cannot be pickled; its `run` is the index of the task.
     """
-    columns = _small_columns([task.arguments for task in tasks])
+    columns = _small_columns(tasks)
     batch = Batch(size, columns)
     if columns is None:
         _add_each(batch, tasks, bundle)
     return batch
 
 
-def _small_columns(arguments: Sequence[Mapping[str, object]]) -> bytes | None:
+def _small_columns(tasks: Sequence[Task]) -> bytes | None:
     """The pickle of (names, columns); None if names differ by task, or values are not small."""
-    names = tuple(arguments[0])
-    if not names or sum(map(len, arguments)) != len(names) * len(arguments):
+    named = columns_of(tasks)
+    if not named:
         return None
-    try:
-        columns = [[each[name] for each in arguments] for name in names]
-    except KeyError:
-        return None
+    names, columns = tuple(named), list(named.values())
     values = itertools.chain.from_iterable(columns)
     if not _PLAIN.issuperset(kind for kind, _ in itertools.groupby(values, type)):
         return None
-    stream = _Bounded(SMALL * len(names) * len(arguments))
+    stream = _Bounded(SMALL * len(names) * len(tasks))
     pickler = pickle.Pickler(stream, VALUE_PROTOCOL)
     pickler.fast = True  # a short text is sooner written again than it is found again
     try:

@@ -19,7 +19,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cloudpickle
 
@@ -33,9 +33,7 @@ from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.main import runtime as own_runtime
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.wire import REQUEST, TooLarge, check_size, join_frame, sizes
-
-if TYPE_CHECKING:
-    from sqlexec.tasks import Task
+from sqlexec.tasks import Task, indexes_of
 
 Version = tuple[int, int]
 
@@ -198,7 +196,7 @@ class Packer:
         packages = (runtime or {}).get("packages", {})
         if version is None and packages.get("cloudpickle") != self.cloudpickle:
             pickler = [cloudpickle_sources()]
-        indexes = struct.pack(f"<{len(tasks)}q", *[task.index for task in tasks])
+        indexes = struct.pack(f"<{len(tasks)}q", *indexes_of(tasks))
         header = {**self._header, **options, "cloudpickle": sizes(pickler), "count": len(tasks)}
         header["cloudpickle_version"] = self.cloudpickle if version is None else None
         header["transport"] = "bytecode" if version is None else "source"

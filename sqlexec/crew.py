@@ -7,7 +7,6 @@ next chunk --call--> outcomes --> those that the consumer has yet to take (bound
 
 from __future__ import annotations
 
-import operator
 import threading
 import time
 from collections import deque
@@ -18,19 +17,17 @@ from sqlexec.chunks import Chunk, ChunkSizer, Source
 from sqlexec.errors import ExecutionTimeout, LimitReached, OperationCancelled
 from sqlexec.log import logger
 from sqlexec.retries import Verdict, judge
-from sqlexec.tasks import Outcome, Task, indexes_of
+from sqlexec.tasks import Outcome, Outcomes, Task, indexes_of
 
 BACKLOG = 2  # calls a worker that ended and wait for the consumer: then workers wait as well
 POLL_SECONDS = 0.5  # Windows delivers Ctrl-C only between waits
 GRACE_SECONDS = 5.0  # for cancelled calls to end
 
-_STARTED, _ENDED = operator.attrgetter("started"), operator.attrgetter("ended")
-
 
 class Worker(Protocol):
     """Runs chunks, one after the other, in one thread; `cancel` comes from another."""
 
-    def call(self, chunk: Chunk) -> Sequence[Outcome]:
+    def call(self, chunk: Chunk) -> Outcomes:
         """Run the tasks of a chunk and wait for their outcomes."""
         ...
 
@@ -100,7 +97,7 @@ class Crew:
         self._calls: dict[Worker, Chunk] = {}  # under way
         self._number = 0  # of the last call
         self._threads: list[threading.Thread] = []
-        self._done: deque[Sequence[Outcome]] = deque()
+        self._done: deque[Outcomes] = deque()
         self._error: BaseException | None = None  # what ends the run
 
     # --- the consumer's side --------------------------------------------------------------
@@ -114,7 +111,7 @@ class Crew:
             self._threads.append(thread)
             thread.start()
 
-    def next_outcomes(self, deadline: float | None) -> Sequence[Outcome] | None:
+    def next_outcomes(self, deadline: float | None) -> Outcomes | None:
         """Wait for the next call to end; None when all have; raises what ends the run."""
         with self._changed:
             while True:
@@ -238,11 +235,11 @@ class Crew:
         if dropped:
             cancelled.difference_update(dropped)
             error = OperationCancelled("The run was cancelled from this side.")
-            self._hand_on([Outcome(index, error=error) for index in dropped])
+            self._hand_on(Outcomes.of([Outcome(index, error=error) for index in dropped]))
             chunk.tasks = [task for task in chunk if task.index not in dropped]
         return chunk if chunk.tasks else None
 
-    def _call(self, worker: Worker, chunk: Chunk) -> Sequence[Outcome]:
+    def _call(self, worker: Worker, chunk: Chunk) -> Outcomes:
         with self._changed:
             if self._stopping:
                 raise OperationCancelled("The job was cancelled.")
@@ -260,11 +257,10 @@ class Crew:
             call.received = call.sent + seconds
             with self._changed:
                 del self._calls[worker]
-        for outcome in outcomes:
-            outcome.call = call
+        outcomes.came_with(call)
         with self._changed:
             size = call.payload_bytes - call.shared_bytes + call.result_bytes
-            self._sizer.learn(len(outcomes), _span(outcomes), seconds, size)
+            self._sizer.learn(len(outcomes), outcomes.span, seconds, size)
         return outcomes
 
     def _put_back(self, tasks: Sequence[Task]) -> None:
@@ -277,7 +273,7 @@ class Crew:
                     self._remaining += len(tasks)
                 self._changed.notify_all()
 
-    def _hand_on(self, outcomes: Sequence[Outcome]) -> None:
+    def _hand_on(self, outcomes: Outcomes) -> None:
         """Give outcomes to the consumer, when it has taken most of those before."""
         with self._changed:
             most = BACKLOG * len(self._threads)
@@ -300,10 +296,10 @@ class Crew:
         else:
             verdict = judge(chunk, error, self._max_attempts)
             _log(chunk, error, verdict)
-        for outcome in verdict.outcomes:
-            outcome.call = chunk.call
         if verdict.outcomes:
-            self._hand_on(verdict.outcomes)
+            outcomes = Outcomes.of(verdict.outcomes)
+            outcomes.came_with(chunk.call)
+            self._hand_on(outcomes)
         with self._changed:
             if verdict.wait:
                 self._changed.wait_for(lambda: self._stopping, verdict.wait)
@@ -326,11 +322,3 @@ def _log(chunk: Chunk, error: Exception, verdict: Verdict) -> None:
         type(error).__name__,
         error,
     )
-
-
-def _span(outcomes: Sequence[Outcome]) -> float:
-    """Seconds from the start of the first task to the end of the last, on their machine."""
-    if not outcomes:
-        return 0.0
-    span: float = max(map(_ENDED, outcomes)) - min(map(_STARTED, outcomes))
-    return span

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlexec.public import public
-from sqlexec.tasks import Call, Outcome
+from sqlexec.tasks import Call, Outcome, Outcomes
 
 if TYPE_CHECKING:
     import pandas
@@ -90,28 +90,24 @@ class Report:
         self._rows: list[tuple[int, Call | None, int, float, float, str]] = []
         self._work: dict[Call | int, _Work] = {}  # by call, or by process where there was none
 
-    def watch(self, outcomes: Iterable[Outcome]) -> Generator[Outcome, None, None]:
+    def watch(self, delivered: Iterable[Outcomes]) -> Generator[Outcomes, None, None]:
         """Pass outcomes on and keep what they tell of their runs, not their values."""
         try:
-            for outcome in outcomes:
-                status = "finished" if outcome.error is None else type(outcome.error).__name__
-                self._rows.append(
-                    (
-                        outcome.index,
-                        outcome.call,
-                        outcome.process_id,
-                        outcome.started,
-                        outcome.ended,
-                        status,
-                    )
-                )
-                self._work.setdefault(outcome.call or outcome.process_id, _Work()).add(outcome)
-                yield outcome
+            for outcomes in delivered:
+                for outcome in outcomes:
+                    self._note(outcome)
+                yield outcomes
         finally:
-            if hasattr(outcomes, "close"):
-                outcomes.close()  # a generator's, which cancels
+            if hasattr(delivered, "close"):
+                delivered.close()  # a generator's, which cancels
             if self._span is None:
                 self._end = time.time()
+
+    def _note(self, outcome: Outcome) -> None:
+        status = "finished" if outcome.error is None else type(outcome.error).__name__
+        times = (outcome.started, outcome.ended)
+        self._rows.append((outcome.index, outcome.call, outcome.process_id, *times, status))
+        self._work.setdefault(outcome.call or outcome.process_id, _Work()).add(outcome)
 
     def to_frame(self) -> pandas.DataFrame:
         """A row a run, in the order of the arguments.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from sqlexec.chunks import ChunkSizer, Source
 from sqlexec.crew import Crew, Handle, Worker
-from sqlexec.tasks import Outcome, Task
+from sqlexec.tasks import Outcomes, Task
 
 MAX_ATTEMPTS = 3  # of a task whose call failed for no fault of its own
 
@@ -33,8 +33,8 @@ def run(
     max_attempts: int = MAX_ATTEMPTS,
     handle: Handle | None = None,
     budget: float | None = None,
-) -> Iterator[Outcome]:
-    """Run all tasks and yield an outcome of each as they complete, in any order.
+) -> Iterator[Outcomes]:
+    """Run all tasks and yield their outcomes, each once, as calls end.
 
     Closing the iterator early, or an exception thrown into it, cancels what still runs.  Where
     the consumer is slow, workers wait.
@@ -82,6 +82,6 @@ def run(
     crew.start(workers if count is None else min(workers, count))
     try:
         while (outcomes := crew.next_outcomes(deadline)) is not None:
-            yield from outcomes
+            yield outcomes
     finally:
         crew.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -155,3 +155,103 @@ class Outcome:
     runtime: Mapping[str, Any] | None = None
     traceback: str = ""
     call: Call | None = None
+
+    @property
+    def given(self) -> object:
+        """What stands for the run in rx_exec's list: its value, or its exception."""
+        return self.value if self.error is None else self.error
+
+
+class Outcomes:
+    """Outcomes that came together, as columns: most have a value and times, and nothing else.
+
+    Parameters
+    ----------
+    indexes : sequence of int
+        Of the tasks.
+    given : list
+        What each gave: its value, or its exception.
+    started, ended : sequence of float
+        As of an Outcome.
+    process_id : int
+        Of the process that ran them all.
+
+    Attributes
+    ----------
+    told : dict of int to Outcome
+        By place, those of which there is more to tell: an error, console, warnings.
+
+    Example
+    -------
+    >>> outcomes = Outcomes([3, 4], ["a", "b"], [0.0, 0.5], [0.5, 0.7])
+    >>> outcomes.tell(1).console = [("stdout", "hello")]
+    >>> [outcome.value for outcome in outcomes], outcomes[1].console, outcomes.span
+    (['a', 'b'], [('stdout', 'hello')], 0.7)
+    """
+
+    def __init__(
+        self,
+        indexes: Sequence[int],
+        given: list[object],
+        started: Sequence[float],
+        ended: Sequence[float],
+        process_id: int = 0,
+    ) -> None:
+        self.indexes = indexes
+        self.given = given
+        self.started = started
+        self.ended = ended
+        self.told: dict[int, Outcome] = {}
+        self._process_id = process_id
+        self._call: Call | None = None
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome]) -> Outcomes:
+        """Single outcomes, of each of which there may be more to tell."""
+        together = cls(
+            [each.index for each in outcomes],
+            [each.given for each in outcomes],
+            [each.started for each in outcomes],
+            [each.ended for each in outcomes],
+        )
+        together.told = dict(enumerate(outcomes))
+        return together
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def __getitem__(self, place: int) -> Outcome:
+        return self.told.get(place) or Outcome(
+            self.indexes[place],
+            self.given[place],
+            started=self.started[place],
+            ended=self.ended[place],
+            process_id=self._process_id,
+            call=self._call,
+        )
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def span(self) -> float:
+        """Seconds from the start of the first to the end of the last, on their machine."""
+        return max(self.ended, default=0.0) - min(self.started, default=0.0)
+
+    def tell(self, place: int) -> Outcome:
+        """The outcome of that place, to which more can be told; errors by `fail`."""
+        self.told[place] = outcome = self[place]
+        return outcome
+
+    def fail(self, place: int, error: BaseException) -> Outcome:
+        """Give a task the outcome that it raised."""
+        outcome = self.tell(place)
+        outcome.value, outcome.error = None, error
+        self.given[place] = error
+        return outcome
+
+    def came_with(self, call: Call) -> None:
+        """Note the call that gave them."""
+        self._call = call
+        for outcome in self.told.values():
+            outcome.call = call

@@ -15,7 +15,7 @@ from sqlexec.errors import ConfigurationError
 from sqlexec.options import whole_number
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcomes
 
 # See rx_exec: whether and how to show what runs wrote.
 ConsoleOutput = bool | str | Callable[[int, str, str], object] | None
@@ -80,8 +80,8 @@ class RxComputeContext(ABC):
         return "", ""
 
     @abstractmethod
-    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
-        """Run the tasks of a plan and yield their outcomes as they complete.
+    def carry_out(self, plan: Plan) -> Iterator[Outcomes]:
+        """Run the tasks of a plan and yield their outcomes as they come.
 
         Closing the iterator cancels what still runs.
         """

@@ -28,7 +28,7 @@ from sqlexec.errors import ConfigurationError, PackError
 from sqlexec.options import package_names, task_timeout
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.tasks import Outcome, Task
+from sqlexec.tasks import Outcome, Outcomes, Task
 
 
 @public
@@ -76,7 +76,7 @@ class RxForeachDoPar(RxComputeContext):
         check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
 
-    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+    def carry_out(self, plan: Plan) -> Iterator[Outcomes]:
         """Run the tasks of a plan by joblib; see RxComputeContext.
 
         Raises
@@ -116,11 +116,11 @@ class RxForeachDoPar(RxComputeContext):
         return backend, backend.effective_n_jobs(self.num_tasks or number or -1)
 
 
-def _outcomes(parallel: Any, chunks: _Chunks) -> Iterator[Outcome]:
+def _outcomes(parallel: Any, chunks: _Chunks) -> Iterator[Outcomes]:
     results = parallel(chunks.calls())
     try:
         for number, result, seconds in results:
-            yield from chunks.outcomes(number, result, seconds)
+            yield chunks.outcomes(number, result, seconds)
     except BrokenExecutor as error:
         raise process_died(error) from None
     finally:
@@ -128,7 +128,7 @@ def _outcomes(parallel: Any, chunks: _Chunks) -> Iterator[Outcome]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # joblib's, that it cancelled what ran
                 results.close()
-    yield from chunks.refused()
+    yield chunks.refused()
 
 
 class _Chunks:
@@ -152,18 +152,17 @@ class _Chunks:
         except Exception as error:  # noqa: BLE001 - joblib would lose it
             self._error = error
 
-    def outcomes(self, number: int, result: bytes, seconds: float) -> Sequence[Outcome]:
+    def outcomes(self, number: int, result: bytes, seconds: float) -> Outcomes:
         """The outcomes of a chunk that took so long."""
         outcomes = self._job.unpack(result, self._under_way.pop(number)).outcomes
-        task_seconds = max(each.ended for each in outcomes) - outcomes[0].started
-        self._sizer.learn(len(outcomes), task_seconds, seconds)
+        self._sizer.learn(len(outcomes), outcomes.span, seconds)
         return outcomes
 
-    def refused(self) -> Sequence[Outcome]:
+    def refused(self) -> Outcomes:
         """Outcomes of tasks that were not sent; raises what kept whole chunks from being sent."""
         if self._error is not None:
             raise self._error
-        return self._refused
+        return Outcomes.of(self._refused)
 
     def _message(self, tasks: list[Task]) -> tuple[bytes, Source | None] | None:
         """What to send for these tasks; takes those out that cannot be sent."""

@@ -154,7 +154,7 @@ def _runtime(context: RxInSqlServer, connection: Connection) -> tuple[dict[str, 
     """What the server's Python is, by an empty call where nobody knows yet."""
     runtime, way_out = runtimes.known(connection), runtimes.way_out(connection)
     if runtime is None or way_out == "probe":
-        for outcome in context.replace(wait=True).carry_out(make_plan(platform.python_version)):
+        for (outcome,) in context.replace(wait=True).carry_out(make_plan(platform.python_version)):
             if outcome.error is not None:
                 raise outcome.error
         runtime, way_out = runtimes.known(connection), runtimes.way_out(connection)

@@ -24,7 +24,7 @@ from sqlexec.runner.console import Recorder
 from sqlexec.runner.limits import TimeLimit
 from sqlexec.runner.randomness import seed_run
 from sqlexec.runner.scope import globals_of
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcome, Outcomes
 
 _ABSENT = object()
 
@@ -57,7 +57,7 @@ class RxLocalSeq(RxComputeContext):
     def __post_init__(self) -> None:
         task_timeout(self.task_timeout_seconds)
 
-    def carry_out(self, plan: Plan) -> Iterator[Outcome]:
+    def carry_out(self, plan: Plan) -> Iterator[Outcomes]:
         """Run the tasks of a plan; an exception ends up in its outcome."""
         for name in plan.packages:
             try:
@@ -78,7 +78,7 @@ class RxLocalSeq(RxComputeContext):
                 except (Exception, SystemExit) as error:  # noqa: BLE001 - the outcome tells it
                     outcome.error = error
             outcome.ended = time.time()
-            yield outcome
+            yield Outcomes.of([outcome])
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from sqlexec.crew import Handle
 from sqlexec.options import package_names, task_timeout
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcomes
 
 
 @public
@@ -73,7 +73,7 @@ class RxLocalParallel(RxComputeContext):
         """The most processes at a time."""
         return self.num_tasks or int(import_joblib().cpu_count())
 
-    def carry_out(self, plan: Plan, handle: Handle | None = None) -> Iterator[Outcome]:
+    def carry_out(self, plan: Plan, handle: Handle | None = None) -> Iterator[Outcomes]:
         """Run the tasks of a plan in processes; see RxComputeContext.
 
         With a handle, other threads can cancel single tasks.

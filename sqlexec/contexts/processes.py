@@ -27,7 +27,7 @@ from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, DependencyMissing, OperationCancelled, ProcessDied
 from sqlexec.plan import Plan
 from sqlexec.runner.main import run_chunk, runtime
-from sqlexec.tasks import Outcome, Task
+from sqlexec.tasks import Outcomes, Task
 
 KEPT_SECONDS = 300  # an idle process ends after this
 
@@ -147,7 +147,7 @@ class LocalWorker:
         self._job = job
         self._process = _take()
 
-    def call(self, chunk: Chunk) -> Sequence[Outcome]:
+    def call(self, chunk: Chunk) -> Outcomes:
         """Send a chunk, wait, and decode its outcomes."""
         message = self._job.message(chunk, suspect=chunk.suspect, budget=chunk.budget)
         call = self._call_suspect if chunk.suspect else self._process.call

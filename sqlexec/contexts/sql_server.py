@@ -37,7 +37,7 @@ from sqlexec.server import runtimes
 from sqlexec.server.connection import Connection, mask
 from sqlexec.server.pool import POOL
 from sqlexec.server.sql_errors import blame_query
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcomes
 
 ENVIRONMENT = "SQLEXEC_CONNECTION"
 DEFAULT_NUM_TASKS = 4  # for num_tasks=0; Launchpad keeps five processes a user warm
@@ -159,7 +159,7 @@ class RxInSqlServer(RxRemoteComputeContext):
         """The most calls at a time."""
         return self.num_tasks or DEFAULT_NUM_TASKS
 
-    def carry_out(self, plan: Plan, handle: Handle | None = None) -> Iterator[Outcome]:
+    def carry_out(self, plan: Plan, handle: Handle | None = None) -> Iterator[Outcomes]:
         """Run the tasks of a plan in the server; see RxComputeContext.
 
         With a handle, other threads can cancel single tasks.
@@ -221,7 +221,7 @@ class _Worker:
         self._job = job
         self._session = POOL.take(job.connection)
 
-    def call(self, chunk: Chunk) -> Sequence[Outcome]:
+    def call(self, chunk: Chunk) -> Outcomes:
         """Send a chunk, wait, verify and decode its outcomes."""
         connection = self._job.connection
         try:
@@ -234,7 +234,7 @@ class _Worker:
             POOL.close(connection)  # the idle sessions are lost as well
             raise
 
-    def _run(self, chunk: Chunk, runtime: Mapping[str, Any] | None) -> Sequence[Outcome]:
+    def _run(self, chunk: Chunk, runtime: Mapping[str, Any] | None) -> Outcomes:
         job, call = self._job, chunk.call
         source = job.source(chunk)
         query = source.query if source is not None else ""
@@ -269,11 +269,12 @@ class _Worker:
         call.result_bytes = len(reply.result)
         answer = job.unpack(reply.result, chunk)
         runtimes.remember(job.connection, answer.runtime)
-        first, last = answer.outcomes[0], answer.outcomes[-1]
-        runtimes.learn_launch(job.connection, seconds - (last.ended - first.started))
+        outcomes = answer.outcomes
+        runtimes.learn_launch(job.connection, seconds - outcomes.span)
         if reply.messages:
+            first = outcomes.tell(0)
             first.console = [*reply.messages, *first.console]
-        return answer.outcomes
+        return outcomes
 
     def cancel(self) -> None:
         """Stop the call that is under way."""

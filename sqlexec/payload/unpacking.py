@@ -14,7 +14,6 @@ from sqlexec.errors import (
     TaskTimeout,
     UnpackError,
 )
-from sqlexec.garbage import collection_paused
 from sqlexec.payload.bytecode import set_class_state
 from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
 from sqlexec.runner.failures import load_error
@@ -22,7 +21,7 @@ from sqlexec.runner.loading import load
 from sqlexec.runner.main import PROTOCOL
 from sqlexec.runner.types import Buffer
 from sqlexec.runner.wire import RESULT, FrameError, split_frame
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcomes
 from sqlexec.tracebacks import rebuild
 
 Read = Callable[[Sequence[Buffer]], Any]
@@ -44,7 +43,7 @@ class Reply:
     and "packages" (name -> version, of those that were loaded).
     """
 
-    outcomes: list[Outcome]
+    outcomes: Outcomes
     runtime: dict[str, Any]
 
 
@@ -109,7 +108,7 @@ def _outcomes(
     body: memoryview,
     original: Callable[[int], object] | None,
     expected: Sequence[int] | None,
-) -> list[Outcome]:
+) -> Outcomes:
     # All is cut and looked at before the first byte is unpickled.
     (indexes, started, ended), offset = cut_numbers(header, body, 0, "qdd")
     together, apart = cut_batch(header, body, offset, len(indexes))
@@ -118,7 +117,6 @@ def _outcomes(
     consoles = _by_place(header["console"], len(indexes))
     warned = _by_place(header["warnings"], len(indexes))
     errors = _by_place(header["errors"], len(indexes))
-    process_id = header["runtime"]["process_id"]
     written = {
         place: [(stream, text) for stream, text in lines] for place, lines in consoles.items()
     }
@@ -126,16 +124,12 @@ def _outcomes(
         place: [(category, text, file, line) for category, text, file, line in found]
         for place, found in warned.items()
     }
-    values = plain_values(together, len(indexes))
-    with collection_paused():
-        outcomes = [
-            Outcome(index, value, None, (), (), start, end, process_id)
-            for index, value, start, end in zip(indexes, values, started, ended, strict=True)
-        ]
+    given = list(plain_values(together, len(indexes)))
+    outcomes = Outcomes(indexes, given, started, ended, header["runtime"]["process_id"])
     for place, lines in written.items():
-        outcomes[place].console = lines
+        outcomes.tell(place).console = lines
     for place, found in issued.items():
-        outcomes[place].warnings = found
+        outcomes.tell(place).warnings = found
     names: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
     if original is not None:
         names["original"] = original
@@ -145,13 +139,15 @@ def _outcomes(
 
     shown = header.get("lines", {})
     for place, pieces in apart.items():
-        outcome = outcomes[place]
         if place in errors:
-            outcome.error = _error(errors[place], pieces, read, shown)
+            outcome = outcomes.fail(place, _error(errors[place], pieces, read, shown))
             outcome.traceback = errors[place]["traceback"]
             outcome.runtime = header["runtime"]
-        else:
-            outcome.value, outcome.error = _value(pieces, read)
+            continue
+        try:
+            given[place] = read(pieces)
+        except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
+            outcomes.fail(place, _not_rebuilt(error))
     return outcomes
 
 
@@ -172,16 +168,13 @@ def _unsealed_failure(result: bytes | memoryview) -> str | None:
         return None
 
 
-def _value(pieces: list[memoryview], read: Read) -> tuple[object, SqlExecError | None]:
-    try:
-        return read(pieces), None
-    except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
-        failure = UnpackError(
-            "The function returned on the server, but its result cannot be rebuilt here: "
-            f"{type(error).__name__}: {error}"
-        )
-        failure.__cause__ = error
-        return None, failure
+def _not_rebuilt(error: Exception) -> UnpackError:
+    failure = UnpackError(
+        "The function returned on the server, but its result cannot be rebuilt here: "
+        f"{type(error).__name__}: {error}"
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def _error(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlexec.callers import users_stacklevel
 from sqlexec.public import public
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcome, Outcomes
 
 
 @public
@@ -19,7 +19,7 @@ class RunFailedWarning(UserWarning):
 
 
 def collect(
-    delivered: Generator[Outcome, None, None],
+    delivered: Generator[Outcomes, None, None],
     *,
     raises: bool,
     replay: Callable[[Outcome], BaseException] | None = None,
@@ -31,8 +31,8 @@ def collect(
 
     Parameters
     ----------
-    delivered : generator of Outcome
-        Closed at the end.
+    delivered : generator of Outcomes
+        Each of the runs with an error by itself; closed at the end.
     raises : bool
         Whether the first exception of a run ends the job, and is raised.
     replay : callable, optional
@@ -42,13 +42,12 @@ def collect(
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
     with partial_results(results):
-        with contextlib.closing(delivered) as outcomes:
-            for outcome in outcomes:
-                if outcome.error is not None:
-                    failed.append(outcome)
-                    if raises:
-                        break
-                results[outcome.index] = outcome.value if outcome.error is None else outcome.error
+        with contextlib.closing(delivered):
+            for outcomes in delivered:
+                failed += [each for each in outcomes.told.values() if each.error is not None]
+                if failed and raises:
+                    break
+                results.update(zip(outcomes.indexes, outcomes.given, strict=True))
         first = min(failed, key=lambda outcome: outcome.index, default=None)
         if first is not None and first.error is not None and (raises or replay):
             raise replay(first) if replay else first.error

@@ -13,7 +13,7 @@ from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import NotReproduced, RemoteError, SqlExecError, TaskTimeout
 from sqlexec.runner.main import runtime
-from sqlexec.rx.delivery import Outcomes
+from sqlexec.rx.delivery import Delivered
 from sqlexec.rx.request import Request
 from sqlexec.tasks import Outcome, Task
 
@@ -43,13 +43,14 @@ class Replay:
             self._tasks[task.index] = task
             yield task
 
-    def watch(self, outcomes: Outcomes) -> Outcomes:
+    def watch(self, delivered: Delivered) -> Delivered:
         """Pass outcomes on, and forget the arguments of runs that did not fail."""
-        with contextlib.closing(outcomes):
-            for outcome in outcomes:
-                if outcome.error is None:
-                    del self._tasks[outcome.index]
-                yield outcome
+        with contextlib.closing(delivered):
+            for outcomes in delivered:
+                for outcome in outcomes:
+                    if outcome.error is None:
+                        del self._tasks[outcome.index]
+                yield outcomes
 
     def error_of(self, outcome: Outcome) -> BaseException:
         """Run a failed run here and give its exception, with a traceback whose frames are live.
@@ -70,7 +71,7 @@ class Replay:
             count=1,
             keep_console=False,
         )
-        (again,) = RxLocalSeq().carry_out(plan)
+        ((again,),) = RxLocalSeq().carry_out(plan)
         if again.error is None:
             return _not_reproduced(error, outcome)
         again.error.remote = error.remote  # type: ignore[attr-defined]

@@ -16,10 +16,10 @@ from sqlexec.rx.console import show_console
 from sqlexec.rx.progress import with_progress
 from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcomes
 from sqlexec.tracebacks import hide_own_frames
 
-Outcomes = Generator[Outcome, None, None]
+Delivered = Generator[Outcomes, None, None]
 
 
 @public
@@ -27,7 +27,7 @@ class CallbackFailedWarning(UserWarning):
     """The callback of rx_exec raised; the job went on."""
 
 
-def deliver(request: Request) -> Outcomes:
+def deliver(request: Request) -> Delivered:
     """Carry a request out and yield its outcomes as they complete.
 
     The function is packed at once, the first run starts with the first `next`.  Closing the
@@ -43,29 +43,31 @@ def deliver(request: Request) -> Outcomes:
 
 
 def deliver_outcomes(
-    carried_out: Iterator[Outcome],
+    carried_out: Iterator[Outcomes],
     context: RxComputeContext,
     callback: Callable[[Any], object] | None,
     console_output: ConsoleOutput,
-) -> Outcomes:
+) -> Delivered:
     """Pass outcomes on, and do here what is to be done with each; see `deliver`."""
     callbacks = Callbacks()
     callback, console = callbacks.kept(callback), callbacks.kept(console_output)
     warned: set[tuple[str, str, str, int]] = set()
     try:
-        with contextlib.closing(_closable(carried_out)) as outcomes:
-            for outcome in outcomes:
-                if outcome.error is not None:
+        with contextlib.closing(_closable(carried_out)) as each_call:
+            for outcomes in each_call:
+                if callback is None and not outcomes.told:
+                    yield outcomes
+                    continue
+                for outcome in outcomes:  # each is passed on before the next can end the job
                     attach_remote(outcome, context)
-                if outcome.console:
                     show_console(outcome, console)
-                for warning in outcome.warnings:
-                    if warning not in warned:  # many runs may say the same
-                        warned.add(warning)
-                        warn_again(*warning)
-                if callback is not None:
-                    callback(outcome.value if outcome.error is None else outcome.error)
-                yield outcome
+                    for warning in outcome.warnings:
+                        if warning not in warned:  # many runs may say the same
+                            warned.add(warning)
+                            warn_again(*warning)
+                    if callback is not None:
+                        callback(outcome.given)
+                    yield Outcomes.of([outcome])
     finally:
         callbacks.warn()
 
@@ -100,7 +102,7 @@ class Callbacks:
             )
 
 
-def _closable(outcomes: Iterator[Outcome]) -> Any:
+def _closable(outcomes: Iterator[Outcomes]) -> Any:
     """Contexts give generators, whose close() cancels; other iterators need none."""
     return outcomes if hasattr(outcomes, "close") else (each for each in outcomes)
 

@@ -259,7 +259,7 @@ class _Work:
             task_timeout=context.task_timeout_seconds,
         )
         try:
-            for outcome in context.carry_out(plan, self._handle):
+            for outcome in itertools.chain.from_iterable(context.carry_out(plan, self._handle)):
                 self._settle(outcome)
         except BaseException as error:  # noqa: BLE001 - the futures tell it
             self._break(error)

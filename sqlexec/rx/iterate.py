@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
-from sqlexec.rx.delivery import Outcomes, deliver
+from sqlexec.rx.delivery import Delivered, deliver
 from sqlexec.rx.remote import shortened
 from sqlexec.rx.request import make_request
 
@@ -88,16 +89,16 @@ def rx_exec_iter(
 
 
 def _pairs(
-    outcomes: Outcomes, ordered: bool, raises: bool
+    delivered: Delivered, ordered: bool, raises: bool
 ) -> Generator[tuple[int, Any], None, None]:
     try:
         waiting: dict[int, Any] = {}
         index = 0  # of the next
-        with contextlib.closing(outcomes):
-            for outcome in outcomes:
+        with contextlib.closing(delivered):
+            for outcome in itertools.chain.from_iterable(delivered):
                 if raises and outcome.error is not None:
                     raise outcome.error
-                waiting[outcome.index] = outcome.value if outcome.error is None else outcome.error
+                waiting[outcome.index] = outcome.given
                 if not ordered:
                     index = outcome.index
                 while index in waiting:

@@ -225,9 +225,10 @@ class RxRemoteJob:
         stands in the place of its value.
         """
         self._required_info()
-        for outcome in done_outcomes(self._connection, self.job_id, self._original, []):
-            attach_remote(outcome, self.compute_context)
-            yield outcome.index, outcome.value if outcome.error is None else outcome.error
+        for outcomes in done_outcomes(self._connection, self.job_id, self._original, []):
+            for outcome in outcomes:
+                attach_remote(outcome, self.compute_context)
+                yield outcome.index, outcome.given
 
     def logs(self, follow: bool = False, timeout: float | None = None) -> Iterator[tuple[str, str]]:
         """Yield (stream, text) of what the runs printed, call by call as calls end.

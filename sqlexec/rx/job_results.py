@@ -25,7 +25,7 @@ from sqlexec.server import jobs, runtimes
 from sqlexec.server.connection import Connection
 from sqlexec.server.job_records import ChunkResult, JobInfo
 from sqlexec.server.pool import POOL
-from sqlexec.tasks import Call, Outcome, Task
+from sqlexec.tasks import Call, Outcomes, TaskColumns
 
 Original = Callable[[int], object]  # see `payload.unpack`
 _TIMED_OUT = 51732
@@ -33,7 +33,7 @@ _TIMED_OUT = 51732
 
 def all_outcomes(
     connection: Connection, info: JobInfo, original: Original | None
-) -> Iterator[Outcome]:
+) -> Iterator[Outcomes]:
     """Outcomes of all runs of a job that ended; then raises what kept others from running.
 
     Raises
@@ -47,9 +47,9 @@ def all_outcomes(
     """
     count = 0
     errors: list[Exception] = []
-    for outcome in done_outcomes(connection, info.job_id, original, errors):
-        count += 1
-        yield outcome
+    for outcomes in done_outcomes(connection, info.job_id, original, errors):
+        count += len(outcomes)
+        yield outcomes
     if errors:
         raise errors[0]
     if info.state != "FINISHED":
@@ -62,7 +62,7 @@ def all_outcomes(
 
 def done_outcomes(
     connection: Connection, job_id: uuid.UUID, original: Original | None, errors: list[Exception]
-) -> Iterator[Outcome]:
+) -> Iterator[Outcomes]:
     """Outcomes of the runs that are done by now; `errors` gets those of calls that failed."""
     with POOL.lend(connection) as session:
         key, _, _ = jobs.secret(session, job_id)
@@ -72,17 +72,17 @@ def done_outcomes(
                 errors.append(chunk.error)
             elif chunk.state == "done":
                 call = _call_of(chunk, workers.setdefault(chunk.worker_id, len(workers) + 1))
-                for outcome in _outcomes(connection, chunk, call, key, original):
-                    outcome.call = call
-                    yield outcome
+                outcomes = _outcomes(connection, chunk, call, key, original)
+                outcomes.came_with(call)
+                yield outcomes
 
 
 def _outcomes(
     connection: Connection, chunk: ChunkResult, call: Call, key: bytes, original: Original | None
-) -> list[Outcome]:
+) -> Outcomes:
     indexes = range(chunk.first_task, chunk.first_task + chunk.task_count)
     if not chunk.result and isinstance(chunk.error, ProcessDied):
-        return blame(Chunk(list(map(Task, indexes)), call), chunk.error)
+        return Outcomes.of(blame(Chunk(TaskColumns({}, indexes), call), chunk.error))
     try:
         return unpack(chunk.result, key, original, indexes).outcomes
     except SendOtherwise as answer:
@@ -105,7 +105,7 @@ def _call_of(chunk: ChunkResult, worker: int) -> Call:
 
 
 def take(
-    outcomes: Iterator[Outcome],
+    outcomes: Iterator[Outcomes],
     info: JobInfo,
     context: RxComputeContext,
     callback: Callable[[Any], object] | None,
@@ -130,12 +130,11 @@ def take(
         raise
 
 
-def _noting(outcomes: Iterator[Outcome], raised: list[BaseException]) -> Iterator[Outcome]:
+def _noting(each_call: Iterator[Outcomes], raised: list[BaseException]) -> Iterator[Outcomes]:
     """Pass outcomes on, and keep the exceptions of runs."""
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raised.append(outcome.error)
-        yield outcome
+    for outcomes in each_call:
+        raised += [each.error for each in outcomes.told.values() if each.error is not None]
+        yield outcomes
 
 
 def console_of(header: bytes, key: bytes) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import Any, Protocol
 
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcomes
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -36,25 +36,25 @@ class Bar(Protocol):
 
 
 def with_progress(
-    outcomes: Generator[Outcome, None, None], count: int | None
-) -> Generator[Outcome, None, None]:
+    delivered: Generator[Outcomes, None, None], count: int | None
+) -> Generator[Outcomes, None, None]:
     """Pass outcomes on and show how many there were.
 
     Parameters
     ----------
-    outcomes : generator of Outcome
+    delivered : generator of Outcomes
         Closed with this one.
     count : int or None
         How many there will be; None if nobody knows.
     """
     failed = 0
-    with contextlib.closing(outcomes), contextlib.closing(bar_of(count)) as bar:
-        for outcome in outcomes:
-            if outcome.error is not None:
-                failed += 1
+    with contextlib.closing(delivered), contextlib.closing(bar_of(count)) as bar:
+        for outcomes in delivered:
+            if more := sum(each.error is not None for each in outcomes.told.values()):
+                failed += more
                 bar.set_postfix(failed=failed, refresh=False)
-            bar.update()
-            yield outcome
+            bar.update(len(outcomes))
+            yield outcomes
 
 
 def bar_of(count: int | None) -> Bar:

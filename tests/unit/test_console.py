@@ -15,7 +15,7 @@ from sqlexec import CallbackFailedWarning, RunFailedWarning, rx_exec, rx_exec_it
 from sqlexec.errors import ConfigurationError
 from sqlexec.rx import progress
 from sqlexec.rx.console import show_console
-from sqlexec.tasks import Outcome
+from sqlexec.tasks import Outcome, Outcomes
 
 TALK = Outcome(3, console=[("stdout", "one\ntwo"), ("stderr", "careful\n"), ("stdout", "three\n")])
 
@@ -122,7 +122,7 @@ def test_progress_in_a_log_file(capsys, monkeypatch):
 def test_progress_of_unknown_length(capsys):
     list(rx_exec_iter(lambda x: x, {"x": 1}, times_to_run=2, progress=True))
     assert "sqlexec: 2 of 2 runs" in capsys.readouterr().err
-    list(progress.with_progress((Outcome(n) for n in range(3)), None))
+    list(progress.with_progress((Outcomes.of([Outcome(n)]) for n in range(3)), None))
     assert "sqlexec: 3 runs in" in capsys.readouterr().err
 
 

@@ -246,9 +246,10 @@ class Talker(RxLocalSeq):
     """A context whose runs wrote something elsewhere."""
 
     def carry_out(self, plan):
-        for outcome in super().carry_out(plan):
-            outcome.console = [("stdout", f"line {outcome.index}\n")]
-            yield outcome
+        for outcomes in super().carry_out(plan):
+            for outcome in outcomes:
+                outcome.console = [("stdout", f"line {outcome.index}\n")]
+            yield outcomes
 
 
 def test_console_lines_stand_beside_a_progress_bar(capsys):

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from sqlexec import Report, rx_exec
-from sqlexec.tasks import Call, Outcome
+from sqlexec.tasks import Call, Outcome, Outcomes
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def now():
 def report_of(outcomes, seconds):
     """As if the outcomes had come in so many seconds."""
     report = Report()
-    assert list(report.watch(outcomes)) == outcomes
+    (watched,) = report.watch([Outcomes.of(outcomes)])
+    assert list(watched) == outcomes
     report._end = report._begin + seconds
     return report
 

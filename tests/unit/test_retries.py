@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import threading
 
 import pytest
 
-from sqlexec import retries
+from sqlexec import retries, scheduler
 from sqlexec.chunks import Chunk
 from sqlexec.crew import Handle
 from sqlexec.errors import (
@@ -21,8 +23,13 @@ from sqlexec.errors import (
     TransientServerError,
 )
 from sqlexec.retries import judge
-from sqlexec.scheduler import run
-from sqlexec.tasks import Call, Outcome, Task
+from sqlexec.tasks import Call, Outcome, Outcomes, Task
+
+
+def run(*arguments, **options):
+    """The outcomes of a run, one by one."""
+    with contextlib.closing(scheduler.run(*arguments, **options)) as together:
+        yield from itertools.chain.from_iterable(together)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +73,7 @@ class Worker:
             error = server.fail(chunk)
             if error is not None:
                 raise error
-            return [Outcome(task.index, task.index) for task in chunk]
+            return Outcomes.of([Outcome(task.index, task.index) for task in chunk])
         finally:
             with server.lock:
                 server.under_way -= 1

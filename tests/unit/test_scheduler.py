@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 import threading
@@ -9,11 +10,17 @@ import time
 
 import pytest
 
+from sqlexec import scheduler
 from sqlexec.chunks import ChunkSizer
 from sqlexec.crew import Handle
 from sqlexec.errors import ExecutionTimeout, OperationCancelled
-from sqlexec.scheduler import run
-from sqlexec.tasks import Outcome, Task
+from sqlexec.tasks import Outcome, Outcomes, Task
+
+
+def run(*arguments, **options):
+    """The outcomes of a run, one by one."""
+    with contextlib.closing(scheduler.run(*arguments, **options)) as together:
+        yield from itertools.chain.from_iterable(together)
 
 
 class Worker:
@@ -27,7 +34,7 @@ class Worker:
 
     def call(self, tasks):
         self.log.append([task.index for task in tasks])
-        return [Outcome(task.index, task.index) for task in tasks]
+        return Outcomes.of([Outcome(task.index, task.index) for task in tasks])
 
     def cancel(self) -> None:
         self.closed_first = self.closed

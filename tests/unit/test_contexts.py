@@ -193,9 +193,9 @@ def test_an_exception_takes_its_place():
 
 def test_the_first_exception_stops_the_rest():
     seen = []
-    with pytest.raises(ValueError, match="two"):
+    with pytest.raises(ValueError, match="two") as caught:
         rx_exec(fail_at_two, x=[1, 2, 3], continue_on_failure=False, callback=seen.append)
-    assert seen == [1]
+    assert seen == [1, caught.value]
 
 
 def test_callback_in_the_callers_thread():

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'e3d72df887e7b4f44ebf4528ac6beecfd1bf8a54a39595d5f49fa181ade89114';
+    SET @source_sha256 = '435d23ae1d56404a02e0b1ae4f917f47a3f0f46b6b0c31835d2b7347826abe45';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -2941,19 +2941,14 @@ def sqlexec_runner():
                 start = end
         return joined
 
-    class Stream(io.TextIOBase):
-        """sys.stdout or sys.stderr of a task: records text, and has `buffer` and `fileno()` too."""
-
-        encoding = "utf-8"
-        errors = "replace"
+    class Stream(io.TextIOWrapper):
+        """sys.stdout or sys.stderr of a task: all that these have, but text is recorded at once."""
 
         def __init__(self, recorder, descriptor):
-            super().__init__()
+            super().__init__(_Bytes(self, descriptor), "utf-8", "replace")
             self._recorder = recorder
             self._descriptor = descriptor
             self._process_id = os.getpid()
-            self.name = "<%s>" % descriptor.name
-            self.buffer = _Bytes(self)
 
         def write(self, text):
             """Record the text, after what came through the descriptor before it."""
@@ -2965,24 +2960,17 @@ def sqlexec_runner():
                 os.write(self._descriptor.number, text.encode("utf-8", "backslashreplace"))
             return len(text)
 
-        def writable(self):
-            """True: it can be written to."""
-            return True
-
-        def fileno(self):
-            """The real descriptor, for subprocesses and C code; what they write is recorded too."""
-            return self._descriptor.number
-
-        def isatty(self):
-            """False: nobody sits before it."""
-            return False
+        def close(self):
+            """Let it be: the next task needs it."""
 
     class _Bytes(io.RawIOBase):
         """sys.stdout.buffer: bytes in UTF-8, cut anywhere."""
 
-        def __init__(self, stream):
+        def __init__(self, stream, descriptor):
             super().__init__()
             self._stream = stream
+            self._number = descriptor.number
+            self.name = "<%s>" % descriptor.name
             self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
         def write(self, data):
@@ -2993,6 +2981,10 @@ def sqlexec_runner():
         def writable(self):
             """True: it can be written to."""
             return True
+
+        def fileno(self):
+            """The real descriptor, for subprocesses and C code; what they write is recorded too."""
+            return self._number
 
     class _Descriptor:
         """File descriptor 1 or 2, led into a file for a while.
@@ -4688,6 +4680,7 @@ def sqlexec_runner():
                 del sys.modules[name]
 
 
+    import sys
     import warnings
 
     MOST_WARNINGS = 100  # kept of one task
@@ -4722,7 +4715,18 @@ def sqlexec_runner():
 
         def _show(self, message, category, filename, lineno, *_):
             if len(self.seen) < MOST_WARNINGS:
-                self.seen[(category.__name__, str(message), filename, lineno)] = None
+                name = "%s.%s" % (category.__module__, category.__qualname__)
+                module = _module_at(filename, lineno)
+                self.seen[(name, str(message), filename, lineno, module)] = None
+
+    def _module_at(filename, line):
+        """The module that runs that line, else the file: filters of warnings may name it."""
+        frame = sys._getframe(2)  # type: Any
+        while frame is not None:
+            if frame.f_code.co_filename == filename and frame.f_lineno == line:
+                return str(frame.f_globals.get("__name__"))
+            frame = frame.f_back
+        return filename
 
 
     import struct

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
+from sqlexec.runner.types import WarningKey
+
 
 @dataclass(slots=True)
 class Task:
@@ -130,7 +132,7 @@ class Outcome:
         What it raised, with the traceback that it had where it ran.
     console : sequence of (stream, text)
         What the run wrote, in order; stream is "stdout" or "stderr".
-    warnings : sequence of (category name, text, file name, line)
+    warnings : sequence of (category's module.name, text, file name, line, module)
         Warnings that the run issued.
     started, ended : float
         Seconds since the epoch, by the clock of the machine that ran it.
@@ -148,7 +150,7 @@ class Outcome:
     value: object = None
     error: BaseException | None = None
     console: Sequence[tuple[str, str]] = ()
-    warnings: Sequence[tuple[str, str, str, int]] = ()
+    warnings: Sequence[WarningKey] = ()
     started: float = 0.0
     ended: float = 0.0
     process_id: int = 0

@@ -121,7 +121,9 @@ def _outcomes(
         place: [(stream, text) for stream, text in lines] for place, lines in consoles.items()
     }
     issued = {
-        place: [(category, text, file, line) for category, text, file, line in found]
+        place: [
+            (category, text, file, line, module) for category, text, file, line, module in found
+        ]
         for place, found in warned.items()
     }
     given = list(plain_values(together, len(indexes)))

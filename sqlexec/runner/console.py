@@ -155,19 +155,14 @@ def _joined_pieces(pieces: Lines) -> Lines:
     return joined
 
 
-class Stream(io.TextIOBase):
-    """sys.stdout or sys.stderr of a task: records text, and has `buffer` and `fileno()` too."""
-
-    encoding = "utf-8"
-    errors = "replace"
+class Stream(io.TextIOWrapper):
+    """sys.stdout or sys.stderr of a task: all that these have, but text is recorded at once."""
 
     def __init__(self, recorder: Recorder, descriptor: "_Descriptor") -> None:
-        super().__init__()
+        super().__init__(_Bytes(self, descriptor), "utf-8", "replace")
         self._recorder = recorder
         self._descriptor = descriptor
         self._process_id = os.getpid()
-        self.name = "<%s>" % descriptor.name
-        self.buffer = _Bytes(self)
 
     def write(self, text: str) -> int:
         """Record the text, after what came through the descriptor before it."""
@@ -179,25 +174,18 @@ class Stream(io.TextIOBase):
             os.write(self._descriptor.number, text.encode("utf-8", "backslashreplace"))
         return len(text)
 
-    def writable(self) -> bool:
-        """True: it can be written to."""
-        return True
-
-    def fileno(self) -> int:
-        """The real descriptor, for subprocesses and C code; what they write is recorded too."""
-        return self._descriptor.number
-
-    def isatty(self) -> bool:
-        """False: nobody sits before it."""
-        return False
+    def close(self) -> None:
+        """Let it be: the next task needs it."""
 
 
 class _Bytes(io.RawIOBase):
     """sys.stdout.buffer: bytes in UTF-8, cut anywhere."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, descriptor: "_Descriptor") -> None:
         super().__init__()
         self._stream = stream
+        self._number = descriptor.number
+        self.name = "<%s>" % descriptor.name
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def write(self, data: Any) -> int:
@@ -208,6 +196,10 @@ class _Bytes(io.RawIOBase):
     def writable(self) -> bool:
         """True: it can be written to."""
         return True
+
+    def fileno(self) -> int:
+        """The real descriptor, for subprocesses and C code; what they write is recorded too."""
+        return self._number
 
 
 class _Descriptor:

@@ -1,5 +1,6 @@
 """The warnings that tasks issue, kept for the client to issue them again."""
 
+import sys
 import warnings
 from typing import Any, Dict, List
 
@@ -38,4 +39,16 @@ class Warned:
 
     def _show(self, message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
         if len(self.seen) < MOST_WARNINGS:
-            self.seen[(category.__name__, str(message), filename, lineno)] = None
+            name = "%s.%s" % (category.__module__, category.__qualname__)
+            module = _module_at(filename, lineno)
+            self.seen[(name, str(message), filename, lineno, module)] = None
+
+
+def _module_at(filename: str, line: int) -> str:
+    """The module that runs that line, else the file: filters of warnings may name it."""
+    frame = sys._getframe(2)  # type: Any
+    while frame is not None:
+        if frame.f_code.co_filename == filename and frame.f_lineno == line:
+            return str(frame.f_globals.get("__name__"))
+        frame = frame.f_back
+    return filename

@@ -39,6 +39,10 @@ def _log(index: int, stream: str, text: str) -> None:
 
 def _print(stream: str, text: str) -> None:
     target = sys.stderr if stream == "stderr" else sys.stdout
+    if target is None:  # a Python without a console
+        return
+    encoding = getattr(target, "encoding", None) or "utf-8"  # which may lack what runs write
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
     bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
     if bars and target.isatty() and not text.endswith("\n"):
         text += "\n"  # a bar would be drawn over the last line

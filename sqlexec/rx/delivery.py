@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Generator, Iterator
@@ -12,6 +12,8 @@ from typing import Any
 from sqlexec.callers import users_stacklevel
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
+from sqlexec.runner.codec_exceptions import make_exception
+from sqlexec.runner.types import WarningKey
 from sqlexec.rx.console import show_console
 from sqlexec.rx.progress import with_progress
 from sqlexec.rx.remote import attach_remote
@@ -51,7 +53,7 @@ def deliver_outcomes(
     """Pass outcomes on, and do here what is to be done with each; see `deliver`."""
     callbacks = Callbacks()
     callback, console = callbacks.kept(callback), callbacks.kept(console_output)
-    warned: set[tuple[str, str, str, int]] = set()
+    warned: set[WarningKey] = set()
     try:
         with contextlib.closing(_closable(carried_out)) as each_call:
             for outcomes in each_call:
@@ -107,9 +109,10 @@ def _closable(outcomes: Iterator[Outcomes]) -> Any:
     return outcomes if hasattr(outcomes, "close") else (each for each in outcomes)
 
 
-def warn_again(category: str, text: str, filename: str, line: int) -> None:
-    """Issue a warning of a run here; a category that only the server knows is a UserWarning."""
-    kind = getattr(builtins, category, None)
+def warn_again(category: str, text: str, filename: str, line: int, module: str) -> None:
+    """Issue a warning of a run here; a category that is not loaded here is a UserWarning."""
+    home, _, name = category.rpartition(".")
+    kind = getattr(sys.modules.get(home), name, None)
     if not (isinstance(kind, type) and issubclass(kind, Warning)):
         kind, text = UserWarning, f"{category}: {text}"
-    warnings.warn_explicit(text, kind, filename, line)
+    warnings.warn_explicit(make_exception(kind, (text,)), kind, filename, line, module)

@@ -52,8 +52,9 @@ def attach_remote(outcome: Outcome, context: RxComputeContext) -> None:
 
 def shortened(error: BaseException) -> BaseException:
     """The exception of a run, or one of sqlexec's, without sqlexec's own frames; others whole."""
+    known = isinstance(error, (SqlExecError, Warning))  # filters make exceptions of warnings
     of_a_run = isinstance(_remote_of(error), SimpleNamespace)
-    return hide_own_frames(error) if of_a_run or isinstance(error, SqlExecError) else error
+    return hide_own_frames(error) if known or of_a_run else error
 
 
 def _remote_of(error: BaseException) -> object:

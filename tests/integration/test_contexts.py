@@ -14,6 +14,7 @@ import pandas
 import psutil
 import pytest
 
+import sqlexec
 from sqlexec import (
     CallbackFailedWarning,
     RunFailedWarning,
@@ -298,6 +299,37 @@ def test_warnings_come_again(context):
 
     with pytest.warns(RuntimeWarning, match="careful"):
         rx_exec(warn, compute_context=context)
+
+
+class Worn(FutureWarning):
+    """Makes its text itself."""
+
+    def __init__(self, part, *, age):
+        super().__init__(f"{part} is {age} years old")
+
+
+def warn_of_wear():
+    warnings.warn(Worn("wheel", age=9), stacklevel=1)
+
+
+def test_warnings_keep_their_category_and_module(context):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", category=Worn, module=f"{__name__}$")
+        rx_exec(warn_of_wear, compute_context=context)
+    assert [(each.category, str(each.message)) for each in caught] == [
+        (Worn, "wheel is 9 years old")
+    ]
+
+
+def test_warnings_that_the_caller_makes_errors_of(context):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Worn)
+        with pytest.raises(Worn, match="wheel is 9 years old") as caught:
+            rx_exec(warn_of_wear, compute_context=context)
+    package = os.path.dirname(sqlexec.__file__)
+    files = [each.filename for each in traceback.extract_tb(caught.value.__traceback__)]
+    assert sum(file.startswith(package) for file in files) == 1
 
 
 # --- console -----------------------------------------------------------------------------

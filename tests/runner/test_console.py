@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import multiprocessing
 import os
 import subprocess
@@ -106,6 +107,18 @@ def test_a_task_that_closes_its_descriptors(recorder):
     assert text_of(recorder.take()) == "before\nby descriptor\nafter\n"
     print("next")
     assert text_of(recorder.take()) == "next\n"
+
+
+@recorded
+def test_what_tasks_do_with_their_streams(recorder):
+    own = sys.stdout
+    own.reconfigure(encoding="utf-8", line_buffering=True)
+    print("reconfigured", own.line_buffering, own.isatty(), own.fileno())
+    own.close()
+    print("closed", flush=True)
+    sys.stdout = io.TextIOWrapper(own.detach(), encoding="utf-8", write_through=True)
+    print("detached")
+    assert recorder.take() == [("stdout", "reconfigured True False 1\nclosed\ndetached\n")]
 
 
 @recorded

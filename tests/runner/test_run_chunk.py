@@ -204,7 +204,9 @@ def test_warnings_are_told_once_a_task() -> None:
             warnings.warn("careful", UserWarning, stacklevel=1)
 
     for outcome in run(warns, {}, {}):
-        assert [each[:2] for each in outcome.warnings] == [("UserWarning", "careful")]
+        ((category, text, file, _, module),) = outcome.warnings
+        assert (category, text) == ("builtins.UserWarning", "careful")
+        assert (file, module) == (__file__, __name__)
 
 
 def test_an_array_that_many_tasks_have_is_sent_once_and_yet_their_own() -> None:

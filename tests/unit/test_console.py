@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import struct
@@ -34,6 +35,15 @@ def test_not_at_all(how, capsys, caplog):
 def test_prefix(capsys):
     show_console(TALK, "prefix")
     assert capsys.readouterr() == ("[3] one\n[3] two\n[3] three\n", "[3] careful\n")
+
+
+def test_what_the_terminal_has_no_letters_for(monkeypatch):
+    bytes_ = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(bytes_, encoding="cp1252"))
+    show_console(Outcome(0, console=[("stdout", "10 \u20ac \u2192 \ud83d\n")]), True)
+    assert bytes_.getvalue() == b"10 \x80 \\u2192 \\ud83d\n"
+    monkeypatch.setattr(sys, "stdout", None)  # as of pythonw
+    show_console(TALK, "prefix")
 
 
 def test_a_bar_that_a_run_drew(capsys):

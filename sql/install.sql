@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '435d23ae1d56404a02e0b1ae4f917f47a3f0f46b6b0c31835d2b7347826abe45';
+    SET @source_sha256 = 'd8f3f6a1f8c98790b7f6ff5136c5dcbd90caccd20f97a91bc26349e0b7a6c708';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -2388,6 +2388,8 @@ def sqlexec_runner():
             if mismatch is None:
                 raise
             raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
+        finally:
+            reader.memo = {}  # it leads back to the reader: all would wait for the collector
 
     class _Joined:
         """The file that an unpickler reads: the first piece, then from the last one backwards."""

@@ -59,6 +59,8 @@ def load(
         if mismatch is None:
             raise
         raise Incompatible("%s (%s: %s)" % (mismatch, type(error).__name__, error)) from error
+    finally:
+        reader.memo = {}  # it leads back to the reader: all would wait for the collector
 
 
 class _Joined:

@@ -1,6 +1,8 @@
 """Values as pieces: exact, writable, and bytes without a pickle around them."""
 
+import gc
 import pickle
+import weakref
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,17 @@ def test_big_bytes_are_not_copied_into_a_pickle() -> None:
     pieces = dump(value)
     assert pieces[0] == b""
     assert pieces[1] is value
+
+
+def test_what_is_let_go_does_not_wait_for_the_collector() -> None:
+    gc.disable()
+    try:
+        array = there_and_back({"of": np.zeros(BIG)})["of"]
+        alive = weakref.ref(array)
+        del array
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_arrays_can_be_written_to_and_keep_their_memory_apart() -> None:

@@ -178,7 +178,10 @@ class Engine:
         self.locks = Locks()
         self._mutex = threading.Lock()
         self._generations = itertools.count(1)
-        self.generation = 0  # of the committed catalog
+        # Of the committed catalog; read and changed under the mutex, together with its tables.
+        self.catalog_mutex = threading.Lock()
+        self.generation = 0
+        self.catalog_writes: dict[str, int] = {}  # table -> generation of its last change
         self.plans: dict[Any, Any] = {}  # see tsql/plans.py
 
     def connect(self) -> Connection:
@@ -206,9 +209,8 @@ class Connection:
         self._unfinished = False
         self.in_transaction = False
         self.session_locks = object()  # owns the locks that outlive a transaction
-        self.catalog_changed = False  # in the open transaction; see Catalog
+        self.catalog_writes: dict[str, int] = {}  # as the engine's, in the open transaction
         self.catalog_snapshot: Any = None  # the catalog as this transaction sees it
-        self.catalog_writes: set[str] = set()  # tables of the catalog changed since then
 
     # --- statements -----------------------------------------------------------------------
 
@@ -281,13 +283,25 @@ class Connection:
     def commit(self) -> None:
         """Commit; when DuckDB refuses, the transaction is rolled back and the error raised."""
         try:
-            self.execute("COMMIT")
+            if self.catalog_writes:
+                self._commit_catalog()
+            else:
+                self.execute("COMMIT")
         except duckdb.Error:
             self.rollback()
             raise
-        if self.catalog_changed:
-            self.engine.generation = self.engine.new_generation()
         self._ended()
+
+    def _commit_catalog(self) -> None:
+        engine = self.engine
+        with engine.catalog_mutex:
+            self.execute("COMMIT")
+            engine.generation = engine.new_generation()
+            engine.catalog_writes.update(dict.fromkeys(self.catalog_writes, engine.generation))
+
+    def catalog_written(self, table: str) -> None:
+        """Note that the open transaction has changed a table of the catalog; see Catalog."""
+        self.catalog_writes[table] = self.engine.new_generation()
 
     def rollback(self) -> None:
         """Roll back; harmless when DuckDB has already given the transaction up."""
@@ -300,7 +314,7 @@ class Connection:
             self._ended()
 
     def _ended(self) -> None:
-        self.in_transaction = self.catalog_changed = False
+        self.in_transaction = False
         self.catalog_snapshot = None
         self.catalog_writes.clear()
         self.engine.locks.release(self)

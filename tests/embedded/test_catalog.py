@@ -228,34 +228,46 @@ def test_databases_made_at_the_same_time_are_apart(database):
         assert "dbo" in images[name].principals
 
 
+CHANGES = (
+    "CREATE SCHEMA stock",
+    "CREATE TABLE stock.box (id int IDENTITY PRIMARY KEY, name nvarchar(9) DEFAULT 'x')",
+    "GRANT SELECT, INSERT ON stock.box TO ann",
+    "CREATE INDEX by_name ON stock.box (name)",
+    "CREATE VIEW stock.names AS SELECT name FROM stock.box",
+    "DENY INSERT ON stock.box TO ann",
+    "CREATE ROLE packers",
+    "ALTER ROLE packers ADD MEMBER ann",
+    "ALTER TABLE stock.box ADD weight float NULL",
+    "REVOKE SELECT ON stock.box FROM ann",
+    "ALTER AUTHORIZATION ON SCHEMA::stock TO ann",
+    "CREATE LOGIN bob WITH PASSWORD = 'pw'",
+    "ALTER SERVER ROLE sysadmin ADD MEMBER bob",
+    "GRANT VIEW SERVER STATE TO bob",
+    "ALTER USER ann WITH NAME = anna",
+    "DROP VIEW stock.names",
+    "DROP TABLE stock.box",
+    "DROP SCHEMA stock",
+)
+
+
 def test_a_transaction_sees_all_its_changes_of_the_catalog(database, user):
     """What it reads again after each, and keeps of before, makes the whole catalog."""
-    session = database.sa
-    connection, catalog = session.connection, database.catalog
+    connection, catalog = database.sa.connection, database.catalog
     with connection.transaction():
-        for statement in (
-            "CREATE SCHEMA stock",
-            "CREATE TABLE stock.box (id int IDENTITY PRIMARY KEY, name nvarchar(9) DEFAULT 'x')",
-            "GRANT SELECT, INSERT ON stock.box TO ann",
-            "CREATE INDEX by_name ON stock.box (name)",
-            "CREATE VIEW stock.names AS SELECT name FROM stock.box",
-            "DENY INSERT ON stock.box TO ann",
-            "CREATE ROLE packers",
-            "ALTER ROLE packers ADD MEMBER ann",
-            "ALTER TABLE stock.box ADD weight float NULL",
-            "REVOKE SELECT ON stock.box FROM ann",
-            "ALTER AUTHORIZATION ON SCHEMA::stock TO ann",
-            "CREATE LOGIN bob WITH PASSWORD = 'pw'",
-            "ALTER SERVER ROLE sysadmin ADD MEMBER bob",
-            "GRANT VIEW SERVER STATE TO bob",
-            "ALTER USER ann WITH NAME = anna",
-            "DROP VIEW stock.names",
-            "DROP TABLE stock.box",
-            "DROP SCHEMA stock",
-        ):
-            before = catalog.snapshot(session)
+        for statement in CHANGES:
+            before, others = catalog.snapshot(database.sa), catalog.snapshot(user)
             database.run(statement)
-            seen = catalog.snapshot(session)
+            seen = catalog.snapshot(database.sa)
             assert seen.generation != before.generation
-            whole = load(connection, seen.generation)
-            assert seen == whole, statement
+            assert seen == load(connection, seen.generation), statement
+            assert catalog.snapshot(user) is others
+
+
+def test_all_see_what_was_committed_to_the_catalog(database, user):
+    catalog = database.catalog
+    for statement in CHANGES:
+        before = catalog.snapshot(user)
+        database.run(statement)
+        seen = catalog.snapshot(user)
+        assert seen.generation != before.generation
+        assert seen == load(user.connection, seen.generation), statement

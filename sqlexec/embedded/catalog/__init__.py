@@ -96,31 +96,32 @@ class Catalog:
 
     def snapshot(self, session: Asking | None = None) -> Snapshot:
         """The catalog as the session sees it."""
-        if session is not None and session.connection.catalog_changed:
+        if session is not None and session.connection.catalog_writes:
             connection = session.connection
-            if connection.catalog_snapshot is None:
-                connection.catalog_snapshot = load(connection, self.engine.new_generation())
-            return connection.catalog_snapshot  # type: ignore[no-any-return]
-        if self._snapshot.generation != self.engine.generation:
-            with self._mutex:
-                generation = self.engine.generation
-                if self._snapshot.generation != generation:
-                    with self._connection.transaction():  # one state for all its queries
-                        self._snapshot = load(self._connection, generation)
+            known: Snapshot | None = connection.catalog_snapshot
+            if known is None or max(connection.catalog_writes.values()) > known.generation:
+                number = self.engine.new_generation()
+                known = load(connection, number, known, connection.catalog_writes)
+                connection.catalog_snapshot = known
+            return known
+        engine = self.engine
+        if self._snapshot.generation != engine.generation:
+            with self._mutex, engine.catalog_mutex:
+                if self._snapshot.generation != engine.generation:
+                    with self._connection.transaction():
+                        self._snapshot = load(
+                            self._connection, engine.generation, self._snapshot,
+                            engine.catalog_writes,
+                        )  # fmt: skip
         return self._snapshot
 
     @contextmanager
     def changing(self, session: Asking) -> Iterator[Connection]:
-        """Change catalog and tables together; the session sees the change when the block ends."""
+        """Change catalog and tables together; one session at a time changes the catalog."""
         connection = session.connection
         with connection.transaction():
             connection.lock("$catalog", session)
             yield connection
-            connection.catalog_changed = True
-            if connection.catalog_snapshot is not None:
-                connection.catalog_snapshot = load(
-                    connection, self.engine.new_generation(), connection.catalog_snapshot
-                )
 
     def new_id(self) -> int:
         """A new object id."""
@@ -190,7 +191,6 @@ class Catalog:
                 {"password_hash": hash_password(password)},
                 principal_id=self.snapshot().logins[login.lower()].id,
             )
-            self._connection.catalog_changed = True
 
     def principal_in(
         self, principal: Principal, database: str, session: Asking | None = None

@@ -7,6 +7,7 @@ which one a session sees.  All keys are lower case, since names are compared wit
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -131,20 +132,28 @@ class Snapshot:
     rows: _Rows = field(default_factory=dict, repr=False)  # as they were read
 
 
-def load(connection: Connection, generation: int, before: Snapshot | None = None) -> Snapshot:
+def load(
+    connection: Connection,
+    generation: int,
+    before: Snapshot | None = None,
+    writes: Mapping[str, int] | None = None,
+) -> Snapshot:
     """Read the catalog's tables.
 
     Parameters
     ----------
     before : Snapshot, optional
-        The one that this connection had earlier in its transaction: only the tables that it has
-        changed since are read again, and objects are shared when theirs are the same.
+        An earlier state: only the tables that were changed since then are read again, and the
+        objects are shared when none of theirs was.
+    writes : mapping, optional
+        Table -> generation of its last change.
     """
-    stale = _READ if before is None else _READ & connection.catalog_writes
-    rows = {} if before is None else dict(before.rows)
+    stale, rows = set(_READ), {}
+    if before is not None and writes is not None:
+        stale = {table for table in _READ if writes.get(table, 0) > before.generation}
+        rows = dict(before.rows)
     for table in stale:
         rows[table] = connection.execute(f"SELECT * FROM {SCHEMA}.{table}").fetchall()
-    connection.catalog_writes.clear()
     snapshot = Snapshot(generation, rows=rows)
     images: dict[int, DatabaseImage] = {}
     for number, name, owner, _ in rows["databases"]:

@@ -106,7 +106,7 @@ def insert_rows(connection: Connection, table: str, rows: Sequence[Mapping[str, 
         f"INSERT INTO {SCHEMA}.{table} ({', '.join(rows[0])}) VALUES {places}",
         [value for row in rows for value in row.values()],
     )
-    connection.catalog_writes.add(table)
+    connection.catalog_written(table)
 
 
 def update(
@@ -118,7 +118,7 @@ def update(
         f"UPDATE {SCHEMA}.{table} SET {assignments} WHERE {_condition(where, len(changes) + 1)}",
         [*changes.values(), *where.values()],
     )
-    connection.catalog_writes.add(table)
+    connection.catalog_written(table)
 
 
 def delete(connection: Connection, table: str, **where: object) -> None:
@@ -126,7 +126,7 @@ def delete(connection: Connection, table: str, **where: object) -> None:
     connection.execute(
         f"DELETE FROM {SCHEMA}.{table} WHERE {_condition(where)}", list(where.values())
     )
-    connection.catalog_writes.add(table)
+    connection.catalog_written(table)
 
 
 def _condition(where: Mapping[str, object], first: int = 1) -> str:

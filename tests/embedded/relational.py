@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,14 +21,46 @@ from sqlexec.embedded.tsql.state import Frame, Instance, Session, Variable
 _DEFINITIONS = ("CREATE", "ALTER", "DROP", "GRANT", "DENY", "REVOKE")
 
 
+_NUMBERS = itertools.count()
+
+
+@contextlib.contextmanager
+def new_server() -> Iterator[tuple[Engine, Catalog]]:
+    """Engine and catalog of a new server, where `sa`'s password is 'secret'.
+
+    In a copy of one file: to make all system views takes longer than most tests.
+    """
+    template = Path(_folder().name, "new.duckdb")
+    if not template.exists():
+        engine = Engine(template)
+        Catalog(engine).set_password("sa", "secret")
+        engine.close()
+    file = template.with_name(f"{next(_NUMBERS)}.duckdb")
+    shutil.copyfile(template, file)
+    engine = Engine(file)
+    yield engine, Catalog(engine)
+    engine.close()
+    file.unlink()
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="sqlexec-")
+
+
 class Database:
     """One server's engine with sa's session; `login` opens more."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self.engine = Engine(file)
-        self.catalog = Catalog(self.engine)
+        self._open = contextlib.ExitStack()
+        if file is None:
+            self.engine, self.catalog = self._open.enter_context(new_server())
+        else:
+            self.engine = Engine(file)
+            self._open.callback(self.engine.close)
+            self.catalog = Catalog(self.engine)
+            self.catalog.set_password("sa", "secret")
         self.instance = Instance(self.engine, self.catalog, cast(Any, None))
-        self.catalog.set_password("sa", "secret")
         self.sa = self.login("sa", "secret")
 
     def login(self, name: str, password: str, database: str = "master") -> Session:
@@ -65,4 +103,4 @@ class Database:
     def close(self) -> None:
         for session in self.instance.sessions.values():
             session.connection.close()
-        self.engine.close()
+        self._open.close()

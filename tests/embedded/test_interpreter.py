@@ -14,6 +14,7 @@ from sqlexec.embedded.results import Argument, Capture
 from sqlexec.embedded.sqltypes import INT, SqlType
 from sqlexec.embedded.tsql.run.interpreter import Interpreter
 from sqlexec.embedded.tsql.state import Instance, Session
+from tests.embedded.relational import new_server
 
 NVARCHAR = SqlType("nvarchar", 50)
 
@@ -49,11 +50,9 @@ class Log(Capture):
 
 
 class Server:
-    def __init__(self) -> None:
-        self.engine = Engine()
-        catalog = Catalog(self.engine)
-        catalog.set_password("sa", "secret")
-        self.instance = Instance(self.engine, catalog, None)  # type: ignore[arg-type]
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self.engine = engine
+        self.instance = Instance(engine, catalog, None)  # type: ignore[arg-type]
 
     def connect(self, login: str = "sa", password: str = "secret") -> Client:
         return Client(self.instance, login, password)
@@ -86,9 +85,8 @@ class Client:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.engine.close()
+    with new_server() as (engine, catalog):
+        yield Server(engine, catalog)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import overload
 
 from sqlexec.tasks import Call, Task
 
@@ -23,7 +22,7 @@ MOST_TASKS = 100_000  # in one chunk, where the number of tasks is unknown
 
 
 @dataclass(slots=True, eq=False)
-class Chunk(Sequence[Task]):
+class Chunk:
     """Tasks for one call.
 
     Parameters
@@ -52,18 +51,8 @@ class Chunk(Sequence[Task]):
     interrupted: bool = False
     budget: float | None = None
 
-    @overload
-    def __getitem__(self, place: int) -> Task: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Task]: ...
-    def __getitem__(self, place: int | slice) -> Task | Sequence[Task]:
-        return self.tasks[place]
-
     def __len__(self) -> int:
         return len(self.tasks)
-
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self.tasks)
 
     def again(
         self, error: Exception | None, tasks: Sequence[Task] | None = None, *, failures: int = 0

@@ -236,7 +236,7 @@ class Crew:
             cancelled.difference_update(dropped)
             error = OperationCancelled("The run was cancelled from this side.")
             self._hand_on(Outcomes.of([Outcome(index, error=error) for index in dropped]))
-            chunk.tasks = [task for task in chunk if task.index not in dropped]
+            chunk.tasks = [task for task in chunk.tasks if task.index not in dropped]
         return chunk if chunk.tasks else None
 
     def _call(self, worker: Worker, chunk: Chunk) -> Outcomes:
@@ -315,8 +315,8 @@ def _log(chunk: Chunk, error: Exception, verdict: Verdict) -> None:
     logger.warning(
         "Call %d (runs %d to %d, attempt %d) failed, %s: %s: %s",
         chunk.call.number,
-        chunk[0].index,
-        chunk[-1].index,
+        chunk.tasks[0].index,
+        chunk.tasks[-1].index,
         chunk.call.attempt,
         then,
         type(error).__name__,

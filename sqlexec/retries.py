@@ -72,7 +72,7 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
     [1, 1]
     """
     if isinstance(error, PackError) and error.run is not None:
-        rest = [task for task in chunk if task.index != error.run]
+        rest = [task for task in chunk.tasks if task.index != error.run]
         again = [chunk.again(chunk.error, rest, failures=chunk.failures)] if rest else []
         return Verdict(again, [Outcome(error.run, error=error)])
     if isinstance(error, ProcessDied):
@@ -88,7 +88,9 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
         kept = lost if reconnecting else error
         return Verdict([chunk.again(kept, failures=failures)], wait=_wait(failures))
     if isinstance(error, TransientServerError):
-        return Verdict(outcomes=[Outcome(task.index, error=copy.copy(error)) for task in chunk])
+        return Verdict(
+            outcomes=[Outcome(task.index, error=copy.copy(error)) for task in chunk.tasks]
+        )
     raise (lost or error) from (error if lost else None)
 
 
@@ -114,7 +116,7 @@ def blame(chunk: Chunk, error: ProcessDied) -> list[Outcome]:
             else _crashed(chunk, task.index, error, console),
             console=error.console if alone else (),
         )
-        for task in chunk
+        for task in chunk.tasks
     ]
 
 
@@ -138,7 +140,7 @@ def _crashed(chunk: Chunk, index: int, error: ProcessDied, console: str) -> Task
         )
     else:
         what = (
-            f"The process of runs {chunk[0].index} to {chunk[-1].index} ended "
+            f"The process of runs {chunk.tasks[0].index} to {chunk.tasks[-1].index} ended "
             f"({error.exit_status}); max_attempts=1 forbids to find out by which of them"
         )
     advice = "Look for a crash in C code, os._exit, or more memory than the server allows."

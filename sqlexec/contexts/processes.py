@@ -149,9 +149,9 @@ class LocalWorker:
 
     def call(self, chunk: Chunk) -> Outcomes:
         """Send a chunk, wait, and decode its outcomes."""
-        message = self._job.message(chunk, suspect=chunk.suspect, budget=chunk.budget)
+        message = self._job.message(chunk.tasks, suspect=chunk.suspect, budget=chunk.budget)
         call = self._call_suspect if chunk.suspect else self._process.call
-        return self._job.unpack(call(*message), chunk).outcomes
+        return self._job.unpack(call(*message), chunk.tasks).outcomes
 
     def _call_suspect(self, *message: Any) -> bytes:
         """Call in a process of its own, whose console is there even where it dies."""

@@ -236,13 +236,13 @@ class _Worker:
 
     def _run(self, chunk: Chunk, runtime: Mapping[str, Any] | None) -> Outcomes:
         job, call = self._job, chunk.call
-        source = job.source(chunk)
+        source = job.source(chunk.tasks)
         query = source.query if source is not None else ""
         way_out = runtimes.way_out(job.connection)
         launch = runtimes.launch(job.connection)
         budget = chunk.budget and max(chunk.budget, launch)  # as long to see the tasks' pace
         payload = job.pack(
-            chunk,
+            chunk.tasks,
             runtime,
             way_out,
             suspect=chunk.suspect,
@@ -267,7 +267,7 @@ class _Worker:
         if reply.whole is not None:
             runtimes.learn_whole(job.connection, reply.whole)
         call.result_bytes = len(reply.result)
-        answer = job.unpack(reply.result, chunk)
+        answer = job.unpack(reply.result, chunk.tasks)
         runtimes.remember(job.connection, answer.runtime)
         outcomes = answer.outcomes
         runtimes.learn_launch(job.connection, seconds - outcomes.span)

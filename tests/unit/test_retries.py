@@ -68,12 +68,12 @@ class Worker:
         with server.lock:
             server.under_way += 1
             server.most = max(server.most, server.under_way)
-            server.calls.append([task.index for task in chunk])
+            server.calls.append([task.index for task in chunk.tasks])
         try:
             error = server.fail(chunk)
             if error is not None:
                 raise error
-            return Outcomes.of([Outcome(task.index, task.index) for task in chunk])
+            return Outcomes.of([Outcome(task.index, task.index) for task in chunk.tasks])
         finally:
             with server.lock:
                 server.under_way -= 1
@@ -138,7 +138,7 @@ def test_a_dead_chunk_is_run_in_halves(number, parts):
     again = judge(chunk_of(number, attempt=7), ProcessDied("died"), max_attempts=3).again
     assert [len(each) for each in again] == parts
     assert [each.suspect for each in again] == [part == 1 for part in parts]
-    assert [task.index for each in again for task in each] == list(range(number))
+    assert [task.index for each in again for task in each.tasks] == list(range(number))
 
 
 def test_one_task_that_dies_is_tried_again_and_then_blamed():
@@ -178,7 +178,7 @@ def test_a_watchdog_blames_a_stuck_task_at_once():
 @pytest.mark.parametrize("killers", [{0}, {36}, {1, 2, 30}, set(range(100))])
 def test_killers_are_found_and_all_others_give_their_results(number, killers):
     server = Server(
-        lambda chunk: ProcessDied("died") if any(t.index in killers for t in chunk) else None
+        lambda chunk: ProcessDied("died") if any(t.index in killers for t in chunk.tasks) else None
     )
     found = server.run(number, chunk_size=16)
     for index, outcome in found.items():
@@ -237,7 +237,7 @@ def test_stopping_does_not_wait_for_a_retry(monkeypatch):
     failed = threading.Event()
 
     def fail(chunk):
-        if chunk[0].index == 1:
+        if chunk.tasks[0].index == 1:
             failed.set()
             return TransientServerError("busy")
         failed.wait(10)
@@ -277,7 +277,7 @@ def test_the_call_of_a_running_task_is_cancelled_and_the_others_run_again():
 
     class Stuck(Worker):
         def call(self, chunk):
-            if any(task.index == 1 for task in chunk):
+            if any(task.index == 1 for task in chunk.tasks):
                 self.server.calls.append(chunk)
                 stuck.set()
                 assert self.cancelled.wait(10)

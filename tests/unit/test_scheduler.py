@@ -11,10 +11,10 @@ import time
 import pytest
 
 from sqlexec import scheduler
-from sqlexec.chunks import ChunkSizer
+from sqlexec.chunks import Chunk, ChunkSizer
 from sqlexec.crew import Handle
 from sqlexec.errors import ExecutionTimeout, OperationCancelled
-from sqlexec.tasks import Outcome, Outcomes, Task
+from sqlexec.tasks import Outcome, Outcomes, Task, indexes_of
 
 
 def run(*arguments, **options):
@@ -32,9 +32,9 @@ class Worker:
         self.closed = False
         self.closed_first = False
 
-    def call(self, tasks):
-        self.log.append([task.index for task in tasks])
-        return Outcomes.of([Outcome(task.index, task.index) for task in tasks])
+    def call(self, chunk):
+        self.log.append(list(indexes_of(chunk.tasks)))
+        return Outcomes.of([Outcome(index, index) for index in self.log[-1]])
 
     def cancel(self) -> None:
         self.closed_first = self.closed
@@ -83,9 +83,9 @@ def test_workers_are_at_work_at_the_same_time():
     meeting = threading.Barrier(3)
 
     class Meeting(Worker):
-        def call(self, tasks):
+        def call(self, chunk):
             meeting.wait(10)  # broken unless three are here at once
-            return super().call(tasks)
+            return super().call(chunk)
 
     assert len(list(run(tasks_of(3), lambda: Meeting([]), workers=3, count=3))) == 3
 
@@ -108,11 +108,11 @@ def test_an_error_of_a_call_cancels_the_others_and_is_raised():
     workers = []
 
     class Failing(Worker):
-        def call(self, tasks):
-            if tasks[0].index == 0:
+        def call(self, chunk):
+            if chunk.tasks[0].index == 0:
                 raise ConnectionError("gone")
             assert self.cancelled.wait(10)
-            return super().call(tasks)
+            return super().call(chunk)
 
     def open_worker():
         workers.append(Failing([]))
@@ -136,13 +136,13 @@ def test_closing_the_iterator_cancels_what_runs():
     log = []
 
     class Slow(Worker):
-        def call(self, tasks):
-            if tasks[0].index == 1:
+        def call(self, chunk):
+            if chunk.tasks[0].index == 1:
                 waiting.set()
                 release.wait(10)
                 raise RuntimeError("cancelled")  # as a cancelled call does
             assert waiting.wait(10)
-            return super().call(tasks)
+            return super().call(chunk)
 
         def cancel(self):
             super().cancel()
@@ -199,7 +199,7 @@ def test_timeout_cancels():
     cancelled = threading.Event()
 
     class Stuck(Worker):
-        def call(self, tasks):
+        def call(self, chunk):
             assert cancelled.wait(10)
             raise RuntimeError("cancelled")
 
@@ -304,8 +304,7 @@ def test_tasks_that_a_budget_left_are_dealt_again(workers):
 
     class Slow(Worker):
         def call(self, chunk):
-            done = chunk.tasks[:7] if chunk.budget else chunk.tasks
-            return super().call(done)
+            return super().call(Chunk(chunk.tasks[:7]) if chunk.budget else chunk)
 
     found = run(
         tasks_of(100), lambda: Slow(log), workers=workers, count=100, budget=0.1, max_attempts=1

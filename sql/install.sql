@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'd8f3f6a1f8c98790b7f6ff5136c5dcbd90caccd20f97a91bc26349e0b7a6c708';
+    SET @source_sha256 = '4641b3df1123ad2bb24f1fc0eb465a7321bdb1ba436b349700a3f9b0df5d8494';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3217,9 +3217,12 @@ def sqlexec_runner():
             if not ready:
                 raise ValueError("groups of exceptions that contain each other")
         for error, (_, _, cause, context, suppressed, _, _) in zip(chain, links):
-            error.__cause__ = None if cause is None else chain[cause]
-            error.__context__ = None if context is None else chain[context]
-            error.__suppress_context__ = suppressed
+            for name, value in (
+                ("__cause__", None if cause is None else chain[cause]),
+                ("__context__", None if context is None else chain[context]),
+                ("__suppress_context__", suppressed),
+            ):
+                object.__setattr__(error, name, value)  # not by its class''s own, which may refuse
         return chain
 
     def _dumped(value, dump_one):

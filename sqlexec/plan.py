@@ -203,7 +203,7 @@ def _from_dict(
     named = [zip(itertools.repeat(name), each, strict=False) for name, each in split.items()]
     rows: Iterable[tuple[tuple[str, Any], ...]] = zip(*named, strict=False)
     if count is None and times >= 0:
-        rows = itertools.islice(rows, times)
+        count, rows = times, itertools.islice(rows, times)
     elif count is not None and count != number:
         rows = _repeated(tuple(rows), count)
     tasks = map(Task, itertools.count(), map(dict, rows))

@@ -65,7 +65,7 @@ def hide_own_frames(error: BaseException) -> BaseException:
         each = ahead.pop()
         if each is not None and id(each) not in seen:
             seen.add(id(each))
-            each.__traceback__ = _without_own(each.__traceback__)
+            each.with_traceback(_without_own(each.__traceback__))
             ahead += (each.__cause__, each.__context__)
             if sys.version_info >= (3, 11) and isinstance(each, BaseExceptionGroup):  # noqa: F821
                 ahead += each.exceptions

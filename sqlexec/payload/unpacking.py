@@ -205,7 +205,7 @@ def _error(
         chain = load_error(pieces, read, _link_lost)
     chain = chain or [_remote_error(description)]
     for error, frames in zip(chain, description.get("frames", ()), strict=False):
-        error.__traceback__ = rebuild(frames, lines)
+        error.with_traceback(rebuild(frames, lines))
     return chain[0]
 
 

@@ -123,9 +123,12 @@ def load_error(
         if not ready:
             raise ValueError("groups of exceptions that contain each other")
     for error, (_, _, cause, context, suppressed, _, _) in zip(chain, links):
-        error.__cause__ = None if cause is None else chain[cause]
-        error.__context__ = None if context is None else chain[context]
-        error.__suppress_context__ = suppressed
+        for name, value in (
+            ("__cause__", None if cause is None else chain[cause]),
+            ("__context__", None if context is None else chain[context]),
+            ("__suppress_context__", suppressed),
+        ):
+            object.__setattr__(error, name, value)  # not by its class's own, which may refuse
     return chain
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import reprlib
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from sqlexec.callers import users_stacklevel
 from sqlexec.public import public
+from sqlexec.runner.wire import text_of
 from sqlexec.tasks import Outcome, Outcomes
 
 
@@ -41,7 +42,7 @@ def collect(
     """
     results: dict[int, Any] = {}
     failed: list[Outcome] = []
-    with partial_results(results):
+    try:
         with contextlib.closing(delivered):
             for outcomes in delivered:
                 failed += [each for each in outcomes.told.values() if each.error is not None]
@@ -51,27 +52,20 @@ def collect(
         first = min(failed, key=lambda outcome: outcome.index, default=None)
         if first is not None and first.error is not None and (raises or replay):
             raise replay(first) if replay else first.error
+    except BaseException as error:
+        with contextlib.suppress(Exception):  # some have no room for attributes
+            error.partial_results = results  # type: ignore[attr-defined]
+        raise
     if first is not None:
         _warn_of_failures(first, len(failed), len(results))
     return [results[index] for index in sorted(results)]
-
-
-@contextlib.contextmanager
-def partial_results(results: dict[int, Any]) -> Iterator[None]:
-    """Give an exception that ends the job what the runs have given by then."""
-    try:
-        yield
-    except BaseException as error:
-        with contextlib.suppress(AttributeError):  # some have no room for attributes
-            error.partial_results = results  # type: ignore[attr-defined]
-        raise
 
 
 def _warn_of_failures(first: Outcome, failed: int, count: int) -> None:
     warnings.warn(
         f"{failed} of {count} runs raised; their places in the list hold the exceptions. "
         f"The first is run {first.index}: {type(first.error).__name__}: "
-        f"{reprlib.repr(str(first.error))}",
+        f"{reprlib.repr(text_of(first.error))}",
         RunFailedWarning,
         stacklevel=users_stacklevel(),
     )

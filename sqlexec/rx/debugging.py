@@ -13,6 +13,7 @@ from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import NotReproduced, RemoteError, SqlExecError, TaskTimeout
 from sqlexec.runner.main import runtime
+from sqlexec.runner.wire import text_of
 from sqlexec.rx.delivery import Delivered
 from sqlexec.rx.request import Request
 from sqlexec.tasks import Outcome, Task
@@ -89,7 +90,7 @@ class Replay:
 
 def _not_reproduced(error: BaseException, outcome: Outcome) -> NotReproduced:
     found = NotReproduced(
-        f"Run {outcome.index} raised {type(error).__name__}: {error}; with the same arguments it "
+        f"Run {outcome.index} raised {type(error).__name__}: {text_of(error)}; with the same arguments it "
         f"ran here without an error. {_differences(outcome.runtime or {})}"
     )
     found.__cause__ = error

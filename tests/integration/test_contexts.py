@@ -251,6 +251,31 @@ def test_an_exception_of_ones_own_class(context):
     assert caught.value.code == 5
 
 
+class Frozen(Exception):
+    def __setattr__(self, name, value):
+        raise AttributeError("frozen")
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def raise_one(kind):
+    if kind is not None:
+        raise kind(3)
+
+
+@pytest.mark.parametrize("kind", [Frozen, Mute])
+def test_exceptions_that_let_nothing_be_done_with_them(elsewhere, kind):
+    with pytest.warns(RunFailedWarning, match=f"run 1: {kind.__name__}"):
+        found = rx_exec(raise_one, kind=[None, kind], compute_context=elsewhere)
+    assert (found[0], type(found[1])) == (None, kind)
+    with pytest.raises(kind) as caught:
+        rx_exec(raise_one, kind=kind, compute_context=elsewhere)
+    assert "in raise_one" in "".join(traceback.format_tb(caught.value.__traceback__))
+
+
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 def test_what_ends_a_process(context, kind):
     def end():

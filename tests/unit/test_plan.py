@@ -151,6 +151,13 @@ def test_an_iterator_that_ends_too_early():
         list(plan.tasks)
 
 
+def test_an_iterator_that_ends_before_times_to_run():
+    plan = make_plan(f, {"x": RxElemArg(iter([5, 6]))}, times_to_run=3)
+    assert plan.count == 3
+    with pytest.raises(ConfigurationError, match="ended after 2 of 3 runs"):
+        list(plan.tasks)
+
+
 def test_functions_without_a_signature_are_not_checked():
     assert runs(make_plan(dict, {"a": 1})) == [{"a": 1}]
 

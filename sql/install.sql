@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '4641b3df1123ad2bb24f1fc0eb465a7321bdb1ba436b349700a3f9b0df5d8494';
+    SET @source_sha256 = '058cfe96f4c1e673f66776cd6f5a1584d0415a0dca0776793d27506e436d4a39';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3301,6 +3301,46 @@ def sqlexec_runner():
     describe_current = _failures("describe_current")
     describe_frames = _failures("describe_frames")
     dump_error = _failures("dump_error")
+
+
+    import os
+    import sys
+    import traceback
+
+    def in_this_process(function):
+        """The function, which comes back in the process that calls it alone.
+
+        A fork of it would go on with the next tasks and give an answer of its own.
+        """
+        process_id = os.getpid()
+
+        def run(**arguments):
+            try:
+                value = function(**arguments)
+            except BaseException as error:
+                if os.getpid() != process_id:
+                    _end(error)
+                raise
+            if os.getpid() != process_id:
+                _end(None)
+            return value
+
+        return run
+
+    def _end(error):
+        """End this process as Python ends a program."""
+        status = 1
+        try:
+            if error is None:
+                status = 0
+            elif not isinstance(error, SystemExit):
+                traceback.print_exception(type(error), error, error.__traceback__)
+            elif error.code is None or isinstance(error.code, int):
+                status = error.code or 0
+            else:
+                sys.stderr.write("%s\n" % (error.code,))
+        finally:
+            os._exit(status)
     def _limits(entry, scope={"__name__": __name__, "__sqlexec__": 1, }):
         def call(*arguments):
             if entry not in scope:
@@ -4933,6 +4973,7 @@ def sqlexec_runner():
             gathered = Gathered()
             values, started, ended = gathered.values, gathered.started, gathered.ended
             limit, seed = self._limit, self._seed
+            function = in_this_process(function)
             if limit is not None:
                 function = limit.limited(function)
             budget, overtime = self._header.get("budget"), self._header.get("overtime", 0)

@@ -33,6 +33,7 @@ MODULES = (  # each after those that it imports
     ("blame",),
     "console",
     ("frames", "failures"),
+    "forks",
     ("limits",),
     ("passthrough",),
     "randomness",

@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from sqlexec.runner.batch import cut_batch, cut_numbers, is_plain, plain_values
 from sqlexec.runner.console import Recorder
+from sqlexec.runner.forks import in_this_process
 from sqlexec.runner.functions import definition_names, remove_definitions
 from sqlexec.runner.gathering import Gathered
 from sqlexec.runner.limits import time_limit
@@ -132,6 +133,7 @@ class TaskChunk:
         gathered = Gathered()
         values, started, ended = gathered.values, gathered.started, gathered.ended
         limit, seed = self._limit, self._seed
+        function = in_this_process(function)
         if limit is not None:
             function = limit.limited(function)
         budget, overtime = self._header.get("budget"), self._header.get("overtime", 0)

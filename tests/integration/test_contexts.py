@@ -285,6 +285,32 @@ def test_what_ends_a_process(context, kind):
         rx_exec(end, compute_context=context)
 
 
+@pytest.mark.parametrize("seconds", [None, 30])
+def test_a_fork_that_comes_back_from_a_run_ends(elsewhere, tmp_path, seconds):
+    """It neither answers nor goes on with the next run, and ends as a program does."""
+
+    def forks(x, how, path):
+        child = os.fork() if how else -1
+        with open(path, "a") as file:
+            file.write(f"{x} ")
+        if child == 0:
+            if how == "exit":
+                raise SystemExit(3)
+            return 1 // (how == "return")
+        return os.waitpid(child, 0)[1] if how else None
+
+    found = rx_exec(
+        forks,
+        {"x": RxElemArg([0, 1, 2, 3]), "how": RxElemArg(["exit", "return", "raise", ""])}
+        | {"path": tmp_path / "ran"},
+        task_chunk_size=4,
+        compute_context=elsewhere,
+        task_timeout_seconds=seconds,
+    )
+    assert found == [3 << 8, 0, 1 << 8, None]
+    assert tmp_path.joinpath("ran").read_text() == "0 0 1 1 2 2 3 "
+
+
 def test_others_go_on_after_an_exception(context):
     with pytest.warns(RunFailedWarning, match="1 of 3 runs raised"):
         first, second, third = rx_exec(fail_at_two, x=[1, 2, 3], compute_context=context)

@@ -90,8 +90,8 @@ class Replay:
 
 def _not_reproduced(error: BaseException, outcome: Outcome) -> NotReproduced:
     found = NotReproduced(
-        f"Run {outcome.index} raised {type(error).__name__}: {text_of(error)}; with the same arguments it "
-        f"ran here without an error. {_differences(outcome.runtime or {})}"
+        f"Run {outcome.index} raised {type(error).__name__}: {text_of(error)}; with the same "
+        f"arguments it ran here without an error. {_differences(outcome.runtime or {})}"
     )
     found.__cause__ = error
     return found

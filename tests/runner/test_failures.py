@@ -95,7 +95,7 @@ def test_what_of_an_exception_cannot_be_pickled_is_told() -> None:
     assert isinstance(outcome.error, Composed)
     assert outcome.error.code == 3
     assert not hasattr(outcome.error, "lock")
-    assert ["attribute 'lock'" in text for _, text, _, _ in outcome.warnings] == [True]
+    assert ["attribute 'lock'" in text for _, text, *_ in outcome.warnings] == [True]
     outcome = one(lambda: raises(ValueError(threading.Lock(), 1)))
     assert isinstance(outcome.error, ValueError)
     assert "lock object" in outcome.error.args[0]

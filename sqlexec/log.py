@@ -11,4 +11,3 @@ import logging
 
 logger = logging.getLogger("sqlexec")
 logger.addHandler(logging.NullHandler())
-console_logger = logger.getChild("console")

@@ -8,7 +8,7 @@ import sys
 from typing import IO, Any
 
 from sqlexec.contexts.base import ConsoleOutput
-from sqlexec.log import console_logger
+from sqlexec.log import logger
 from sqlexec.tasks import Outcome
 
 
@@ -33,6 +33,7 @@ def _lines(text: str) -> list[str]:
 
 def _log(index: int, stream: str, text: str) -> None:
     level = logging.WARNING if stream == "stderr" else logging.INFO
+    console_logger = logger.getChild("console")  # not before: configurations disable what is there
     for line in _lines(text):
         console_logger.log(level, "%s", line, extra={"task": index})
 

@@ -72,9 +72,24 @@ def test_a_function():
 
 
 def test_nothing_is_logged_unless_asked(capfd):
-    script = "import sqlexec.log as log; log.logger.warning('x'); log.console_logger.warning('y')"
+    script = "import sqlexec.log as log; log.logger.warning('x'); log.logger.getChild('console').warning('y')"
     subprocess.run([sys.executable, "-c", script], check=True)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_configuration_of_logging_after_the_import(capfd):
+    script = """
+import logging.config
+from sqlexec import rx_exec
+logging.config.dictConfig({
+    "version": 1,  # and disable_existing_loggers=True
+    "handlers": {"main": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["main"], "level": "INFO"},
+})
+rx_exec(lambda: print("heard"), console_output="log")
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert capfd.readouterr() == ("", "heard\n")
 
 
 @pytest.mark.parametrize("wrong", ["print", 1, ["log"]])

@@ -152,6 +152,7 @@ def rx_distribute_job(
     >>> rx_distribute_job({"function": pow, "base": RxElemArg([2, 3]), "exp": 2}, call)
     [4, 9]
     """
+    __tracebackhide__ = True
     if not isinstance(match_call, RxMatchCall):
         raise ConfigurationError(
             f"match_call must be an RxMatchCall (rx_match_call(function, ...)), "

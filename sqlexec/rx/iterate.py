@@ -91,6 +91,7 @@ def rx_exec_iter(
 def _pairs(
     delivered: Delivered, ordered: bool, raises: bool
 ) -> Generator[tuple[int, Any], None, None]:
+    __tracebackhide__ = True
     try:
         waiting: dict[int, Any] = {}
         index = 0  # of the next

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping
+from types import TracebackType
 from typing import Any
 
 from sqlexec.contexts.active import resolve_sql_server
@@ -69,6 +70,7 @@ class RxRemoteJob:
         self._callback: Callable[[Any], object] | None = None
         self._console_output: ConsoleOutput = None
         self._ended: list[Any] | BaseException | None = None  # what a removed job gave
+        self._trace: TracebackType | None = None  # of that exception
         self._report: Report | None = None
         self._was_cancelled = False
 
@@ -161,6 +163,7 @@ class RxRemoteJob:
         Exception
             What a run raised, where the job has one run, or was to stop at the first exception.
         """
+        __tracebackhide__ = True
         if self._ended is None and not self.wait(timeout):
             raise JobNotFinished(f"Job {self.job_id} has not ended after {timeout} seconds.")
         return self.fetch()
@@ -183,8 +186,9 @@ class RxRemoteJob:
         ------
         As `result`.
         """
+        __tracebackhide__ = True
         if isinstance(self._ended, BaseException):
-            raise self._ended
+            raise self._ended.with_traceback(self._trace)  # without the frames of earlier calls
         if self._ended is not None:
             return self._ended
         info = self._required_info()
@@ -215,6 +219,7 @@ class RxRemoteJob:
             self._remove()
             self._ended = gave
         if isinstance(gave, BaseException):
+            self._trace = gave.__traceback__
             raise gave
         return gave
 

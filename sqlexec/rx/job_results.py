@@ -26,6 +26,7 @@ from sqlexec.server.connection import Connection
 from sqlexec.server.job_records import ChunkResult, JobInfo
 from sqlexec.server.pool import POOL
 from sqlexec.tasks import Call, Outcomes, TaskColumns
+from sqlexec.tracebacks import hide_own_frames
 
 Original = Callable[[int], object]  # see `payload.unpack`
 _TIMED_OUT = 51732
@@ -126,7 +127,7 @@ def take(
         return collect(delivered, raises=info.stop_on_error or info.task_count == 1)
     except BaseException as error:
         if any(error is each for each in raised):
-            return error
+            return hide_own_frames(error)
         raise
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from joblib.parallel import AutoBatchingMixin, ParallelBackendBase, SequentialBackend
 
 from sqlexec.contexts.base import RxComputeContext
-from sqlexec.errors import ConfigurationError
+from sqlexec.errors import ConfigurationError, RemoteTraceback
 from sqlexec.runner.calls import call_beside
 from sqlexec.rx.executor import SqlServerExecutor, executor_context
 
@@ -79,6 +80,9 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
 
     def retrieve_result_callback(self, out: Future[Any]) -> Any:
         """The results of a batch that is done."""
+        error = out.exception()
+        if error is not None:  # joblib takes its traceback away
+            error.__cause__ = RemoteTraceback("".join(traceback.format_exception(error)))
         return out.result()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:

@@ -66,6 +66,7 @@ def rx_get_job_results(
     JobNotFinished, JobNotFound, JobFailed, OperationCancelled, ...
         As `RxRemoteJob.result`.
     """
+    __tracebackhide__ = True
     return _checked(job).fetch(console_output, auto_cleanup)
 
 

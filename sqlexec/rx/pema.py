@@ -104,7 +104,7 @@ def pema_compute(
     SqlExecError
         A chunk came with more or fewer rows than were counted: the table was changed meanwhile.
     Exception
-        What the object's methods raised, with the server's traceback as its cause.
+        What the object's methods raised, as of `rx_exec`.
 
     Example
     -------
@@ -112,6 +112,7 @@ def pema_compute(
     >>> pema_compute(Mean(column="ArrDelay"), flights, compute_context=cc)   # doctest: +SKIP
     6.89
     """
+    __tracebackhide__ = True
     _check(pema_obj)
     if out_data is not None and _is_iterative(pema_obj):
         raise ConfigurationError("out_data is for algorithms of a single pass, not iterative ones")
@@ -142,6 +143,7 @@ def pema_compute(
 
 def _one_pass(pema_obj: PemaBase, chunks: Chunks, output: Output, context: RxComputeContext) -> int:
     """Show the workers all rows and fold what they found; gives how many rows."""
+    __tracebackhide__ = True
     pema_obj.init_iteration()
     start = _worker(pema_obj)
     found = rx_exec_iter(

@@ -50,6 +50,7 @@ def test_exceptions(context):
         with pytest.raises(ZeroDivisionError) as caught:
             parallel(lambda x: 1 / x, [2, 1, 0])
         assert caught.value.remote.process_id
+        assert "in <lambda>" in str(caught.value.__cause__)
         assert parallel(abs, [-1, -2]) == [1, 2]
 
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 import time
+import traceback
 import uuid
 import warnings
 from datetime import datetime, timedelta, timezone
@@ -126,8 +127,10 @@ def test_a_single_run_raises_its_exception(here):
     with pytest.raises(ValueError, match="three") as caught:
         job.result(timeout=60)
     assert "in talk" in caught.value.remote.traceback
-    with pytest.raises(ValueError, match="three"):  # though the server has removed it
+    with pytest.raises(ValueError, match="three") as again:  # though the server has removed it
         job.result()
+    names = [each.name for each in traceback.extract_tb(again.value.__traceback__)]
+    assert names[1:] == ["result", "fetch", "talk"]
 
 
 def test_the_first_exception_ends_a_job_that_asks_for_it(here):

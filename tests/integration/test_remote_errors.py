@@ -11,18 +11,23 @@ import threading
 import time
 import traceback
 
+import pandas
 import pytest
 
 import sqlexec
 from sqlexec import (
+    PemaBase,
     RunFailedWarning,
     RxForeachDoPar,
     RxLocalParallel,
     RxLocalSeq,
     RxSqlServerData,
     SqlServerExecutor,
+    pema_compute,
+    rx_distribute_job,
     rx_exec,
     rx_exec_iter,
+    rx_match_call,
 )
 from sqlexec.errors import (
     ConfigurationError,
@@ -223,6 +228,34 @@ def test_executor_and_iterator(cc):
     with pytest.raises(ZeroDivisionError) as caught:
         list(rx_exec_iter(inverse, x=[0], compute_context=cc, continue_on_failure=False))
     assert caught.value.remote.index == 0
+
+
+class Fails(PemaBase):
+    def process_data(self, data):
+        return inverse(0)
+
+    def update_results(self, other):
+        return None
+
+    process_results = process_data
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rx_exec(inverse, x=0),
+        lambda: list(rx_exec_iter(inverse, x=[0], continue_on_failure=False)),
+        lambda: rx_distribute_job({"function": inverse, "x": 0}, rx_match_call(inverse, 0)),
+        lambda: pema_compute(Fails(), pandas.DataFrame({"x": [1]})),
+    ],
+    ids=["rx_exec", "rx_exec_iter", "rx_distribute_job", "pema_compute"],
+)
+def test_pytest_and_notebooks_show_none_of_our_frames(call):
+    with pytest.raises(ZeroDivisionError) as caught:
+        call()
+    shown = [str(each.path) for each in caught.traceback.filter(caught)]
+    assert shown[-2:] == [__file__, __file__]
+    assert not [each for each in shown if each.startswith(os.path.dirname(sqlexec.__file__))]
 
 
 # --- debug=True --------------------------------------------------------------------------

@@ -72,7 +72,9 @@ def test_a_function():
 
 
 def test_nothing_is_logged_unless_asked(capfd):
-    script = "import sqlexec.log as log; log.logger.warning('x'); log.logger.getChild('console').warning('y')"
+    script = (
+        "from sqlexec.log import logger\nlogger.warning(1)\nlogger.getChild('console').warning(2)"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)
     assert capfd.readouterr() == ("", "")
 

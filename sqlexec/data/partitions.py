@@ -66,7 +66,7 @@ def _of_source(source: RxSqlServerData, keys: Sequence[str]) -> list[Partition]:
             f"SELECT {listed} FROM {source.derived} GROUP BY {listed} ORDER BY {listed}"
         )
     except ServerError as error:
-        blame_query(error, source.query)
+        blame_query(error, source.query, derived=True)
         raise
     finally:
         POOL.give_back(session)

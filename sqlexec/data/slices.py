@@ -87,7 +87,7 @@ def slices_of(source: RxSqlServerData, key: str | None = None) -> list[Slice]:
         step = max(1, source.rows_per_read // PARTS)
         parts = session.execute(_PARTS.format(key=order, rows=step, rows_of=source.derived))
     except ServerError as error:
-        blame_query(error, source.query)
+        blame_query(error, source.query, derived=True)
         raise
     finally:
         POOL.give_back(session)

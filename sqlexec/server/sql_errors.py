@@ -41,6 +41,11 @@ _LIMITS = {39108, 39110, 51751}
 _TRANSIENT = {1205, 39011, 39025, 39151, 39152}
 _DISABLED = {39020, 39023, 39111}
 _OF_SCRIPTS = {39004, 39019}  # raised in a script, or by its runtime
+_OF_DERIVED = {156, 319, 1033, 8155, 8156}  # of a query in a FROM clause
+_NOT_DERIVED = (
+    " The query is put into a FROM clause here, where it takes no WITH and no ORDER BY without "
+    "TOP, and each column needs a name of its own. A view may have a WITH."
+)
 _SHOWN = 300  # characters of a query
 _DENIED = {229, 230, 262, 297, 300, 916, 15247, 39007}
 _ADVICE = {
@@ -122,11 +127,15 @@ def server_error(
     return error
 
 
-def blame_query(error: ServerError, query: str) -> None:
-    """Add a data source's query to the text of an error that it may have caused."""
+def blame_query(error: ServerError, query: str, *, derived: bool = False) -> None:
+    """Add a data source's query to the text of an error that it may have caused.
+
+    `derived`: it stood in a FROM clause, where not every query can.
+    """
     if type(error) in (ServerError, PermissionDenied) and error.number not in _OF_SCRIPTS:
         shown = textwrap.shorten(query, _SHOWN, placeholder=" ...")
-        error.args = (f"{error.args[0]} The data source's query: {shown}", *error.args[1:])
+        advice = _NOT_DERIVED if derived and error.number in _OF_DERIVED else ""
+        error.args = (f"{error.args[0]}{advice} The data source's query: {shown}", *error.args[1:])
 
 
 def from_driver(error: Exception) -> SqlExecError:

@@ -110,6 +110,8 @@ def test_expression(database, expression, value, type):
         ("i = '7'", True), ("i IN ('7', '8')", True), ("i BETWEEN '6' AND '8'", True),
         ("d >= '20240229'", True), ("d < '2024-02-29 10:20:31'", True), ("NULL = NULL", False),
         ("EXISTS (SELECT 1 FROM one AS o WHERE o.i = one.i)", True), ("v IS NULL", False),
+        ("i IN (SELECT TOP (1) i FROM one ORDER BY i)", True),
+        ("i IN (SELECT i FROM one ORDER BY i OFFSET 0 ROWS)", True),
     ],
 )  # fmt: skip
 def test_condition(database, condition, holds):
@@ -129,6 +131,14 @@ def test_condition(database, condition, holds):
         ("SELECT * FROM one WHERE (i = 1", 102), ("SELECT * FROM read_text('/etc/passwd')", 208),
         ("SELECT * FROM duckdb_tables()", 208), ("SELECT * FROM \"$catalog\".principals", 208),
         ("SELECT getenv('HOME') FROM one", 195),
+        ("SELECT * FROM (SELECT i FROM one ORDER BY i) AS t", 1033),
+        ("WITH t AS (SELECT i FROM one UNION SELECT 1 ORDER BY i) SELECT * FROM t", 1033),
+        ("SELECT 1 WHERE EXISTS (SELECT i FROM one ORDER BY i)", 1033),
+        ("SELECT 1 WHERE 7 IN (SELECT i FROM one ORDER BY i)", 1033),
+        ("SELECT * FROM (WITH a AS (SELECT i FROM one) SELECT i FROM a) AS t", 156),
+        ("SELECT * FROM (SELECT i, i + 1 FROM one) AS t", 8155),
+        ("WITH t AS (SELECT 1) SELECT * FROM t", 8155),
+        ("SELECT * FROM (SELECT i, v AS I FROM one) AS t", 8156),
     ],
 )  # fmt: skip
 def test_errors(database, text, number):

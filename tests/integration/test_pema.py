@@ -178,6 +178,21 @@ def test_too_many_rows_of_one_key(cc, flights):
         pema_compute(Seen(), source, compute_context=cc, key="carrier")
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM {0} ORDER BY id",
+        "WITH few AS (SELECT id FROM {0}) SELECT id FROM few",
+        "SELECT id, delay * 2 FROM {0}",
+        "SELECT id, id FROM {0}",
+    ],
+)
+def test_queries_that_cannot_stand_in_a_from_clause(cc, flights, query):
+    source = RxSqlServerData(sql_query=query.format(flights))
+    with pytest.raises(ServerError, match=r"put into a FROM clause here.*query: "):
+        pema_compute(Seen(), source, compute_context=cc)
+
+
 def test_queries_that_cannot_be_cut(cc, flights):
     with pytest.raises(ServerError, match="nothing_of_the_kind"):
         pema_compute(

@@ -106,6 +106,9 @@ MESSAGES: dict[int, tuple[int, str]] = {
     911: (16, "Database '%s' does not exist. Make sure that the name is entered correctly."),
     916: (14, 'The server principal "%s" is not able to access the database "%s" under the '
               "current security context."),
+    1033: (15, "The ORDER BY clause is invalid in views, inline functions, derived tables, "
+               "subqueries, and common table expressions, unless TOP, OFFSET or FOR XML is also "
+               "specified."),
     1205: (13, "Transaction (Process ID %s) was deadlocked on lock resources with another process "
                "and has been chosen as the deadlock victim. Rerun the transaction."),
     1222: (16, "Lock request time out period exceeded."),
@@ -144,6 +147,8 @@ MESSAGES: dict[int, tuple[int, str]] = {
     8152: (16, "String or binary data would be truncated."),
     8162: (16, 'The formal parameter "%s" was not declared as an OUTPUT parameter, but the actual '
                "parameter passed in requested output."),
+    8155: (16, "No column name was specified for column %s of '%s'."),
+    8156: (16, "The column '%s' was specified multiple times for '%s'."),
     8164: (16, "An INSERT EXEC statement cannot be nested."),
     8169: (16, "Conversion failed when converting from a character string to uniqueidentifier."),
     8178: (16, "The parameterized query '%s' expects the parameter '%s', which was not supplied."),

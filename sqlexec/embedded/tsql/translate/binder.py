@@ -28,7 +28,7 @@ from sqlexec.embedded.tsql.translate.casts import cast
 from sqlexec.embedded.tsql.translate.dialect import declared_type, duckdb_cast
 from sqlexec.embedded.tsql.translate.functions import AGGREGATE_CASTS, DATE_PART_FIRST, TRANSLATIONS
 from sqlexec.embedded.tsql.translate.scopes import Output, Scope, Source
-from sqlexec.embedded.tsql.translate.sources import bind_table, renamed
+from sqlexec.embedded.tsql.translate.sources import bind_table, derived, renamed
 
 if TYPE_CHECKING:
     from sqlexec.embedded.tsql.state import Session
@@ -104,7 +104,7 @@ class Binder:
                 first = body.this.copy()
                 probe = Binder(self.session, views=self.views)
                 ctes[name] = renamed(probe.query(first, parent, ctes), names)
-            ctes[name] = renamed(self.query(body, parent, ctes), names)
+            ctes[name] = derived(self.query(body, parent, ctes), names, cte.alias)
 
     def _select(
         self, tree: exp.Select, parent: Scope | None, ctes: dict[str, list[Output] | None]
@@ -210,7 +210,7 @@ class Binder:
             transforms.apply(join)
             alias = join.this.args.get("alias")
             names = [column.name for column in alias.columns] if alias is not None else []
-            scope.sources.append(Source(join.this.alias, renamed(columns, names)))
+            scope.sources.append(Source(join.this.alias, derived(columns, names, join.this.alias)))
         else:
             self._source(join.this, scope, ctes)
         if join.args.get("on") is not None:
@@ -232,7 +232,7 @@ class Binder:
             )
             alias = tree.args.get("alias")
             names = [column.name for column in alias.columns] if alias is not None else []
-            scope.sources.append(Source(tree.alias, renamed(columns, names)))
+            scope.sources.append(Source(tree.alias, derived(columns, names, tree.alias)))
         else:
             raise unsupported(f"{tree.key.upper()} in FROM")
         for join in joins:

@@ -39,7 +39,19 @@ def _parse(text: str) -> exp.Expression:
     found = _DIALECT.parse(text)
     if len(found) != 1 or found[0] is None:
         raise SqlError.of(102, ";")
+    for query in found[0].find_all(exp.Query):
+        _refuse_inside(query)
     return found[0]  # type: ignore[return-value]
+
+
+def _refuse_inside(query: exp.Query) -> None:
+    """What T-SQL takes at the outside of a statement alone: WITH, and ORDER BY without TOP."""
+    if not isinstance(query.parent, exp.Subquery | exp.CTE | exp.Exists | exp.In):
+        return
+    if query.args.get("with_"):
+        raise SqlError.of(156, "WITH")
+    if query.args.get("order") and not any(map(query.args.get, ("limit", "offset", "for_"))):
+        raise SqlError.of(1033)
 
 
 def parse(text: str, line: int = 1) -> exp.Expression:

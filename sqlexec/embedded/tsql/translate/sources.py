@@ -204,7 +204,24 @@ def _store(tree: exp.Table, schema: str | None, name: str, alias: str) -> None:
     tree.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
 
 
+def derived(columns: list[Output] | None, names: list[str], alias: str) -> list[Output] | None:
+    """The columns of a derived table or common table expression, renamed.
+
+    Raises SqlError 8155 where one has no name, 8156 where two have the same.
+    """
+    found = renamed(columns, names)
+    seen: set[str] = set()
+    for number, column in enumerate(found or (), 1):
+        if not column.name:
+            raise SqlError.of(8155, number, alias)
+        if column.name.lower() in seen:
+            raise SqlError.of(8156, column.name, alias)
+        seen.add(column.name.lower())
+    return found
+
+
 def renamed(columns: list[Output] | None, names: list[str]) -> list[Output] | None:
+    """The columns under other names, if there are any."""
     if columns is None or not names:
         return columns
     return [

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '058cfe96f4c1e673f66776cd6f5a1584d0415a0dca0776793d27506e436d4a39';
+    SET @source_sha256 = 'b5c5097a68a68d10afe98dde3791d665879138757c16ef6fa8c73f15d71e3d1b';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4347,13 +4347,14 @@ def sqlexec_runner():
                 has_converged()                     or once more from init_iteration
 
         A worker''s object is a copy of this one as init_iteration leaves it; of a class without
-        has_converged, which makes a single pass, as initialize leaves it.  Whatever a method keeps on
-        `self` travels between the processes: values that can be pickled, and better small ones.
+        has_converged, which makes a single pass, as initialize and init_iteration leave it.  Whatever
+        a method keeps on `self` travels between the processes: values that can be pickled, and better
+        small ones.
 
         Parameters
         ----------
         **fields
-            Fields for `initialize`; those given to pema_compute go before.
+            Fields for `initialize`, and the attributes below; those given to pema_compute go before.
 
         Attributes
         ----------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sqlexec.data.literals import quote_column
 from sqlexec.data.reading import read_in_chunks, read_rows
 from sqlexec.errors import ConfigurationError
+from sqlexec.options import whole_number
 from sqlexec.public import public
 from sqlexec.runner.revoscalepy import RxSqlServerData as Rows
 from sqlexec.server.connection import build_odbc, mask
@@ -85,8 +86,8 @@ class RxSqlServerData:
             quote_name(self.table)
         elif not self.sql_query or not self.sql_query.strip():
             raise ConfigurationError("sql_query is empty")
-        if self.rows_per_read < 1:
-            raise ConfigurationError(f"rows_per_read must be 1 or more, not {self.rows_per_read}")
+        rows_per_read = whole_number("rows_per_read", self.rows_per_read, least=1)
+        object.__setattr__(self, "rows_per_read", rows_per_read)
         if self.connection_string is None and self.server is not None:
             object.__setattr__(self, "connection_string", build_odbc(self._login()))
 

@@ -19,13 +19,14 @@ class PemaBase:
             has_converged()                     or once more from init_iteration
 
     A worker's object is a copy of this one as init_iteration leaves it; of a class without
-    has_converged, which makes a single pass, as initialize leaves it.  Whatever a method keeps on
-    `self` travels between the processes: values that can be pickled, and better small ones.
+    has_converged, which makes a single pass, as initialize and init_iteration leave it.  Whatever
+    a method keeps on `self` travels between the processes: values that can be pickled, and better
+    small ones.
 
     Parameters
     ----------
     **fields
-        Fields for `initialize`; those given to pema_compute go before.
+        Fields for `initialize`, and the attributes below; those given to pema_compute go before.
 
     Attributes
     ----------

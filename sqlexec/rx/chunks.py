@@ -40,6 +40,8 @@ class Chunks:
             raise ConfigurationError(
                 f"data must be an RxSqlServerData or a DataFrame, not {type(data).__name__}"
             )
+        if key is not None and not isinstance(key, str):
+            raise ConfigurationError(f"key must be the name of a column, not {key!r}")
         if isinstance(data, RxSqlServerData):
             data = located(data, context)
         self._data = data

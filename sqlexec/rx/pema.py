@@ -184,14 +184,15 @@ def _worker(pema_obj: PemaBase) -> PemaBase:
     start = copy.deepcopy(pema_obj)
     if not _is_iterative(start):
         start.initialize(**start._fields)
+        start.init_iteration()
     return start
 
 
 def _set_fields(pema_obj: PemaBase, fields: dict[str, Any], init_pema: bool) -> None:
     """Give the object its fields: those of PemaBase as they are, the others to initialize."""
+    fields = {**pema_obj._fields, **fields}
     own = {name: fields.pop(name) for name in _OWN & fields.keys()}
     own["max_iters"] = whole_number("max_iters", own.get("max_iters", pema_obj.max_iters), least=1)
-    fields = {**pema_obj._fields, **fields}
     try:
         inspect.signature(pema_obj.initialize).bind(**fields)
     except TypeError as error:
@@ -203,7 +204,7 @@ def _set_fields(pema_obj: PemaBase, fields: dict[str, Any], init_pema: bool) -> 
     vars(pema_obj).update(own)
     if init_pema:
         pema_obj.iter = 0
-        pema_obj.initialize(**fields)
+        pema_obj.initialize(**copy.deepcopy(fields))  # it may add to them
 
 
 def _check(pema_obj: PemaBase) -> None:
@@ -212,13 +213,24 @@ def _check(pema_obj: PemaBase) -> None:
             f"pema_obj must be an object of a class derived from PemaBase, "
             f"not {type(pema_obj).__name__}"
         )
+    kind = type(pema_obj)
     for name in ("process_data", "update_results"):
-        if getattr(type(pema_obj), name) is getattr(PemaBase, name):
+        if getattr(kind, name) is getattr(PemaBase, name):
             raise ConfigurationError(f"{_name(pema_obj)} needs a method {name}")
-    if _is_iterative(pema_obj) and type(pema_obj).init_iteration is PemaBase.init_iteration:
+    if any(getattr(each, "__slots__", ()) for each in kind.__mro__):
         raise ConfigurationError(
-            f"{_name(pema_obj)} has a method has_converged, so it needs init_iteration, too, which "
-            "sets its sums to nothing before each pass"
+            f"{_name(pema_obj)} has __slots__, whose values do not travel: do without"
+        )
+    if _is_iterative(pema_obj):
+        if kind.init_iteration is PemaBase.init_iteration:
+            raise ConfigurationError(
+                f"{_name(pema_obj)} has a method has_converged, so it needs init_iteration, too, "
+                "which sets its sums to nothing before each pass"
+            )
+    elif kind.__init__ is not PemaBase.__init__ and kind.initialize is PemaBase.initialize:
+        raise ConfigurationError(
+            f"{_name(pema_obj)} has an __init__, so it needs initialize, too, which sets its sums "
+            "to nothing, for each worker as well"
         )
 
 

@@ -53,6 +53,12 @@ def test_table_or_query(fields):
         RxSqlServerData(**fields)
 
 
+@pytest.mark.parametrize("rows", [0, "5", 2.5, None, True])
+def test_rows_per_read_is_a_number(rows):
+    with pytest.raises(ConfigurationError, match="rows_per_read must be a whole number"):
+        RxSqlServerData(table="t", rows_per_read=rows)
+
+
 def test_login_in_parts():
     source = RxSqlServerData(table="t", server="db1", database_name="d", user="u", password="s;")
     assert parse_odbc(source.connection_string) == {

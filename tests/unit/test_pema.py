@@ -133,10 +133,35 @@ class NeverReset(Mean):
         return False
 
 
+class Started(Mean):
+    """A single pass that begins as an iterative one does."""
+
+    def initialize(self):
+        self.column, self.chunks = "a", None
+
+    def init_iteration(self):
+        self.count, self.sum, self.chunks = 0, 0.0, []
+
+
+class NeverStarted(OnlyFields):
+    def __init__(self):
+        self.rows = []
+
+
+class Slotted(OnlyFields):
+    __slots__ = ("seen",)
+
+
+def test_a_single_pass_begins_with_init_iteration():
+    assert pema_compute(Started(), FRAME) == 17.0
+
+
 def test_defaults_of_the_base():
-    algorithm = OnlyFields(rows=[])
-    assert pema_compute(algorithm, FRAME) is algorithm
-    assert algorithm.rows == [10, 10, 10, 5]
+    algorithm = OnlyFields(rows=[], report_progress=0, trace_level=2)
+    for _ in range(2):  # each time from the fields as they were given
+        assert pema_compute(algorithm, FRAME) is algorithm
+        assert algorithm.rows == [10, 10, 10, 5]
+    assert algorithm.trace_level == 2
     pema_compute(algorithm, FRAME, max_iters=numpy.int64(1))
     assert type(algorithm.max_iters) is int
     with pytest.raises(NotImplementedError, match="process_data"):
@@ -151,6 +176,9 @@ def test_defaults_of_the_base():
         ({"pema_obj": object()}, "derived from PemaBase"),
         ({"pema_obj": PemaBase()}, "PemaBase needs a method process_data"),
         ({"pema_obj": NeverReset()}, "needs init_iteration"),
+        ({"pema_obj": NeverStarted()}, "__init__, so it needs initialize"),
+        ({"pema_obj": Slotted(rows=[])}, "__slots__"),
+        ({"key": 3}, "key must be the name of a column"),
         ({"data": [1, 2]}, "RxSqlServerData or a DataFrame, not list"),
         ({"data": None}, "not NoneType"),
         ({"colum": "a"}, r"Mean.initialize cannot be called with the fields \(colum\)"),

@@ -198,10 +198,12 @@ class LimitReached(TransientServerError):
 class ProcessDied(ServerError):
     """The process of an external script ended before it answered.
 
-    `exit_status` is "exit status 3", "signal 11", or "unknown" where the server does not tell.
+    `exit_status` is "exit status 3", "signal 11", or "unknown" where the server does not tell;
+    `shared` whether another call under way may have ended it.
     """
 
     exit_status: str = "unknown"
+    shared: bool = False
 
 
 # --- jobs that outlive their call ------------------------------------------------------------

@@ -95,8 +95,8 @@ def judge(chunk: Chunk, error: Exception, max_attempts: int) -> Verdict:
 
 
 def _after_death(chunk: Chunk, error: ProcessDied, max_attempts: int) -> Verdict:
-    alone = len(chunk) == 1
-    if max_attempts == 1 or (alone and (_stuck(error) or chunk.call.attempt >= max_attempts)):
+    certain = len(chunk) == 1 and not error.shared
+    if max_attempts == 1 or (certain and (_stuck(error) or chunk.call.attempt >= max_attempts)):
         return Verdict(outcomes=blame(chunk, error))
     again = [chunk.again(error, part) for part in _halves(chunk)]
     for each in again:
@@ -131,7 +131,12 @@ def _halves(chunk: Chunk) -> list[Sequence[Task]]:
 
 def _crashed(chunk: Chunk, index: int, error: ProcessDied, console: str) -> TaskCrashed:
     attempts = chunk.call.attempt
-    if len(chunk) == 1:
+    if error.shared:
+        what = (
+            f"A process ended ({error.exit_status}) while run {index} and others were under way; "
+            "max_attempts=1 forbids to find out by which of them"
+        )
+    elif len(chunk) == 1:
         what = f"Run {index} ends the process that runs it"
         what += (
             f" ({error.exit_status}, tried {attempts} times)"

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import warnings
+import functools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor
-from time import perf_counter
 from typing import Any, ClassVar
 
-from sqlexec.chunks import ChunkSizer
-from sqlexec.contexts.base import (
-    ConsoleOutput,
-    RxComputeContext,
-    check_console_output,
-)
+from sqlexec import scheduler
+from sqlexec.chunks import Chunk
+from sqlexec.contexts.base import ConsoleOutput, RxComputeContext, check_console_output
+from sqlexec.contexts.joblib_pool import JoblibPool, NoProcesses
 from sqlexec.contexts.local import RxLocalSeq
-from sqlexec.contexts.processes import (
-    LocalJob,
-    Source,
-    import_joblib,
-    process_died,
-    run_chunk_here,
-)
-from sqlexec.errors import ConfigurationError, PackError
+from sqlexec.contexts.processes import LocalJob, call_suspect, import_joblib
+from sqlexec.errors import ConfigurationError, ProcessDied
 from sqlexec.options import package_names, task_timeout
 from sqlexec.plan import Plan
 from sqlexec.public import public
-from sqlexec.tasks import Outcome, Outcomes, Task
+from sqlexec.tasks import Outcomes
 
 
 @public
@@ -36,9 +25,10 @@ from sqlexec.tasks import Outcome, Outcomes, Task
 class RxForeachDoPar(RxComputeContext):
     """Runs functions by a backend of joblib, R's `foreach` and `%dopar%` in Python's words.
 
-    Chunks, copies of arguments, console, seeds and errors are as in RxInSqlServer; joblib starts
-    the processes and deals the chunks to them, so that there is no time limit here.  With one
-    worker joblib stays in the calling process, and so does this: as RxLocalSeq.
+    Chunks, copies of arguments, console, seeds, errors, retries and time limits are as in
+    RxInSqlServer; joblib's backend starts the processes.  Where joblib would not leave the
+    calling process (its backend "sequential", or in a process that may have no children), neither
+    does this: then it is as RxLocalSeq.
 
     Parameters
     ----------
@@ -51,10 +41,24 @@ class RxForeachDoPar(RxComputeContext):
     console_output : bool, "prefix", "log" or callable, optional
         Print what the function printed, when the chunk that ran it ends.  Default: no.
         For the other ways to show it see rx_exec.
+    execution_timeout_seconds : int, optional
+        For a whole job; None or 0 for no limit.
     packages_to_load : list of str, optional
         Modules to import in each process before each job.
     task_timeout_seconds : float, optional
         For a single run, which then ends with a `TaskTimeout`; None or 0 for no limit.
+    max_attempts : int, default 3
+        How often a run is tried whose process died, until it is to blame; 1 for never twice.
+
+    Notes
+    -----
+    joblib's calls share their processes.  When one dies, the calls that were under way are tried
+    again, one at a time, so that the killer is found; with max_attempts=1 all of them end with a
+    TaskCrashed.  joblib cannot stop one call: there is no SqlServerExecutor over this context.
+
+    A job that is stopped ends the processes of loky, multiprocessing and ray, and with loky's
+    what joblib runs there for others.  dask stops nothing that runs: the job ends here, and its
+    runs go on there until they return, or until task_timeout_seconds.
 
     Example
     -------
@@ -67,11 +71,15 @@ class RxForeachDoPar(RxComputeContext):
     backend: str | None = None
     num_tasks: int = 0
     console_output: ConsoleOutput = None
+    execution_timeout_seconds: int | None = None
     packages_to_load: Sequence[str] | str | None = None
     task_timeout_seconds: float | None = None
+    max_attempts: int = scheduler.MAX_ATTEMPTS
 
     def __post_init__(self) -> None:
         self._set_whole_number("num_tasks")
+        self._set_whole_number("execution_timeout_seconds", optional=True)
+        self._set_whole_number("max_attempts", least=1)
         task_timeout(self.task_timeout_seconds)
         check_console_output(self.console_output)
         object.__setattr__(self, "packages_to_load", package_names(self.packages_to_load))
@@ -82,110 +90,76 @@ class RxForeachDoPar(RxComputeContext):
         Raises
         ------
         ConfigurationError
-            joblib has no such backend, or it is one of threads.
+            joblib has no such backend, it is one of threads, or one without processes, though
+            there is an execution_timeout_seconds.
         DependencyMissing
             joblib is not installed.
         PackError
             The function or a shared argument cannot be sent.
         """
-        joblib = import_joblib()
-        backend, workers = self._find_backend(joblib)
-        if workers == 1:
-            return RxLocalSeq().carry_out(plan)
-        if getattr(backend, "supports_sharedmem", False):
-            raise ConfigurationError(
-                f"RxForeachDoPar: the joblib backend {type(backend).__name__} runs threads, which "
-                "share their console, globals and random streams. Take one with processes."
-            )
-        parallel = joblib.Parallel(
-            n_jobs=workers,
-            backend=backend,
-            batch_size=1,  # a chunk is a batch already
-            return_as="generator_unordered" if backend.supports_return_generator else "list",
-        )
-        return _outcomes(parallel, _Chunks(plan, workers))
+        backend, workers = self._find_backend(import_joblib())
+        return self._outcomes(plan, backend, workers)
 
     def _find_backend(self, joblib: Any) -> tuple[Any, int]:
-        """joblib's backend, and how many calls can run there at the same time."""
+        """joblib's backend, and how many calls shall run there at the same time."""
         named = {} if self.backend is None else {"backend": self.backend}
         try:
             with joblib.parallel_config(**named):
                 backend, number = joblib.parallel.get_active_backend()
         except (ValueError, ImportError) as error:
             raise ConfigurationError(f"RxForeachDoPar: {error}") from None
-        return backend, backend.effective_n_jobs(self.num_tasks or number or -1)
+        wanted = self.num_tasks or number or -1
+        workers = max(1, backend.effective_n_jobs(wanted))
+        if getattr(backend, "supports_sharedmem", False) and workers > 1:
+            raise ConfigurationError(
+                f"RxForeachDoPar: the joblib backend {type(backend).__name__} runs threads, which "
+                "share their console, globals and random streams. Take one with processes."
+            )
+        return backend, min(workers, wanted) if wanted > 0 else workers
 
-
-def _outcomes(parallel: Any, chunks: _Chunks) -> Iterator[Outcomes]:
-    results = parallel(chunks.calls())
-    try:
-        for number, result, seconds in results:
-            yield chunks.outcomes(number, result, seconds)
-    except BrokenExecutor as error:
-        raise process_died(error) from None
-    finally:
-        if hasattr(results, "close"):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joblib's, that it cancelled what ran
-                results.close()
-    yield chunks.refused()
-
-
-class _Chunks:
-    """The chunks of a plan, made when joblib asks for the next, and read when they are back."""
-
-    def __init__(self, plan: Plan, workers: int) -> None:
-        self._job = LocalJob(plan)
-        self._sizer = ChunkSizer(workers, plan.chunk_size)
-        self._remaining = plan.count
-        self._under_way: dict[int, list[Task]] = {}
-        self._refused: list[Outcome] = []  # of tasks whose arguments cannot be sent
-        self._error: BaseException | None = None
-
-    def calls(self) -> Iterator[Any]:
-        """What joblib is to run; it asks from threads of its own, one at a time."""
+    def _outcomes(self, plan: Plan, backend: Any, workers: int) -> Iterator[Outcomes]:
         try:
-            for number, tasks in enumerate(self._deal()):
-                if (message := self._message(tasks)) is not None:
-                    self._under_way[number] = tasks
-                    yield _run, (number, *message), {}
-        except Exception as error:  # noqa: BLE001 - joblib would lose it
-            self._error = error
-
-    def outcomes(self, number: int, result: bytes, seconds: float) -> Outcomes:
-        """The outcomes of a chunk that took so long."""
-        outcomes = self._job.unpack(result, self._under_way.pop(number)).outcomes
-        self._sizer.learn(len(outcomes), outcomes.span, seconds)
-        return outcomes
-
-    def refused(self) -> Outcomes:
-        """Outcomes of tasks that were not sent; raises what kept whole chunks from being sent."""
-        if self._error is not None:
-            raise self._error
-        return Outcomes.of(self._refused)
-
-    def _message(self, tasks: list[Task]) -> tuple[bytes, Source | None] | None:
-        """What to send for these tasks; takes those out that cannot be sent."""
-        while tasks:
-            try:
-                return self._job.message(tasks)
-            except PackError as error:
-                if error.run is None:
-                    raise
-                self._refused.append(Outcome(error.run, error=error))
-                tasks[:] = [task for task in tasks if task.index != error.run]
-        return None
-
-    def _deal(self) -> Iterator[list[Task]]:
-        for _, tasks in itertools.groupby(self._job.tasks, self._job.group or (lambda _: None)):
-            while chunk := list(itertools.islice(tasks, self._sizer.size(self._remaining))):
-                if self._remaining is not None:
-                    self._remaining -= len(chunk)
-                yield chunk
+            pool = JoblibPool(backend, workers)
+        except NoProcesses:
+            if self.execution_timeout_seconds:
+                raise  # nothing could keep it
+            yield from RxLocalSeq().carry_out(plan)
+            return
+        try:
+            job = LocalJob(plan)
+            yield from scheduler.run(
+                job.tasks,
+                lambda: _Worker(job, pool),
+                workers=workers,
+                count=plan.count,
+                chunk_size=plan.chunk_size,
+                group=job.group,
+                timeout=self.execution_timeout_seconds,
+                max_attempts=self.max_attempts,
+                budget=job.budget,
+            )
+        finally:
+            pool.close()
 
 
-def _run(number: int, payload: bytes, source: Source | None) -> tuple[int, bytes, float]:
-    """Run a chunk in a process of joblib's; its number tells which it was."""
-    start = perf_counter()
-    result = run_chunk_here(payload, source)
-    return number, result, perf_counter() - start
+class _Worker:
+    """Has chunks of a job run by a pool; what the scheduler calls a worker."""
+
+    def __init__(self, job: LocalJob, pool: JoblibPool) -> None:
+        self._job = job
+        self._pool = pool
+
+    def call(self, chunk: Chunk) -> Outcomes:
+        """Send a chunk, wait, and decode its outcomes."""
+        message = self._job.message(chunk.tasks, suspect=chunk.suspect, budget=chunk.budget)
+        # Of calls that shared a dead process each may be its killer.
+        call = functools.partial(self._pool.call, alone=isinstance(chunk.error, ProcessDied))
+        result = call_suspect(call, *message) if chunk.suspect else call(*message)
+        return self._job.unpack(result, chunk.tasks).outcomes
+
+    def cancel(self) -> None:
+        """Stop all calls: joblib cannot stop one of them."""
+        self._pool.cancel()
+
+    def close(self) -> None:
+        """Nothing: the pool is everybody's."""

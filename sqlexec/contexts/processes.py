@@ -14,7 +14,7 @@ import re
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -124,7 +124,8 @@ class Process:
             raise OperationCancelled("The call was cancelled from this side.") from None
         except BrokenExecutor as error:
             self.usable = False
-            raise process_died(error) from None
+            what = "A process on this machine ended in the middle of a call."
+            raise process_died(error, what) from None
         return result
 
     def _submit(self, message: tuple[Any, ...]) -> None:
@@ -138,6 +139,18 @@ class Process:
             # A call that was not handed over yet is taken back: a shutdown would confuse loky.
             if self._future is None or not self._future.cancel():
                 self._executor.shutdown(wait=False, kill_workers=True)
+
+
+def call_suspect(call: Callable[..., bytes], *message: Any) -> bytes:
+    """Call with a file for the console, which is there even where the process dies."""
+    with tempfile.TemporaryDirectory() as folder:
+        console = Path(folder, "console")
+        console.touch()
+        try:
+            return call(*message, str(console))
+        except ProcessDied as error:
+            error.console = [("stderr", console.read_text("utf-8", "replace"))]
+            raise
 
 
 class LocalWorker:
@@ -154,17 +167,11 @@ class LocalWorker:
         return self._job.unpack(call(*message), chunk.tasks).outcomes
 
     def _call_suspect(self, *message: Any) -> bytes:
-        """Call in a process of its own, whose console is there even where it dies."""
-        with tempfile.TemporaryDirectory() as folder:
-            console = Path(folder, "console")
-            console.touch()
-            try:
-                result = self._process.call(*message, str(console))
-            except ProcessDied as error:
-                error.console = [("stderr", console.read_text("utf-8", "replace"))]
-                raise
-            finally:
-                self._process.kill()  # its descriptors are of no more use
+        """Call in a process of its own."""
+        try:
+            result = call_suspect(self._process.call, *message)
+        finally:
+            self._process.kill()  # its descriptors are of no more use
         self._process = _take()
         return result
 
@@ -216,10 +223,10 @@ def _ignore_interrupts() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def process_died(error: BrokenExecutor) -> ProcessDied:
+def process_died(error: Exception, what: str) -> ProcessDied:
     """Our error for loky's, which tells the exit status in its text: {EXIT(3)}, {SIGSEGV(-11)}."""
     status = re.search(r"\{(.*?)\}", str(error))
-    failure = ProcessDied("A process on this machine ended in the middle of a call.")
+    failure = ProcessDied(what)
     failure.exit_status = status[1] if status else "unknown"
     return failure
 

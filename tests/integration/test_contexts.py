@@ -56,12 +56,6 @@ def elsewhere(request):
     return CONTEXTS[request.param] or request.getfixturevalue("cc")
 
 
-@pytest.fixture(params=["localpar", "sqlserver"])
-def with_timeout(request):
-    """Each compute context that has execution_timeout_seconds."""
-    return CONTEXTS[request.param] or request.getfixturevalue("cc")
-
-
 # --- runs and results --------------------------------------------------------------------
 
 
@@ -552,19 +546,19 @@ def test_the_active_context_is_taken(elsewhere):
         rx_set_compute_context(before)
 
 
-def test_timeout_of_a_job(with_timeout):
+def test_timeout_of_a_job(elsewhere):
     def stuck():
         import time
 
         time.sleep(60)
 
     with pytest.raises(ExecutionTimeout):
-        rx_exec(stuck, compute_context=with_timeout.replace(execution_timeout_seconds=1))
-    assert rx_exec(lambda: 1, compute_context=with_timeout) == [1]
+        rx_exec(stuck, compute_context=elsewhere.replace(execution_timeout_seconds=1))
+    assert rx_exec(lambda: 1, compute_context=elsewhere) == [1]
 
 
 @pytest.mark.embedded_only
-def test_what_a_run_wrote_that_kills_its_process(with_timeout):
+def test_what_a_run_wrote_that_kills_its_process(elsewhere):
     def run(x):
         print("run", x, flush=True)
         if x == 5:
@@ -572,7 +566,7 @@ def test_what_a_run_wrote_that_kills_its_process(with_timeout):
         return x
 
     with pytest.warns(RunFailedWarning, match="1 of 8 runs"):
-        found = rx_exec(run, x=list(range(8)), compute_context=with_timeout, task_chunk_size=4)
+        found = rx_exec(run, x=list(range(8)), compute_context=elsewhere, task_chunk_size=4)
     killer = found.pop(5)
     assert found == [0, 1, 2, 3, 4, 6, 7]
     assert isinstance(killer, TaskCrashed)
@@ -610,9 +604,9 @@ def end_the_process(x):
     return x
 
 
-def test_a_run_that_kills_its_process(with_timeout):
+def test_a_run_that_kills_its_process(elsewhere):
     with pytest.warns(RunFailedWarning, match="TaskCrashed"):
-        found = rx_exec(end_the_process, x=[0, 1, 2], compute_context=with_timeout)
+        found = rx_exec(end_the_process, x=[0, 1, 2], compute_context=elsewhere)
     assert found[::2] == [0, 2]
     assert isinstance(found[1], TaskCrashed)
 

@@ -7,6 +7,7 @@ import pytest
 
 from sqlexec import (
     RxExecByResults,
+    RxForeachDoPar,
     RxInSqlServer,
     RxLocalParallel,
     RxLocalSeq,
@@ -17,10 +18,17 @@ from sqlexec import (
 )
 from sqlexec.errors import ConfigurationError, ServerError
 
+CONTEXTS = {
+    "server": None,  # the fixture `cc`
+    "local": RxLocalSeq(),
+    "localpar": RxLocalParallel(2),
+    "dopar": RxForeachDoPar(num_tasks=2),
+}
 
-@pytest.fixture(params=["server", "local", "localpar"])
+
+@pytest.fixture(params=CONTEXTS)
 def context(request, cc):
-    return {"server": cc, "local": RxLocalSeq(), "localpar": RxLocalParallel(2)}[request.param]
+    return CONTEXTS[request.param] or cc
 
 
 @pytest.fixture

@@ -163,6 +163,15 @@ def test_one_attempt_never_runs_a_task_twice():
         judge(chunk_of(4), ConnectionLost("gone"), max_attempts=1)
 
 
+def test_nobody_is_blamed_while_another_call_may_be():
+    died = ProcessDied("died")
+    died.shared = True
+    (again,) = judge(chunk_of(1, attempt=3), died, max_attempts=3).again
+    assert again.suspect
+    (outcome,) = judge(chunk_of(1), died, max_attempts=1).outcomes
+    assert "run 0 and others" in str(outcome.error)
+
+
 def test_a_watchdog_blames_a_stuck_task_at_once():
     died = ProcessDied("died")
     died.console = [("stderr", "Timeout (0:00:05)!\nThread 0x1 (most recent call first):\n")]

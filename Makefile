@@ -7,6 +7,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Python compiles what is imported when it is imported; most modules never are
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
@@ -54,13 +56,13 @@ clean:  ## remove .venv and all caches
 
 $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
 	@echo "Installing sqlexec[dev] into $(VENV) ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
+	@$(PIP) -e '.[dev]'
 	@$(BIN)/python -m tests.bundle.scriptdom || echo "No T-SQL parser: its tests are skipped." >&2
 	@touch $@ $(VENV)/demo.stamp
 
 $(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
 	@echo "Installing sqlexec[demo] into $(VENV) ..."
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[demo]'
+	@$(PIP) -e '.[demo]'
 	@touch $@
 
 $(BIN)/python: | system

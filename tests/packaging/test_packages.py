@@ -59,17 +59,18 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def packages(tmp_path: Path) -> tuple[Path, Path]:
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The sdist, and the wheel built out of nothing but that."""
-    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    folder = tmp_path_factory.mktemp("packages")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run([*build, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
-    (sdist,) = tmp_path.glob("*.tar.gz")
+    (sdist,) = folder.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
-    unpacked = tmp_path / sdist.name.removesuffix(".tar.gz")
+        archive.extractall(folder, filter="data")
+    unpacked = folder / sdist.name.removesuffix(".tar.gz")
     subprocess.run([*build, "-t", "wheel"], cwd=unpacked, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = folder.glob("*.whl")
     return sdist, wheel
 
 
@@ -103,7 +104,16 @@ class Environment:
         (own_packages,) = (folder / "venv").glob("lib/python*/site-packages")
         (own_packages / "kept.pth").write_text(str(kept_packages))
         wanted = f"sqlexec[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
-        pip = [str(kept), "-m", "pip", "--python", str(self.bin / "python"), "install", "-q"]
+        pip = [
+            str(kept),
+            "-m",
+            "pip",
+            "--python",
+            str(self.bin / "python"),
+            "install",
+            "-q",
+            "--no-compile",
+        ]
         subprocess.run([*pip, "--no-index", wanted], check=True)
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

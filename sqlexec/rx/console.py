@@ -44,14 +44,18 @@ def _print(stream: str, text: str) -> None:
         return
     encoding = getattr(target, "encoding", None) or "utf-8"  # which may lack what runs write
     text = text.encode(encoding, "backslashreplace").decode(encoding)
-    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
-    if bars and target.isatty() and not text.endswith("\n"):
+    if _bars() and target.isatty() and not text.endswith("\n"):
         text += "\n"  # a bar would be drawn over the last line
-    with _aside(bars, target):
+    with bars_aside(target):
         target.write(text)
         target.flush()
 
 
-def _aside(bars: Any, target: IO[str]) -> contextlib.AbstractContextManager[None]:
+def bars_aside(target: IO[str]) -> contextlib.AbstractContextManager[None]:
     """Take tqdm's progress bars, the user's as well as ours, off the terminal meanwhile."""
+    bars = _bars()
     return bars.external_write_mode(file=target) if bars else contextlib.nullcontext()
+
+
+def _bars() -> Any:
+    return getattr(sys.modules.get("tqdm"), "tqdm", None)

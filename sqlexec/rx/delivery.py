@@ -14,7 +14,7 @@ from sqlexec.contexts.base import ConsoleOutput, RxComputeContext
 from sqlexec.public import public
 from sqlexec.runner.codec_exceptions import make_exception
 from sqlexec.runner.types import WarningKey
-from sqlexec.rx.console import show_console
+from sqlexec.rx.console import bars_aside, show_console
 from sqlexec.rx.progress import with_progress
 from sqlexec.rx.remote import attach_remote
 from sqlexec.rx.request import Request
@@ -115,4 +115,5 @@ def warn_again(category: str, text: str, filename: str, line: int, module: str) 
     kind = getattr(sys.modules.get(home), name, None)
     if not (isinstance(kind, type) and issubclass(kind, Warning)):
         kind, text = UserWarning, f"{category}: {text}"
-    warnings.warn_explicit(make_exception(kind, (text,)), kind, filename, line, module)
+    with bars_aside(sys.stderr):
+        warnings.warn_explicit(make_exception(kind, (text,)), kind, filename, line, module)

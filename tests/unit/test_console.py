@@ -183,6 +183,7 @@ def test_a_bar_in_a_terminal_and_lines_beside_it(tmp_path):
             """
             import sys
             import tqdm
+            import warnings
             tqdm.tqdm.monitor_interval = 0
             from sqlexec import rx_exec
 
@@ -191,8 +192,12 @@ def test_a_bar_in_a_terminal_and_lines_beside_it(tmp_path):
                 print("error", x, file=sys.stderr)
                 sys.stdout.write("no end of line")
 
+            def warn(x):
+                warnings.warn("heed")
+
             rx_exec(talk, x=list(range(20)), console_output="prefix", progress=True)
             rx_exec(talk, x=list(range(20)), console_output=True, progress=True)
+            rx_exec(warn, x=[1], compute_context="localpar", progress=True)
             """
         )
     )
@@ -217,5 +222,5 @@ def test_a_bar_in_a_terminal_and_lines_beside_it(tmp_path):
             assert f"[{number}] {line}" in shown
             assert line in shown
     bars = [line for line in shown if line.startswith("sqlexec:")]
-    assert len(bars) == 2
-    assert all("20/20" in bar for bar in bars)
+    assert [bar.split("[")[0][-6:] for bar in bars] == ["20/20 ", "20/20 ", "| 1/1 "]
+    assert any(line.startswith(str(script)) and "UserWarning: heed" in line for line in shown)

@@ -32,8 +32,9 @@ from sqlexec.tasks import Call, Outcome, Task
 FIRST_WAIT_SECONDS = 0.5  # before the first retry; each further one waits twice as long
 LONGEST_WAIT_SECONDS = 30.0
 LAST_LINES = 30  # of the console that an error shows
+MOST_FRAMES = 110  # lines of what Python's faulthandler tells last, of the innermost frames first
 
-_WATCHDOG = re.compile(r"^Timeout \(\d+:\d\d:\d\d", re.MULTILINE)  # of Python's faulthandler
+_DUMP = re.compile(r"^(Timeout \(\d+:\d\d:\d\d|Fatal Python error: )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def blame(chunk: Chunk, error: ProcessDied) -> list[Outcome]:
 
 
 def _stuck(error: ProcessDied) -> bool:
-    return _WATCHDOG.search(_last_lines(error)) is not None
+    dump = _written(error)[1]
+    return bool(dump) and dump[0].startswith("Timeout")
 
 
 def _halves(chunk: Chunk) -> list[Sequence[Task]]:
@@ -166,8 +168,16 @@ def _timed_out(console: str) -> TaskTimeout:
 
 
 def _last_lines(error: ProcessDied) -> str:
-    lines = "".join(text for _, text in error.console).splitlines()
-    return "\n".join(lines[-LAST_LINES:]).strip("\n")
+    written, dump = _written(error)
+    return "\n".join([*written[-LAST_LINES:], *dump[:MOST_FRAMES]]).strip("\n")
+
+
+def _written(error: ProcessDied) -> tuple[list[str], list[str]]:
+    """The lines of the process, and those that faulthandler wrote where it ended."""
+    text = "".join(text for _, text in error.console)
+    starts = [each.start() for each in _DUMP.finditer(text)]
+    end = starts[-1] if starts else len(text)
+    return text[:end].splitlines(), text[end:].splitlines()
 
 
 def _wait(failures: int) -> float:

@@ -180,6 +180,18 @@ def test_a_watchdog_blames_a_stuck_task_at_once():
     assert "Thread 0x1" in str(outcome.error.__cause__)
 
 
+@pytest.mark.parametrize("what", ["Timeout (0:00:05)!", "Fatal Python error: Segmentation fault"])
+def test_the_innermost_frames_are_told_however_deep_a_process_was(what):
+    frames = "".join(f'  File "f.py", line {line} in f\n' for line in range(100))
+    died = ProcessDied("died")
+    died.console = [("stdout", "a word\n"), ("stderr", f"{what}\nThread 0x1:\n{frames}")]
+    (outcome,) = judge(chunk_of(1, attempt=3), died, max_attempts=3).outcomes
+    timed_out = what.startswith("Timeout")
+    assert type(outcome.error) is (TaskTimeout if timed_out else TaskCrashed)
+    told = str(outcome.error.__cause__) if timed_out else outcome.error.console
+    assert f"a word\n{what}\nThread 0x1:\n{frames[:30]}" in told
+
+
 # --- whole runs --------------------------------------------------------------------------
 
 

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'b5c5097a68a68d10afe98dde3791d665879138757c16ef6fa8c73f15d71e3d1b';
+    SET @source_sha256 = '6cfa9144e75771a14ede59d2c0e5c991a4d05597a889a580ee39101e6004e5bb';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4533,23 +4533,45 @@ def sqlexec_runner():
         """Names of the columns."""
         return [str(name) for name in _frame_of(data).columns]
 
-    def rx_exec(function, args = None, **options):
+    def rx_exec(
+        function,
+        args = None,
+        times_to_run = -1,
+        compute_context = None,
+        **arguments
+    ):
         """Run a function here, one run after the other: inside the server there is nowhere else.
 
-        `args` is a dict of named arguments, or a list of them for several runs; `times_to_run`
-        repeats a single one.
+        `args` is a dict of named arguments, or a list of them for several runs.  Instead of it the
+        arguments may be keywords, where a list makes a run of each element.  `times_to_run` repeats a
+        single set.
         """
-        times = options.pop("times_to_run", -1)
-        options.pop("compute_context", None)
-        if options:
+        lacking = _TUNING_OF_RX_EXEC.intersection(arguments)
+        if lacking:
             raise NotImplementedError(
-                "rx_exec inside SQL Server takes function, args and times_to_run, not %s"
-                % ", ".join(sorted(options))
+                "rx_exec inside SQL Server takes function, its arguments and times_to_run, not %s"
+                % ", ".join(sorted(lacking))
             )
-        runs = list(args) if isinstance(args, (list, tuple)) else [args or {}]
-        if len(runs) == 1 and times > 0:
-            runs = runs * times
+        if args is None:
+            runs = _runs_of_keywords(arguments)
+        elif arguments:
+            raise TypeError("give the function''s arguments either in args or as keywords, not both")
+        else:
+            runs = list(args) if isinstance(args, (list, tuple)) else [args]
+        if len(runs) == 1 and times_to_run >= 0:
+            runs = runs * times_to_run
+        if times_to_run >= 0 and times_to_run != len(runs):
+            raise ValueError("times_to_run is %d, not %d as the arguments" % (times_to_run, len(runs)))
         return [function(**run) for run in runs]
+
+    def _runs_of_keywords(arguments):
+        """The arguments of each run, where a list has one for each."""
+        lists = {name: value for name, value in arguments.items() if isinstance(value, list)}
+        if not lists:
+            return [arguments]
+        if len(set(map(len, lists.values()))) > 1:
+            raise ValueError("arguments with a value for each run must be of one length")
+        return [dict(arguments, **dict(zip(lists, row))) for row in zip(*lists.values())]
 
     _OURS = {
         "rx_data_step": rx_data_step,
@@ -4564,6 +4586,12 @@ def sqlexec_runner():
         "append", "overwrite", "max_rows_by_cols", "rows_per_read", "blocks_per_read",
         "report_progress", "verbose", "xdf_compression_level", "compute_low_high",
     )  # fmt: skip
+
+    _TUNING_OF_RX_EXEC = frozenset((
+        "task_chunk_size", "local_state", "callback", "continue_on_failure", "console_output",
+        "auto_cleanup", "packages_to_load", "seed", "task_timeout_seconds", "report", "progress",
+        "debug",
+    ))  # fmt: skip
 
     def spec_of(name):
         """The real module''s spec with our loader around its own, or the stand-in''s."""

@@ -19,9 +19,10 @@ from sqlexec.tasks import Call, Outcome, Outcomes
 if TYPE_CHECKING:
     import pandas
 
-WIDTH, ROW, LEFT, BAR = 800, 22, 80, 14  # of the SVG picture, in pixels
+WIDTH, ROW, LEFT, BAR, LEGEND = 800, 22, 80, 14, 150  # of the SVG picture, in pixels
 COLORS = {"work": "#2a9d8f", "call": "#e9c46a", "failed": "#e76f51"}
 MARKS = {"work": "#", "call": ".", "failed": "x"}
+WORDS = {"work": "runs", "call": "launch and transfer", "failed": "failed calls"}
 COLUMNS = (
     "index",
     "worker",
@@ -165,12 +166,12 @@ class Report:
             if isinstance(key, int):  # no calls: the process is the worker
                 worker = processes.index(key) + 1
                 span = (work.begin, work.end)
-                bars.append(Bar(worker, *span, span, f"{work.count:,} runs, process {key}"))
+                bars.append(Bar(worker, *span, span, f"{_number(work.count, 'run')}, process {key}"))
                 continue
             if work.end:
                 begin = min(max(work.begin + offset, key.sent), key.received)
                 end = min(max(work.end + offset, begin), key.received)
-                label = f"call {key.number}: {work.count:,} runs, {_sizes(key)}"
+                label = f"call {key.number}: {_number(work.count, 'run')}, {_sizes(key)}"
                 bars.append(Bar(key.worker, key.sent, key.received, (begin, end), label))
             failed = key.earlier if work.end else key
             while failed is not None and failed not in seen:
@@ -194,7 +195,7 @@ class Report:
                 for place in range(max(0, first), min(last, columns)):
                     line[place] = MARKS[kind]
         drawn = [f"worker {worker:>3} |{''.join(line)}|" for worker, line in lines.items()]
-        legend = "# runs   . launch and transfer   x failed calls"
+        legend = "   ".join(f"{MARKS[kind]} {words}" for kind, words in WORDS.items())
         return "\n".join([self._summary(), *drawn, legend])
 
     def __repr__(self) -> str:
@@ -208,7 +209,7 @@ class Report:
         height = ROW * (len(places) + 2)
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
-            'font-family="sans-serif" font-size="12">',
+            'font-family="sans-serif" font-size="12" fill="currentColor">',
             f'<text x="0" y="14">{html.escape(self._summary())}</text>',
         ]
         for worker, place in places.items():
@@ -225,6 +226,12 @@ class Report:
                 )
             parts.append("</g>")
         bottom = ROW * (len(places) + 1) + 14
+        for number, (kind, words) in enumerate(WORDS.items(), 1):
+            left = LEFT + number * LEGEND
+            parts.append(
+                f'<text x="{left}" y="{bottom}"><tspan fill="{COLORS[kind]}">\u25a0</tspan> '
+                f"{words}</text>"
+            )
         parts.append(f'<text x="{LEFT}" y="{bottom}">0 s</text>')
         parts.append(
             f'<text x="{WIDTH}" y="{bottom}" text-anchor="end">{self.seconds:.2f} s</text></svg>'

@@ -122,23 +122,46 @@ def rx_get_var_names(data: Any = None, **options: Any) -> List[str]:
     return [str(name) for name in _frame_of(data).columns]
 
 
-def rx_exec(function: Callable[..., Any], args: Any = None, **options: Any) -> List[Any]:
+def rx_exec(
+    function: Function,
+    args: Any = None,
+    times_to_run: int = -1,
+    compute_context: Any = None,
+    **arguments: Any
+) -> List[Any]:
     """Run a function here, one run after the other: inside the server there is nowhere else.
 
-    `args` is a dict of named arguments, or a list of them for several runs; `times_to_run`
-    repeats a single one.
+    `args` is a dict of named arguments, or a list of them for several runs.  Instead of it the
+    arguments may be keywords, where a list makes a run of each element.  `times_to_run` repeats a
+    single set.
     """
-    times = options.pop("times_to_run", -1)
-    options.pop("compute_context", None)
-    if options:
+    lacking = _TUNING_OF_RX_EXEC.intersection(arguments)
+    if lacking:
         raise NotImplementedError(
-            "rx_exec inside SQL Server takes function, args and times_to_run, not %s"
-            % ", ".join(sorted(options))
+            "rx_exec inside SQL Server takes function, its arguments and times_to_run, not %s"
+            % ", ".join(sorted(lacking))
         )
-    runs = list(args) if isinstance(args, (list, tuple)) else [args or {}]
-    if len(runs) == 1 and times > 0:
-        runs = runs * times
+    if args is None:
+        runs = _runs_of_keywords(arguments)
+    elif arguments:
+        raise TypeError("give the function's arguments either in args or as keywords, not both")
+    else:
+        runs = list(args) if isinstance(args, (list, tuple)) else [args]
+    if len(runs) == 1 and times_to_run >= 0:
+        runs = runs * times_to_run
+    if times_to_run >= 0 and times_to_run != len(runs):
+        raise ValueError("times_to_run is %d, not %d as the arguments" % (times_to_run, len(runs)))
     return [function(**run) for run in runs]
+
+
+def _runs_of_keywords(arguments: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """The arguments of each run, where a list has one for each."""
+    lists = {name: value for name, value in arguments.items() if isinstance(value, list)}
+    if not lists:
+        return [arguments]
+    if len(set(map(len, lists.values()))) > 1:
+        raise ValueError("arguments with a value for each run must be of one length")
+    return [dict(arguments, **dict(zip(lists, row))) for row in zip(*lists.values())]
 
 
 _OURS = {
@@ -154,6 +177,12 @@ _TUNING = (
     "append", "overwrite", "max_rows_by_cols", "rows_per_read", "blocks_per_read",
     "report_progress", "verbose", "xdf_compression_level", "compute_low_high",
 )  # fmt: skip
+
+_TUNING_OF_RX_EXEC = frozenset((
+    "task_chunk_size", "local_state", "callback", "continue_on_failure", "console_output",
+    "auto_cleanup", "packages_to_load", "seed", "task_timeout_seconds", "report", "progress",
+    "debug",
+))  # fmt: skip
 
 
 def spec_of(name: str) -> Any:

@@ -89,7 +89,8 @@ def rx_exec(
         Modules to import first; None for the context's setting.
     seed : int, optional
         Gives each run a random stream of its own (`random`, `numpy.random`), the same whatever
-        the number of processes and chunks.
+        the number of processes and chunks.  Generators that the function makes take a seed from
+        it: `numpy.random.default_rng(random.getrandbits(128))`; without one they differ each time.
     task_timeout_seconds : float, optional
         Stop a run that takes longer, with a `TaskTimeout`; the others go on.  None for the
         context's setting.

@@ -428,9 +428,24 @@ def test_rx_exec_inside_the_function_runs_there() -> None:
     def nested() -> Any:
         from revoscalepy import rx_exec
 
-        return rx_exec(lambda x: x + 1, [{"x": 1}, {"x": 2}])
+        runs = [
+            rx_exec(lambda x: x + 1, [{"x": 1}, {"x": 2}]),
+            rx_exec(lambda x, y: x + y, x=[1, 2], y=10, compute_context="local"),
+            rx_exec(lambda x: x, {"x": [1]}, times_to_run=2),
+            rx_exec(lambda x: x, {"x": 1}, 0),
+        ]
+        for wrong in ({"x": [1], "y": [1, 2]}, {"x": [1, 2], "times_to_run": 3}, {"seed": 1}):
+            try:
+                runs.append(rx_exec(lambda x: x, **wrong))
+            except (ValueError, NotImplementedError) as error:
+                runs.append(str(error))
+        return runs
 
-    assert value(nested) == [2, 3]
+    *runs, unequal, unfit, lacking = value(nested)
+    assert runs == [[2, 3], [11, 12], [[1], [1]], []]
+    assert "one length" in unequal
+    assert "times_to_run is 3, not 2" in unfit
+    assert lacking.endswith("not seed")
 
 
 def test_runs_never_share_arguments_that_can_change() -> None:

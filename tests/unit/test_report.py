@@ -60,8 +60,11 @@ def test_a_picture_as_svg(now):
     report = report_of([ran(0, call, now, now + 1)], seconds=2)
     root = ElementTree.fromstring(report._repr_svg_())
     assert root.tag.endswith("svg")
-    texts = [each.text for each in root.iter() if each.tag.endswith("text")]
+    texts = ["".join(each.itertext()) for each in root.iter() if each.tag.endswith("text")]
     assert "worker 3" in texts
+    assert "\u25a0 failed calls" in texts
+    titles = [each.text for each in root.iter() if each.tag.endswith("title")]
+    assert titles == ["call 1: 1 run, 0 bytes there, 0 back"]
     widths = [float(e.get("width")) for e in root.iter() if e.tag.endswith("rect")]
     assert widths == pytest.approx([360, 360], rel=0.01)
 

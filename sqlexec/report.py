@@ -166,7 +166,8 @@ class Report:
             if isinstance(key, int):  # no calls: the process is the worker
                 worker = processes.index(key) + 1
                 span = (work.begin, work.end)
-                bars.append(Bar(worker, *span, span, f"{_number(work.count, 'run')}, process {key}"))
+                label = f"{_number(work.count, 'run')}, process {key}"
+                bars.append(Bar(worker, *span, span, label))
                 continue
             if work.end:
                 begin = min(max(work.begin + offset, key.sent), key.received)

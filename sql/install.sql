@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '6cfa9144e75771a14ede59d2c0e5c991a4d05597a889a580ee39101e6004e5bb';
+    SET @source_sha256 = '0fd664614fc5898241cc39b788879ef3afe89d65c5bf63c5f13fdeb0d764ab10';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4534,11 +4534,7 @@ def sqlexec_runner():
         return [str(name) for name in _frame_of(data).columns]
 
     def rx_exec(
-        function,
-        args = None,
-        times_to_run = -1,
-        compute_context = None,
-        **arguments
+        function, args = None, times_to_run = -1, **arguments
     ):
         """Run a function here, one run after the other: inside the server there is nowhere else.
 
@@ -4546,6 +4542,7 @@ def sqlexec_runner():
         arguments may be keywords, where a list makes a run of each element.  `times_to_run` repeats a
         single set.
         """
+        arguments.pop("compute_context", None)
         lacking = _TUNING_OF_RX_EXEC.intersection(arguments)
         if lacking:
             raise NotImplementedError(

@@ -123,11 +123,7 @@ def rx_get_var_names(data: Any = None, **options: Any) -> List[str]:
 
 
 def rx_exec(
-    function: Function,
-    args: Any = None,
-    times_to_run: int = -1,
-    compute_context: Any = None,
-    **arguments: Any
+    function: Function, args: Any = None, times_to_run: int = -1, **arguments: Any
 ) -> List[Any]:
     """Run a function here, one run after the other: inside the server there is nowhere else.
 
@@ -135,6 +131,7 @@ def rx_exec(
     arguments may be keywords, where a list makes a run of each element.  `times_to_run` repeats a
     single set.
     """
+    arguments.pop("compute_context", None)
     lacking = _TUNING_OF_RX_EXEC.intersection(arguments)
     if lacking:
         raise NotImplementedError(

@@ -26,6 +26,12 @@ def whole_number(name: str, value: object, *, least: int = 0, meaning: str = "")
     raise ConfigurationError(f"{name} must be {words}, not {value!r}")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise ConfigurationError for what is neither true nor false, as the text "no"."""
+    if value not in (True, False):  # equal to numpy's, and to 1 and 0
+        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+
+
 def task_timeout(seconds: object) -> float | None:
     """Seconds that a run may take, None for no limit. Raises ConfigurationError."""
     if seconds is None:

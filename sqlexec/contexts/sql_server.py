@@ -29,7 +29,7 @@ from sqlexec.crew import Handle
 from sqlexec.data.sources import RxSqlServerData
 from sqlexec.errors import ConfigurationError, ConnectionLost, ResultCut, ServerError
 from sqlexec.log import logger
-from sqlexec.options import package_names, task_timeout
+from sqlexec.options import check_flag, package_names, task_timeout
 from sqlexec.payload import PROTOCOL, SendOtherwise
 from sqlexec.plan import Plan
 from sqlexec.public import public
@@ -127,6 +127,9 @@ class RxInSqlServer(RxRemoteComputeContext):
             raise ConfigurationError(
                 f"RxInSqlServer needs a connection_string (or the variable {ENVIRONMENT})"
             )
+        check_flag("auto_cleanup", self.auto_cleanup)
+        check_flag("wait", self.wait)
+        check_flag("detached", self.detached or False)
         self._set_whole_number("num_tasks")
         self._set_whole_number("execution_timeout_seconds", optional=True)
         self._set_whole_number("max_attempts", least=1)

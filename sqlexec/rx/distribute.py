@@ -121,7 +121,7 @@ def rx_distribute_job(
     *,
     task_chunk_size: int | None = None,
 ) -> Any:
-    """Run a function in the compute context that a call names, and wait for its result.
+    """Run a function in the compute context that a call names.
 
     Parameters
     ----------
@@ -137,7 +137,8 @@ def rx_distribute_job(
     Returns
     -------
     object
-        What the function returned; a list, in order, where an argument is an RxElemArg.
+        What the function returned; a list, in order, where an argument is an RxElemArg; an
+        RxRemoteJob where the context does not wait.
 
     Raises
     ------
@@ -171,4 +172,4 @@ def rx_distribute_job(
         continue_on_failure=False,
     )
     several = any(isinstance(value, RxElemArg) for value in arguments.values())
-    return results if several else results[0]
+    return results if several or not isinstance(results, list) else results[0]

@@ -17,11 +17,13 @@ import pytest
 from sqlexec import (
     RunFailedWarning,
     RxInSqlServer,
+    RxMatchCall,
     RxRemoteJob,
     RxRemoteJobStatus,
     RxSqlServerData,
     rx_cancel_job,
     rx_cleanup_jobs,
+    rx_distribute_job,
     rx_exec,
     rx_exec_iter,
     rx_get_job_info,
@@ -92,6 +94,12 @@ def test_results_are_those_of_a_waiting_call(nowait, capsys):
     assert len(report.to_frame()) == 8
     assert 1 <= report.workers <= 2
     assert 0 < report.shares["launch"] < 1
+
+
+def test_a_distributed_job_outlives_its_call_where_the_context_says_so(here):
+    call = RxMatchCall(talk, {"compute_context": here})
+    job = rx_distribute_job({"function": pow, "base": 2, "exp": 5}, call)
+    assert job.result() == [32]
 
 
 def test_a_job_by_its_id(nowait, connection_string):

@@ -78,7 +78,15 @@ def test_connection_from_the_environment(monkeypatch):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"num_tasks": -1}, {"num_tasks": 1.5}, {"num_tasks": None}, {"execution_timeout_seconds": -1}],
+    [
+        {"num_tasks": -1},
+        {"num_tasks": 1.5},
+        {"num_tasks": None},
+        {"execution_timeout_seconds": -1},
+        {"wait": "no"},
+        {"auto_cleanup": None},
+        {"detached": "no"},
+    ],
 )
 def test_wrong_fields(fields):
     with pytest.raises(ConfigurationError, match=next(iter(fields))):

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '0fd664614fc5898241cc39b788879ef3afe89d65c5bf63c5f13fdeb0d764ab10';
+    SET @source_sha256 = 'ecd1e2d5ee8531840dce38bd3d259ad2f02fb98bcc7b1a8cd62f044aac55e016';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -2822,7 +2822,7 @@ def sqlexec_runner():
         """Stands in for both streams and both descriptors while it is entered as a context.
 
         `take()` gives what was written since the last call as a list of (stream, text), with
-        stream "stdout" or "stderr".
+        stream "stdout" or "stderr".  `entered` tells whether it does.
         """
 
         def __init__(self):
@@ -2834,6 +2834,7 @@ def sqlexec_runner():
             self._room = _BYTES_AT_A_TIME  # for more of them
             self._descriptors = []  # type: List[_Descriptor]
             self._saved = (sys.stdout, sys.stderr)
+            self.entered = False
 
         def __enter__(self):
             self._saved = (sys.stdout, sys.stderr)
@@ -2841,9 +2842,11 @@ def sqlexec_runner():
                 self._descriptors.append(_Descriptor(number, name))
             sys.stdout = Stream(self, self._descriptors[0])
             sys.stderr = Stream(self, self._descriptors[1])
+            self.entered = True
             return self
 
         def __exit__(self, *_):
+            self.entered = False
             sys.stdout, sys.stderr = self._saved
             for descriptor in self._descriptors:
                 descriptor.restore()
@@ -2956,10 +2959,14 @@ def sqlexec_runner():
             """Record the text, after what came through the descriptor before it."""
             if not isinstance(text, str):
                 raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-            if os.getpid() == self._process_id:
-                self._recorder.add(self._descriptor, text)
-            else:  # a fork of the task''s process: only what leaves it by the descriptor is seen
+            if os.getpid() != self._process_id:  # a fork: what leaves it by the descriptor is seen
                 os.write(self._descriptor.number, text.encode("utf-8", "backslashreplace"))
+            elif self._recorder.entered:
+                self._recorder.add(self._descriptor, text)
+            else:  # a handler of logging, say, has kept it
+                now = getattr(sys, self._descriptor.name)
+                if now is not None and now is not self:
+                    now.write(text)
             return len(text)
 
         def close(self):

@@ -31,7 +31,7 @@ class Recorder:
     """Stands in for both streams and both descriptors while it is entered as a context.
 
     `take()` gives what was written since the last call as a list of (stream, text), with
-    stream "stdout" or "stderr".
+    stream "stdout" or "stderr".  `entered` tells whether it does.
     """
 
     def __init__(self) -> None:
@@ -43,6 +43,7 @@ class Recorder:
         self._room = _BYTES_AT_A_TIME  # for more of them
         self._descriptors = []  # type: List[_Descriptor]
         self._saved = (sys.stdout, sys.stderr)
+        self.entered = False
 
     def __enter__(self) -> "Recorder":
         self._saved = (sys.stdout, sys.stderr)
@@ -50,9 +51,11 @@ class Recorder:
             self._descriptors.append(_Descriptor(number, name))
         sys.stdout = Stream(self, self._descriptors[0])
         sys.stderr = Stream(self, self._descriptors[1])
+        self.entered = True
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.entered = False
         sys.stdout, sys.stderr = self._saved
         for descriptor in self._descriptors:
             descriptor.restore()
@@ -168,10 +171,14 @@ class Stream(io.TextIOWrapper):
         """Record the text, after what came through the descriptor before it."""
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-        if os.getpid() == self._process_id:
-            self._recorder.add(self._descriptor, text)
-        else:  # a fork of the task's process: only what leaves it by the descriptor is seen
+        if os.getpid() != self._process_id:  # a fork: what leaves it by the descriptor is seen
             os.write(self._descriptor.number, text.encode("utf-8", "backslashreplace"))
+        elif self._recorder.entered:
+            self._recorder.add(self._descriptor, text)
+        else:  # a handler of logging, say, has kept it
+            now = getattr(sys, self._descriptor.name)
+            if now is not None and now is not self:
+                now.write(text)
         return len(text)
 
     def close(self) -> None:

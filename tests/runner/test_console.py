@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -119,6 +121,20 @@ def test_what_tasks_do_with_their_streams(recorder):
     sys.stdout = io.TextIOWrapper(own.detach(), encoding="utf-8", write_through=True)
     print("detached")
     assert recorder.take() == [("stdout", "reconfigured True False 1\nclosed\ndetached\n")]
+
+
+def test_a_stream_that_is_kept_writes_to_the_one_of_the_time():
+    with Recorder() as first:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.stream.write("one")
+        assert first.take() == [("stdout", "one")]
+    with Recorder() as second:
+        handler.stream.write("two")
+        handler.flush()
+        assert second.take() == [("stdout", "two")]
+    with contextlib.redirect_stdout(io.StringIO()) as own:
+        handler.stream.write("three")
+    assert own.getvalue() == "three"
 
 
 @recorded

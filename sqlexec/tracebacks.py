@@ -72,10 +72,22 @@ def hide_own_frames(error: BaseException) -> BaseException:
     return error
 
 
+def raised_here(error: BaseException) -> bool:
+    """Was it one of sqlexec's own lines that raised it?"""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and _is_own(trace)
+
+
+def _is_own(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__")).startswith("sqlexec.")
+
+
 def _without_own(trace: TracebackType | None) -> TracebackType | None:
     kept = []
     while trace is not None:
-        if not str(trace.tb_frame.f_globals.get("__name__")).startswith("sqlexec."):
+        if not _is_own(trace):
             kept.append(trace)
         trace = trace.tb_next
     for each in reversed(kept):

@@ -13,7 +13,7 @@ from sqlexec.contexts.base import RxComputeContext
 from sqlexec.errors import SqlExecError
 from sqlexec.runner.main import runtime
 from sqlexec.tasks import Call, Outcome
-from sqlexec.tracebacks import hide_own_frames
+from sqlexec.tracebacks import hide_own_frames, raised_here
 
 LAST_LINES = 30  # of the console
 
@@ -51,10 +51,10 @@ def attach_remote(outcome: Outcome, context: RxComputeContext) -> None:
 
 
 def shortened(error: BaseException) -> BaseException:
-    """The exception of a run, or one of sqlexec's, without sqlexec's own frames; others whole."""
-    known = isinstance(error, (SqlExecError, Warning))  # filters make exceptions of warnings
+    """The exception without sqlexec's own frames; but whole where these alone tell of a fault."""
+    known = isinstance(error, (SqlExecError, Warning, KeyboardInterrupt))
     of_a_run = isinstance(_remote_of(error), SimpleNamespace)
-    return hide_own_frames(error) if known or of_a_run else error
+    return hide_own_frames(error) if known or of_a_run or not raised_here(error) else error
 
 
 def _remote_of(error: BaseException) -> object:

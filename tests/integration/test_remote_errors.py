@@ -120,6 +120,15 @@ def test_the_clients_own_errors_are_short(context):
     assert in_package(caught.value) == ["rx_exec"]
 
 
+def test_what_ends_the_job_from_here_is_short(context):
+    def end(_):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit) as caught:
+        rx_exec(helper, x=1, compute_context=context, callback=end)
+    assert in_package(caught.value) == ["rx_exec"]
+
+
 def test_all_frames_when_asked(context, monkeypatch):
     monkeypatch.setenv("SQLEXEC_FULL_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError) as caught:
@@ -210,6 +219,7 @@ def test_an_attribute_of_that_name_is_left_to_the_exception(context):
     with pytest.raises(FtpError) as caught:
         rx_exec(fails, compute_context=context)
     assert caught.value.remote == "ftp.example.org"
+    assert in_package(caught.value) == ["rx_exec"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="notes came with 3.11")

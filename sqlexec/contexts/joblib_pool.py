@@ -17,18 +17,17 @@ import functools
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Future, InvalidStateError
+from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from sqlexec.contexts.apart import run_apart, this_process
+from sqlexec.contexts.joblib_calls import Call, Life, tells_death
 from sqlexec.contexts.processes import import_joblib, process_died
 from sqlexec.errors import ConfigurationError, OperationCancelled, SqlExecError
 
-# What backends raise of a call whose process died, besides a BrokenExecutor: dask, ray.
-_DEATHS = {"KilledWorker", "RayActorError", "WorkerCrashedError"}
 _STARTING = threading.Lock()  # so that each pool knows which processes are its own
 
 
@@ -85,7 +84,7 @@ class JoblibPool:
                 raise
             except Exception as error:
                 name = type(self._backend).__name__
-                if not _tells_death(error):
+                if not tells_death(error):
                     raise SqlExecError(
                         f"joblib's {name} could not run a call: {type(error).__name__}: {error}. "
                         "Its processes need this very Python, and sqlexec."
@@ -94,7 +93,7 @@ class JoblibPool:
                 died.shared = call.life.company > 1
                 raise died from None
             finally:
-                call.life.calls.discard(call)
+                call.life.end_call(call)
 
     def cancel(self) -> None:
         """Let all calls end, also later ones; from any thread."""
@@ -109,40 +108,38 @@ class JoblibPool:
 
     # --- submitting -----------------------------------------------------------------------
 
-    def _submit(self, message: tuple[Any, ...]) -> _Call:
+    def _submit(self, message: tuple[Any, ...]) -> Call:
         with self._lock:
-            if self._life.ended and not self._stopped:
-                self._begin_again()
             try:
                 return self._hand_over(message)
-            except BrokenExecutor:  # it ended while nobody used it: no fault of this call
+            except BrokenExecutor:  # by other calls, or while nobody used it
                 self._begin_again()
                 return self._hand_over(message)
 
-    def _hand_over(self, message: tuple[Any, ...]) -> _Call:
+    def _hand_over(self, message: tuple[Any, ...]) -> Call:
         from joblib.parallel import BatchedCalls
 
-        backend, call = self._backend, _Call(self._life)
+        call = self._life.begin_call()
         if self._stopped:  # perhaps too late for `cancel` to see this call
             raise OperationCancelled("The job was cancelled.")
-        batch = BatchedCalls(
-            [(run_apart, (this_process(), *message), {})], backend.get_nested_backend()
-        )
+        backend = self._backend
+        items: list[Any] = [(run_apart, (this_process(), *message), {})]
         submit = getattr(backend, "submit", None) or backend.apply_async  # before joblib 1.5
-        settle = functools.partial(_settle, call)
-        if not backend.supports_retrieve_callback:
-            job = submit(batch)
-            wait = functools.partial(settle, backend.retrieve_result, job)
+        batch = BatchedCalls(items, backend.get_nested_backend())
+        if backend.supports_retrieve_callback:
+            done = functools.partial(call.receive, backend.retrieve_result_callback)
+            call.job = submit(batch, callback=done)
+            if hasattr(call.job, "add_done_callback"):  # dask's tells of failures only so
+                call.job.add_done_callback(call.receive_failure)
+        else:
+            call.job = submit(batch)
+            wait = functools.partial(call.receive, backend.retrieve_result, call.job)
             threading.Thread(target=wait, name="sqlexec result", daemon=True).start()
-            return call
-        job = submit(batch, callback=functools.partial(settle, backend.retrieve_result_callback))
-        if hasattr(job, "add_done_callback"):  # that of dask tells of failures by this way alone
-            job.add_done_callback(functools.partial(_settle_failure, call))
         return call
 
     # --- its lives --------------------------------------------------------------------------
 
-    def _begin(self) -> _Life:
+    def _begin(self) -> Life:
         from joblib.parallel import FallbackToBackend
 
         with _STARTING:
@@ -160,7 +157,7 @@ class JoblibPool:
             started = set(multiprocessing.active_children()) - before
         self._backend.start_call()
         self._open = True
-        life = _Life()
+        life = Life()
         pool = [each for each in started if "PoolWorker" in each.name]  # of multiprocessing's Pool
         if pool:
             threading.Thread(
@@ -173,55 +170,18 @@ class JoblibPool:
         self._life = self._begin()
 
     def _end(self) -> None:
+        from joblib.parallel import LokyBackend
+
         if not self._open:
             return
         self._open = False
         self._life.end(BrokenExecutor("Another pool takes its place."))
-        if self._life.company:
+        if self._life.lost:
+            if isinstance(self._backend, LokyBackend):
+                self._life.wait_until_dealt()
             self._backend.abort_everything(ensure_ready=False)
         self._backend.stop_call()
         self._backend.terminate()
-
-
-class _Life:
-    """The pool from a start until it breaks or is stopped: the calls that share its fate."""
-
-    def __init__(self) -> None:
-        self.calls: set[_Call] = set()
-        self.ended = False
-        self._company = 0
-        self._lock = threading.Lock()
-
-    @property
-    def company(self) -> int:
-        """How many calls are under way, or were when it ended."""
-        return self._company if self.ended else len(self.calls)
-
-    def end(self, error: Exception) -> None:
-        """Let the calls that are under way fail; once."""
-        with self._lock:
-            calls = () if self.ended else tuple(self.calls)
-            self._company = self._company or len(calls)
-            self.ended = True
-        for call in calls:
-            call.settle(error=error)
-
-
-class _Call(Future[bytes]):
-    """One call, and the life of the pool that it is part of."""
-
-    def __init__(self, life: _Life) -> None:
-        super().__init__()
-        self.life = life
-        life.calls.add(self)
-
-    def settle(self, result: bytes = b"", error: Exception | None = None) -> None:
-        """Set the result or the exception, unless it has one already."""
-        with contextlib.suppress(InvalidStateError):
-            if error is None:
-                self.set_result(result)
-            else:
-                self.set_exception(error)
 
 
 class _Turns:
@@ -253,32 +213,7 @@ class _Turns:
             yield
 
 
-def _tells_death(error: Exception) -> bool:
-    return isinstance(error, BrokenExecutor) or any(
-        kind.__name__ in _DEATHS for kind in type(error).__mro__
-    )
-
-
-def _settle(call: _Call, retrieve: Callable[[Any], list[bytes]], out: Any) -> None:
-    """Let a call have what `retrieve` gives or raises."""
-    try:
-        (result,) = retrieve(out)
-    except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-        if isinstance(error, BrokenExecutor):
-            call.life.end(error)
-        call.settle(error=error)
-    else:
-        call.settle(result)
-
-
-def _settle_failure(call: _Call, job: Any) -> None:
-    if job.cancelled():
-        call.settle(error=CancelledError("The backend cancelled the call."))
-    elif job.exception() is not None:
-        _settle(call, Future.result, job)
-
-
-def _watch(life: _Life, processes: Iterable[BaseProcess]) -> None:
+def _watch(life: Life, processes: Iterable[BaseProcess]) -> None:
     """End a life with the first of its processes; multiprocessing would wait for ever."""
     by_sentinel = {each.sentinel: each for each in processes}
     first = by_sentinel[connection.wait(list(by_sentinel))[0]]  # type: ignore[index]

@@ -179,6 +179,7 @@ def test_iterating_over_exceptions(context):
         )
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")  # in loky's
 def test_closing_an_iterator_cancels(context):
     seconds = RxElemArg([0, 0, *[60] * 20])
     pairs = rx_exec_iter(

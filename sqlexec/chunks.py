@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -88,9 +89,12 @@ class Source:
         if tasks:
             self._known.append(tasks)
 
-    def take(self, size: int) -> Sequence[Task]:
-        """Some tasks, at most so many; none at the end, or where there are none for now."""
-        tasks = self._known.popleft() if self._known else self._read(size)
+    def take(self, size: int, seconds: float = math.inf) -> Sequence[Task]:
+        """Some tasks, at most so many; none at the end, or where there are none for now.
+
+        Those that are read after so many seconds wait for no more of them.
+        """
+        tasks = self._known.popleft() if self._known else self._read(size, seconds)
         size = min(size, self._alike(tasks))
         if size < len(tasks):
             self._known.appendleft(tasks[size:])
@@ -103,13 +107,16 @@ class Source:
         groups = itertools.groupby(tasks, self._group)
         return sum(1 for _ in next(groups, (None, ()))[1])
 
-    def _read(self, size: int) -> Sequence[Task]:
+    def _read(self, size: int, seconds: float) -> Sequence[Task]:
         """Tasks that were never read, up to the first None."""
         tasks: list[Task] = []
+        end = time.monotonic() + seconds
         for task in itertools.islice(self._unread or (), size):
             if task is None:
                 return tasks
             tasks.append(task)
+            if time.monotonic() > end:
+                return tasks
         if len(tasks) < size:
             self._unread = None
         return tasks
@@ -174,6 +181,13 @@ class ChunkSizer:
     def budget(self) -> float | None:
         """Seconds that the next chunk may take; None for any number."""
         return None if self._tasks or self._fixed is not None else self._budget
+
+    @property
+    def reading(self) -> float:
+        """Seconds of reading after which a chunk is dealt as it is: what its launch costs."""
+        if self._fixed is not None:
+            return math.inf
+        return max(SHORTEST_CHUNK_SECONDS, self._launch if self._tasks else 0.0)
 
     def size(self, remaining: int | None, running: int = 0) -> int:
         """How many tasks the next chunk should have.

@@ -202,8 +202,8 @@ class Crew:
                 again = self._again.popleft() if self._again else None
                 self._reading = self._reading or again is None  # another may be reading
                 size = self._sizer.size(self._remaining, self._running)
-                budget = self._sizer.budget
-            chunk = self._without_cancelled(again or self._read(size, budget))
+                seconds, budget = self._sizer.reading, self._sizer.budget
+            chunk = self._without_cancelled(again or self._read(size, seconds, budget))
             if chunk is not None:
                 return chunk
 
@@ -213,11 +213,11 @@ class Crew:
     def _used_up(self) -> bool:
         return self._source.ended or self._remaining == 0
 
-    def _read(self, size: int, budget: float | None) -> Chunk | None:
+    def _read(self, size: int, seconds: float, budget: float | None) -> Chunk | None:
         """New tasks, if there are any; not under the lock, since the source may take its time."""
         tasks: Sequence[Task] = []
         try:
-            tasks = self._source.take(size)
+            tasks = self._source.take(size, seconds)
         finally:
             with self._changed:
                 self._reading = False

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from sqlexec import scheduler
+from sqlexec import chunks, scheduler
 from sqlexec.chunks import Chunk, ChunkSizer
 from sqlexec.crew import Handle
 from sqlexec.errors import ExecutionTimeout, OperationCancelled
@@ -209,6 +209,21 @@ def test_timeout_cancels():
     with pytest.raises(ExecutionTimeout, match="execution_timeout_seconds"):
         list(run(tasks_of(2), lambda: Stuck([]), workers=1, count=2, timeout=0.05))
     assert cancelled.is_set()
+
+
+@pytest.mark.parametrize(("fixed", "sizes"), [(None, {1}), (4, {4, 2})])
+def test_tasks_of_a_slow_source_wait_for_no_others(monkeypatch, fixed, sizes):
+    monkeypatch.setattr(chunks, "SHORTEST_CHUNK_SECONDS", 0.01)
+    log = []
+
+    def numbers():
+        for index in range(10):
+            time.sleep(0.02)
+            yield Task(index)
+
+    found = list(run(numbers(), lambda: Worker(log), workers=1, count=10, chunk_size=fixed))
+    assert len(found) == 10
+    assert set(map(len, log)) == sizes
 
 
 def test_an_error_in_the_source_of_tasks_is_raised():

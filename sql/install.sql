@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'ecd1e2d5ee8531840dce38bd3d259ad2f02fb98bcc7b1a8cd62f044aac55e016';
+    SET @source_sha256 = '247c82d5e49d1f9f4cf58960562fe502c25c2d56fa662a28451cc79a02ccf05d';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3583,10 +3583,12 @@ def sqlexec_runner():
     import hashlib
     import random
 
+    _MASK = 0xFFFFFFFF  # all is computed in 32 bits
+    _POOL = 4  # words
+
     def seed_run(seed, index):
         """Seed `random`, and numpy''s global generator where there is numpy, for run `index`.
 
-        With numpy 1.17 or later the stream is that of `SeedSequence(seed).spawn(...)[index]`.
         Without a seed nothing is touched.
         """
         if seed is None:
@@ -3596,13 +3598,7 @@ def sqlexec_runner():
             import numpy  # now, since the function may import it later
         except ImportError:
             return
-        if hasattr(numpy.random, "SeedSequence"):
-            sequence = numpy.random.SeedSequence(seed, spawn_key=(index,))
-            numpy.random.seed(sequence.generate_state(8))
-        else:
-            digest = hashlib.sha256(b"numpy/%d/%d" % (seed, index)).digest()
-            words = [int.from_bytes(digest[at : at + 4], "big") for at in range(0, 32, 4)]
-            numpy.random.seed(words)
+        numpy.random.seed(state_of(seed, index, 8))
 
     def forget_seed():
         """Make the generators unpredictable again, for who comes next in this process."""
@@ -3612,6 +3608,48 @@ def sqlexec_runner():
         except ImportError:
             return
         numpy.random.seed()
+
+    def state_of(seed, index, count):
+        """The words that `SeedSequence(seed, spawn_key=(index,)).generate_state(count)` gives.
+
+        The algorithm: M. E. O''Neill, "Developing a seed_seq Alternative", 2015, as numpy has it.
+        """
+        entropy = _words(seed)
+        entropy += [0] * (_POOL - len(entropy)) + _words(index)
+        hashed = _hasher(0x43B0D7E5, 0x931E8875)
+        pool = [hashed(word) for word in entropy[:_POOL]]
+        for source in range(_POOL):
+            for place in range(_POOL):
+                if source != place:
+                    pool[place] = _mixed(pool[place], hashed(pool[source]))
+        for word in entropy[_POOL:]:
+            pool = [_mixed(old, hashed(word)) for old in pool]
+        hashed = _hasher(0x8B51F9DD, 0x58F38DED)
+        return [hashed(pool[place % _POOL]) for place in range(count)]
+
+    def _words(number):
+        """The number in words of 32 bits, the lowest first."""
+        words = [number & _MASK]
+        while number > _MASK:
+            number >>= 32
+            words.append(number & _MASK)
+        return words
+
+    def _hasher(constant, factor):
+        """A hash of a word, another each time that it is called."""
+        state = [constant]
+
+        def hashed(word):
+            word ^= state[0]
+            state[0] = state[0] * factor & _MASK
+            word = word * state[0] & _MASK
+            return word ^ word >> 16
+
+        return hashed
+
+    def _mixed(one, other):
+        word = (0xCA01F9DD * one - 0x4973F715 * other) & _MASK
+        return word ^ word >> 16
 
 
     def globals_of(function):

@@ -102,7 +102,8 @@ def rx_exec(
     debug : bool, default False
         Run the first run that failed once more in this process, with the same arguments, rows,
         local_state and seed, and raise its exception from here, so that a debugger
-        (`%debug`, `pdb.pm()`) finds its variables.  `NotReproduced` where it does not fail here.
+        (`%debug`, `pdb.pm()`) finds its variables (but globals of local_state, which are gone by
+        then).  `NotReproduced` where it does not fail here.
     **kwargs
         The function's arguments, instead of `args`.  A list makes a run of each element, all
         else is the same in each run; a list that is one value is wrapped once more.  Arguments

@@ -18,6 +18,7 @@ from sqlexec import (
     create_procedure,
     pema_compute,
     run_script,
+    rx_exec,
     store_script,
 )
 from sqlexec.embedded import EmbeddedServer
@@ -142,3 +143,16 @@ def test_a_server_that_nobody_knows_is_asked_for_its_python():
             with pytest.raises(PackError, match=r":=.*the server runs Python 3\.6"):
                 make(cc, "dbo.newer", newer)
         POOL.close()
+
+
+def test_a_seed_gives_what_it_gives_here(server):
+    def draw(run):
+        import random
+
+        import numpy
+
+        return random.random(), float(numpy.random.rand()), int(numpy.random.randint(1000))
+
+    _, cc = server
+    here = rx_exec(draw, run=[0, 1], seed=42)
+    assert rx_exec(draw, run=[0, 1], seed=42, compute_context=cc) == here

@@ -19,6 +19,7 @@ import pytest
 from sqlexec.errors import IntegrityError, PackError, RemoteError, UnpackError
 from sqlexec.payload import Packer, Reply, SendOtherwise, unpack
 from sqlexec.runner.main import run_chunk
+from sqlexec.runner.randomness import state_of
 from sqlexec.tasks import Outcome, Task
 from sqlexec.tracebacks import hide_own_frames
 
@@ -232,6 +233,13 @@ def test_a_seed_reaches_a_numpy_that_the_function_imports() -> None:
     )
     first, second = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("seed", [0, 42, 2**32 - 1, 2**32, 2**100 + 3, 2**200])
+@pytest.mark.parametrize("index", [0, 1, 100_000, 2**40])
+def test_a_seed_is_spawned_as_numpy_does(seed: int, index: int) -> None:
+    sequence = np.random.SeedSequence(seed, spawn_key=(index,))
+    assert state_of(seed, index, 8) == list(sequence.generate_state(8))
 
 
 def test_a_seed_gives_each_run_its_stream_whatever_the_chunks() -> None:

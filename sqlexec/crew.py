@@ -7,6 +7,7 @@ next chunk --call--> outcomes --> those that the consumer has yet to take (bound
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections import deque
@@ -91,7 +92,8 @@ class Crew:
         self._stopping = False
         self._working = 0  # threads that have not ended
         self._staying = 0  # those that the server's limits leave room for
-        self._reading = False  # one of them reads from the source
+        self._reading = False  # one of them reads from the source,
+        self._context = contextvars.copy_context()  # as if it were read by the caller
         self._running = 0  # tasks that were taken and have no outcome yet
         self._again: deque[Chunk] = deque()  # to be run again
         self._calls: dict[Worker, Chunk] = {}  # under way
@@ -217,7 +219,7 @@ class Crew:
         """New tasks, if there are any; not under the lock, since the source may take its time."""
         tasks: Sequence[Task] = []
         try:
-            tasks = self._source.take(size, seconds)
+            tasks = self._context.run(self._source.take, size, seconds)
         finally:
             with self._changed:
                 self._reading = False

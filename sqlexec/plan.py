@@ -34,7 +34,8 @@ class RxElemArg(Generic[T]):
     ----------
     values : iterable
         One value a run. Those with a length are checked against each other before anything
-        is sent; an iterator is read as the job goes on, and only as far as the others go.
+        is sent; an iterator is read as the job goes on, and only as far as the others go, by one
+        thread at a time, which need not be the caller's (sqlite3: `check_same_thread=False`).
 
     Example
     -------

@@ -48,7 +48,8 @@ def rx_exec(
     """Run a function once for each set of arguments, in parallel where the context can.
 
     Each call of the server starts with the globals as they are here; of several runs that it
-    makes one after the other, later ones see what earlier ones changed there.
+    makes one after the other, later ones see what earlier ones changed there, and in arguments
+    that all runs share.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 import sys
 import threading
@@ -224,6 +225,21 @@ def test_tasks_of_a_slow_source_wait_for_no_others(monkeypatch, fixed, sizes):
     found = list(run(numbers(), lambda: Worker(log), workers=1, count=10, chunk_size=fixed))
     assert len(found) == 10
     assert set(map(len, log)) == sizes
+
+
+def test_a_source_sees_the_callers_context():
+    variable = contextvars.ContextVar("variable", default="none")
+    seen = []
+
+    def numbers():
+        for index in range(4):
+            seen.append(variable.get())
+            yield Task(index)
+
+    token = variable.set("mine")
+    assert len(list(run(numbers(), lambda: Worker([]), workers=2, chunk_size=1))) == 4
+    variable.reset(token)
+    assert seen == ["mine"] * 4
 
 
 def test_an_error_in_the_source_of_tasks_is_raised():

@@ -128,10 +128,6 @@ def _outcomes(
     }
     given = list(plain_values(together, len(indexes)))
     outcomes = Outcomes(indexes, given, started, ended, header["runtime"]["process_id"])
-    for place, lines in written.items():
-        outcomes.tell(place).console = lines
-    for place, found in issued.items():
-        outcomes.tell(place).warnings = found
     names: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
     if original is not None:
         names["original"] = original
@@ -150,6 +146,10 @@ def _outcomes(
             given[place] = read(pieces)
         except Exception as error:  # noqa: BLE001 - one task's value must not hide the others'
             outcomes.fail(place, _not_rebuilt(error))
+    for place, lines in written.items():  # when all values are there, which an Outcome copies
+        outcomes.tell(place).console = lines
+    for place, found in issued.items():
+        outcomes.tell(place).warnings = found
     return outcomes
 
 

@@ -396,6 +396,19 @@ def test_console_output(context, capsys):
     assert sorted(err.splitlines()) == ["err 1", "err 2"]
 
 
+def test_values_of_runs_that_write_and_warn(context):
+    def talk(value):
+        print("out")
+        warnings.warn("careful", stacklevel=1)
+        return value, len(value)
+
+    values = ["text", [1, 2], numpy.arange(3.0)]
+    with pytest.warns(UserWarning, match="careful"):
+        found = rx_exec(talk, {"value": RxElemArg(values)}, compute_context=context)
+    assert [length for _, length in found] == [4, 2, 3]
+    assert found[0][0] == "text"
+
+
 def test_console_output_of_a_run_that_fails(context, capsys):
     with pytest.raises(ValueError, match="two"):
         rx_exec(fail_at_two, x=2, compute_context=context, console_output=True)

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '247c82d5e49d1f9f4cf58960562fe502c25c2d56fa662a28451cc79a02ccf05d';
+    SET @source_sha256 = 'cf3a94b4d6cbcc0ee5485cdf334a7da5a995b5466121541d3948c17954abb820';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3135,7 +3135,7 @@ def sqlexec_runner():
     _GROUP = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
     def describe(error, own):
-        """Type name, message and traceback text of an exception.
+        """Type name, nearest builtin class, message and traceback text of an exception.
 
         The runner''s frames, those with the globals `own`, are left out at the top: the user''s
         function comes first.
@@ -3150,6 +3150,7 @@ def sqlexec_runner():
             lines = traceback.format_tb(trace) + ["%s: %s\n" % (kind.__name__, text_of(error))]
         return {
             "type": "%s.%s" % (kind.__module__, kind.__qualname__),
+            "base": next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"),
             "message": text_of(error),
             "traceback": "".join(lines),
         }

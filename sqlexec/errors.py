@@ -7,8 +7,11 @@ traceback that it had in the server and, as its attribute `remote`, where that w
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType, SimpleNamespace
+from typing import Any
 
 
 class SqlExecError(Exception):
@@ -248,7 +251,8 @@ class UnpackError(SqlExecError):
 class RemoteError(SqlExecError):
     """The function raised an exception that cannot be rebuilt on this side.
 
-    `type_name` is the remote type's full name, `remote_traceback` its text.
+    `type_name` is the remote type's full name, `remote_traceback` its text.  Where that type is
+    derived from ValueError, say, this is a ValueError, too.
     """
 
     def __init__(self, message: str, *, type_name: str = "", remote_traceback: str = "") -> None:
@@ -256,8 +260,23 @@ class RemoteError(SqlExecError):
         self.type_name = type_name
         self.remote_traceback = remote_traceback
 
+    def __str__(self) -> str:
+        return str(self.args[0])
+
     def __reduce__(self) -> tuple[object, ...]:
-        return (RemoteError, (self.args[0],), dict(self.__dict__))
+        base = type(self).__bases__[-1].__name__
+        return (remote_error, (base, self.args[0]), dict(self.__dict__))
+
+
+def remote_error(base: str, message: str) -> RemoteError:
+    """A RemoteError that is of a builtin class of exceptions, too, if that takes a message."""
+    kind = getattr(builtins, base, None)
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception:
+        both: Any = type("RemoteError", (RemoteError, kind), {"__module__": __name__})
+        with contextlib.suppress(TypeError):  # it wants other arguments
+            found: RemoteError = both(message)
+            return found
+    return RemoteError(message)
 
 
 class RemoteTraceback(SqlExecError):

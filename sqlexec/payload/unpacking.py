@@ -13,6 +13,7 @@ from sqlexec.errors import (
     SqlExecError,
     TaskTimeout,
     UnpackError,
+    remote_error,
 )
 from sqlexec.payload.bytecode import set_class_state
 from sqlexec.runner.batch import cut_batch, cut_numbers, plain_values
@@ -215,12 +216,14 @@ def _link_lost(type_name: str, text: str) -> BaseException:
 
 
 def _remote_error(description: dict[str, str]) -> RemoteError:
-    return RemoteError(
+    error = remote_error(
+        description.get("base", ""),
         f"{description['type']}: {description['message']} (raised on the server; the exception "
         "itself could not be rebuilt here)",
-        type_name=description["type"],
-        remote_traceback=description["traceback"],
     )
+    error.type_name = description["type"]
+    error.remote_traceback = description["traceback"]
+    return error
 
 
 def _failure(description: dict[str, str], runtime: dict[str, Any]) -> SqlExecError:

@@ -30,7 +30,7 @@ _GROUP = getattr(builtins, "BaseExceptionGroup", ())  # since Python 3.11
 
 
 def describe(error: BaseException, own: Dict[str, Any]) -> Dict[str, Any]:
-    """Type name, message and traceback text of an exception.
+    """Type name, nearest builtin class, message and traceback text of an exception.
 
     The runner's frames, those with the globals `own`, are left out at the top: the user's
     function comes first.
@@ -45,6 +45,7 @@ def describe(error: BaseException, own: Dict[str, Any]) -> Dict[str, Any]:
         lines = traceback.format_tb(trace) + ["%s: %s\n" % (kind.__name__, text_of(error))]
     return {
         "type": "%s.%s" % (kind.__module__, kind.__qualname__),
+        "base": next(base.__name__ for base in kind.__mro__ if base.__module__ == "builtins"),
         "message": text_of(error),
         "traceback": "".join(lines),
     }

@@ -1,5 +1,6 @@
 """Exceptions from the server: with their causes, contexts, notes and attributes."""
 
+import pickle
 import sys
 import threading
 import traceback
@@ -101,6 +102,27 @@ def test_what_of_an_exception_cannot_be_pickled_is_told() -> None:
     assert "lock object" in outcome.error.args[0]
     assert outcome.error.args[1] == 1
     assert "cannot be pickled" in outcome.warnings[0][1]
+
+
+@pytest.mark.parametrize("base", [ValueError, KeyError, FileNotFoundError, UnicodeDecodeError])
+def test_what_cannot_be_rebuilt_is_caught_by_its_builtin_base(base: Any) -> None:
+    class Lost(base):  # type: ignore[misc]
+        def __init__(self, first: int, second: int) -> None:
+            self.both = first, second
+
+        def __str__(self) -> str:
+            return "lost"
+
+        def __reduce__(self) -> Any:
+            return type(self), ()
+
+    error: Any = one(lambda: raises(Lost(1, 2))).error
+    assert isinstance(error, RemoteError)
+    assert isinstance(error, base) == (base is not UnicodeDecodeError)
+    assert "Lost: lost (raised on the server" in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again).__mro__[1:], str(again)) == (type(error).__mro__[1:], str(error))
+    assert again.type_name.endswith("Lost")
 
 
 def raises_from(with_bad: bool) -> None:

@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = 'cf3a94b4d6cbcc0ee5485cdf334a7da5a995b5466121541d3948c17954abb820';
+    SET @source_sha256 = '299fd123cbd224dcfca67933aa837c71f9bb5dfe08b6179bf0b4ff8c961e3ac1';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4740,9 +4740,11 @@ def sqlexec_runner():
             elif kind is not None:
                 raise ValueError("column_info of %r has the unknown type %r" % (name, kind))
         if options.get("string_as_factors"):
-            for name in frame.columns:
-                dtype = frame[name].dtype
-                if dtype.kind == "O" and not hasattr(dtype, "categories"):
+            import pandas
+
+            for name in frame.columns:  # dates and bytes are objects, too
+                kind = pandas.api.types.infer_dtype(frame[name].dropna(), skipna=True)
+                if kind in ("string", "empty"):
                     frame[name] = frame[name].astype("category")
         names = {name: info["newName"] for name, info in columns.items() if "newName" in info}
         return frame.rename(columns=names) if names else frame

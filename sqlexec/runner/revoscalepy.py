@@ -295,9 +295,11 @@ def _as_declared(frame: Any, options: Dict[str, Any]) -> Any:
         elif kind is not None:
             raise ValueError("column_info of %r has the unknown type %r" % (name, kind))
     if options.get("string_as_factors"):
-        for name in frame.columns:
-            dtype = frame[name].dtype
-            if dtype.kind == "O" and not hasattr(dtype, "categories"):
+        import pandas
+
+        for name in frame.columns:  # dates and bytes are objects, too
+            kind = pandas.api.types.infer_dtype(frame[name].dropna(), skipna=True)
+            if kind in ("string", "empty"):
                 frame[name] = frame[name].astype("category")
     names = {name: info["newName"] for name, info in columns.items() if "newName" in info}
     return frame.rename(columns=names) if names else frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ from sqlexec.contexts.base import RxComputeContext
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.data.reading import import_pandas
 from sqlexec.data.slices import slices_of
-from sqlexec.data.sources import RxSqlServerData
+from sqlexec.data.sources import RxSqlServerData, split_name
 from sqlexec.data.writing import write_table
 from sqlexec.errors import ConfigurationError, SqlExecError
+from sqlexec.server.connection import Connection
 
 if TYPE_CHECKING:
     import pandas
@@ -87,10 +89,12 @@ class Output:
         Make a table that exists anew.
     append : "none" or "rows"
         Add to a table that exists.
+    data : RxSqlServerData or DataFrame
+        What is read meanwhile: not this table.
     """
 
     def __init__(
-        self, target: object, context: RxComputeContext, overwrite: bool, append: str
+        self, target: object, context: RxComputeContext, overwrite: bool, append: str, data: object
     ) -> None:
         if append not in ("none", "rows"):
             raise ConfigurationError(f"append must be 'none' or 'rows', not {append!r}")
@@ -99,6 +103,8 @@ class Output:
             if not isinstance(target, RxSqlServerData) or target.table is None:
                 raise ConfigurationError("out_data must be an RxSqlServerData with a table")
             self._target = located(target, context)
+            if (overwrite or append == "rows") and isinstance(data, RxSqlServerData):
+                _check_apart(self._target, located(data, context))
         self._overwrite, self._append = overwrite, append == "rows"
 
     def write(self, frame: Any) -> None:
@@ -112,3 +118,17 @@ class Output:
             )
         write_table(frame, self._target, overwrite=self._overwrite, append=self._append)
         self._overwrite, self._append = False, True
+
+
+def _check_apart(target: RxSqlServerData, source: RxSqlServerData) -> None:
+    """Raise ConfigurationError where a source seems to read the table that is to be written.
+
+    The first chunk would be written over rows that the others are still to be read from.
+    """
+    name = split_name(target.table or "")[-1]
+    there, here = (Connection.of(each.location) for each in (target, source))
+    if there.same_place(here) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", source.query, re.I):
+        raise ConfigurationError(
+            f"out_data is {target.table}, which the query of the data names: a table cannot be "
+            f"written while it is read. Write to another one. The query: {source.query}"
+        )

@@ -73,8 +73,9 @@ def pema_compute(
     data : RxSqlServerData or DataFrame
         At most its `rows_per_read` rows (of a DataFrame 50,000) are in a chunk.
     out_data : RxSqlServerData, optional
-        A table for the DataFrames that process_data returns, of an algorithm of a single pass.
-        They come here and are written from here, a chunk at a time, in the chunks' order.
+        A table for the DataFrames that process_data returns, of an algorithm of a single pass;
+        not the one that is read.  They come here and are written from here, a chunk at a time,
+        in the chunks' order.
     overwrite : bool, default False
         Make an `out_data` that exists anew.
     append : "none" or "rows", default "none"
@@ -117,7 +118,7 @@ def pema_compute(
     if out_data is not None and _is_iterative(pema_obj):
         raise ConfigurationError("out_data is for algorithms of a single pass, not iterative ones")
     context = resolve(compute_context)
-    output = Output(out_data, context, overwrite, append)
+    output = Output(out_data, context, overwrite, append, data)
     if not rx_is_distributed_context(context, data):
         context = RxLocalSeq()
     with _unchanged_by_errors(pema_obj):

@@ -150,6 +150,15 @@ def test_rows_that_are_written(cc, keyed, execute, connection_string, server):
         execute("DROP TABLE IF EXISTS dbo.test_scored")
 
 
+def test_the_table_that_is_read_is_not_written(cc, keyed, execute):
+    table = RxSqlServerData(table=keyed, rows_per_read=150)
+    query = RxSqlServerData(sql_query="SELECT * FROM [DBO].[TEST_KEYED] WHERE id > 5")
+    for source, how in ((table, {"overwrite": True}), (query, {"append": "rows"})):
+        with pytest.raises(ConfigurationError, match="cannot be written while it is read"):
+            pema_compute(Scored(), source, table, compute_context=cc, **how)
+    assert execute(f"SELECT COUNT(*) FROM {keyed}") == [(1000,)]
+
+
 class Wrong(Seen):
     def process_data(self, chunk):
         return len(chunk)

@@ -1,5 +1,7 @@
 """rx_data_step on a DataFrame."""
 
+import datetime
+
 import pandas as pd
 import pytest
 
@@ -75,3 +77,16 @@ def test_info() -> None:
     info = rx_get_info(FRAME, get_var_info=True)
     assert (info["num_rows"], info["num_vars"]) == (4, 3)
     assert (info["var_info"]["b"]["low"], info["var_info"]["b"]["high"]) == (1.0, 4.0)
+
+
+def test_texts_alone_become_factors() -> None:
+    columns = {
+        "text": ["a", None],
+        "nothing": [None, None],
+        "day": [datetime.date(2013, 1, 1), None],
+        "bytes": [b"a", None],
+        "flag": [True, None],
+    }
+    frame = pd.DataFrame({name: pd.Series(each, dtype=object) for name, each in columns.items()})
+    found = RxSqlServerData.of_frame(frame, {"string_as_factors": True}).read()
+    assert [str(kind) for kind in found.dtypes] == ["category"] * 2 + ["object"] * 3

@@ -29,11 +29,6 @@ class Life:
         self._error: Exception | None = None  # that ended it
         self._lock = threading.Lock()
 
-    @property
-    def company(self) -> int:
-        """How many calls are under way, or were when it ended."""
-        return len(self.lost if self._error is not None else self._calls)
-
     def begin_call(self) -> Call:
         """A new call; raises what ended this life."""
         with self._lock:
@@ -82,9 +77,11 @@ class Call(Future[bytes]):
     def receive(self, retrieve: Callable[[Any], list[bytes]], out: Any) -> None:
         """Take what `retrieve` gives of the backend's answer, or raises."""
         try:
+            if isinstance(out, Future):  # loky's, of whose exceptions joblib changes some
+                retrieve = Future.result
             (result,) = retrieve(out)
         except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-            if isinstance(error, BrokenExecutor):
+            if tells_end(error):
                 self.life.end(error)
             self.settle(error=error)
         else:
@@ -106,8 +103,16 @@ class Call(Future[bytes]):
                 self.set_exception(error)
 
 
+def ended_by_others(error: Exception) -> bool:
+    """Whether somebody else has ended the pool that this call shared with them."""
+    return any(kind.__name__ == "ShutdownExecutorError" for kind in type(error).__mro__)  # loky's
+
+
+def tells_end(error: Exception) -> bool:
+    """Whether a backend says so that its pool is no more, and all calls with it."""
+    return isinstance(error, BrokenExecutor) or ended_by_others(error)
+
+
 def tells_death(error: Exception) -> bool:
-    """Whether a backend says so that the process of a call has died."""
-    return isinstance(error, BrokenExecutor) or any(
-        kind.__name__ in _DEATHS for kind in type(error).__mro__
-    )
+    """Whether a backend says so that the process of a call is no more."""
+    return tells_end(error) or any(kind.__name__ in _DEATHS for kind in type(error).__mro__)

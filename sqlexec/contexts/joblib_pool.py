@@ -24,7 +24,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from sqlexec.contexts.apart import run_apart, this_process
-from sqlexec.contexts.joblib_calls import Call, Life, tells_death
+from sqlexec.contexts.joblib_calls import Call, Life, ended_by_others, tells_death, tells_end
 from sqlexec.contexts.processes import import_joblib, process_died
 from sqlexec.errors import ConfigurationError, OperationCancelled, SqlExecError
 
@@ -51,13 +51,16 @@ class JoblibPool:
     """
 
     def __init__(self, backend: Any, workers: int) -> None:
+        joblib = import_joblib()
         # Asked for one, joblib's own backends would stay in this process.
-        self._parallel = import_joblib().Parallel(n_jobs=max(2, workers), backend=backend)
+        self._parallel = joblib.Parallel(n_jobs=max(2, workers), backend=backend)
         self._backend = backend
-        self._turns = _Turns()
+        self._workers = workers
+        self._is_loky = isinstance(backend, joblib.parallel.LokyBackend)
+        self._turns = _TURNS_OF_LOKY if self._is_loky else _Turns()
         self._lock = threading.Lock()  # of those who start it and submit to it
         self._stopped = False
-        self._open = False
+        self._opened = contextlib.ExitStack()  # what the end of a life closes
         self._life = self._begin()
 
     def call(self, *message: Any, alone: bool = False) -> bytes:
@@ -74,7 +77,7 @@ class JoblibPool:
         OperationCancelled
             `cancel` was called meanwhile.
         ProcessDied
-            A process ended meanwhile; `shared` tells that it may be another call's.
+            A process ended meanwhile; `shared` tells that it may have been another call's.
         """
         with self._turns.alone() if alone else self._turns.together():
             call = self._submit(message)
@@ -90,7 +93,7 @@ class JoblibPool:
                         "Its processes need this very Python, and sqlexec."
                     ) from error
                 died = process_died(error, f"A process of joblib's {name} ended in a call.")
-                died.shared = call.life.company > 1
+                died.shared = not (alone or self._workers == 1) or ended_by_others(error)
                 raise died from None
             finally:
                 call.life.end_call(call)
@@ -112,8 +115,10 @@ class JoblibPool:
         with self._lock:
             try:
                 return self._hand_over(message)
-            except BrokenExecutor:  # by other calls, or while nobody used it
-                self._begin_again()
+            except Exception as error:
+                if not tells_end(error):
+                    raise
+                self._begin_again()  # it broke by other calls, or while nobody used it
                 return self._hand_over(message)
 
     def _hand_over(self, message: tuple[Any, ...]) -> Call:
@@ -140,24 +145,24 @@ class JoblibPool:
     # --- its lives --------------------------------------------------------------------------
 
     def _begin(self) -> Life:
-        from joblib.parallel import FallbackToBackend
-
+        backend, parallel = self._backend, self._parallel
         with _STARTING:
             before = set(multiprocessing.active_children())
-            try:
-                if getattr(self._backend, "supports_sharedmem", False):  # threads, or none at all
-                    raise FallbackToBackend(self._backend)
-                self._backend.configure(n_jobs=self._parallel.n_jobs, parallel=self._parallel)
-            except FallbackToBackend:
-                raise NoProcesses(
-                    f"RxForeachDoPar: joblib's {type(self._backend).__name__} has no processes "
-                    "here, and would call the function in this one: nothing could stop it after "
-                    "execution_timeout_seconds."
-                ) from None
+            # As joblib.Parallel would, so that loky's processes serve calls of both.
+            self._opened.enter_context(parallel)
             started = set(multiprocessing.active_children()) - before
-        self._backend.start_call()
-        self._open = True
+        stays = getattr(backend, "supports_sharedmem", False)  # in threads, or in this very one
+        if stays or getattr(backend, "parallel", parallel) is not parallel:  # joblib took another
+            self._opened.close()
+            raise NoProcesses(
+                f"RxForeachDoPar: joblib's {type(backend).__name__} has no processes here, and "
+                "would call the function in this one: nothing could stop it after "
+                "execution_timeout_seconds."
+            )
+        backend.start_call()
         life = Life()
+        self._opened.callback(backend.stop_call)
+        self._opened.callback(self._abort, life)
         pool = [each for each in started if "PoolWorker" in each.name]  # of multiprocessing's Pool
         if pool:
             threading.Thread(
@@ -170,18 +175,14 @@ class JoblibPool:
         self._life = self._begin()
 
     def _end(self) -> None:
-        from joblib.parallel import LokyBackend
-
-        if not self._open:
-            return
-        self._open = False
         self._life.end(BrokenExecutor("Another pool takes its place."))
-        if self._life.lost:
-            if isinstance(self._backend, LokyBackend):
-                self._life.wait_until_dealt()
+        self._opened.close()
+
+    def _abort(self, life: Life) -> None:
+        if life.lost:
+            if self._is_loky:
+                life.wait_until_dealt()
             self._backend.abort_everything(ensure_ready=False)
-        self._backend.stop_call()
-        self._backend.terminate()
 
 
 class _Turns:
@@ -211,6 +212,9 @@ class _Turns:
             with self._changed:
                 self._changed.wait_for(lambda: not self._inside)
             yield
+
+
+_TURNS_OF_LOKY = _Turns()  # its processes are the same for all pools
 
 
 def _watch(life: Life, processes: Iterable[BaseProcess]) -> None:

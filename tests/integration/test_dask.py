@@ -14,7 +14,7 @@ from sqlexec.errors import ConfigurationError, ExecutionTimeout, TaskCrashed
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
-LOCAL = {"dashboard_address": None, "host": "127.0.0.1"}
+LOCAL = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_job_that_takes_too_long_ends_here(context):
 
 def test_a_cluster_of_threads_is_refused():
     with (
-        distributed.Client(processes=False, n_workers=1, dashboard_address=None),
+        distributed.Client(processes=False, n_workers=1, dashboard_address="127.0.0.1:0"),
         joblib.parallel_config("dask"),
         pytest.raises(ConfigurationError, match="threads of the client"),
     ):

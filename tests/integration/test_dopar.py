@@ -152,6 +152,37 @@ def test_a_job_that_nobody_reads_to_its_end(tmp_path):
     wait_until(lambda: not running(tmp_path), "the end of the processes")
 
 
+def nap():
+    time.sleep(60)
+
+
+def wait_for(x, path):
+    path.joinpath(f"{x} {time.time()}").touch()
+    while not path.joinpath("go").exists():
+        time.sleep(0.01)
+    return x
+
+
+def test_a_job_whose_pool_another_job_ends(tmp_path):
+    """Jobs share the processes of loky's."""
+    context, found = RxForeachDoPar("loky", 2), []
+
+    def run():
+        found.extend(
+            rx_exec(wait_for, x=[1, 2], path=tmp_path, task_chunk_size=1, compute_context=context)
+        )
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: len(list(tmp_path.iterdir())) == 2, "the start of two runs")
+    with pytest.raises(ExecutionTimeout):
+        rx_exec(nap, compute_context=context.replace(execution_timeout_seconds=1))
+    tmp_path.joinpath("go").touch()
+    thread.join()
+    assert found == [1, 2]
+    assert len(list(tmp_path.iterdir())) > 3  # they ran again
+
+
 # --- what a backend is --------------------------------------------------------------------
 
 
@@ -185,6 +216,17 @@ def test_a_backend_without_processes_runs_here():
     assert rx_exec(os.getpid, compute_context=context) == [os.getpid()]
     with pytest.raises(ConfigurationError, match="SequentialBackend has no processes here"):
         rx_exec(os.getpid, compute_context=context.replace(execution_timeout_seconds=1))
+
+
+def nested():
+    inner = RxForeachDoPar("multiprocessing", 2)
+    return os.getpid(), rx_exec(os.getpid, compute_context=inner)[0]
+
+
+def test_a_process_that_may_start_none_runs_here():
+    """As those of multiprocessing's pools."""
+    ((outer, inner),) = rx_exec(nested, compute_context=RxForeachDoPar("forkserver", 2))
+    assert outer == inner != os.getpid()
 
 
 def test_threads_are_refused():

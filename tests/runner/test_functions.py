@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import linecache
 import shutil
 import subprocess
 import sys
@@ -221,9 +222,11 @@ def test_text_without_source_is_named() -> None:
         Packer(scope["made"], runtime=runtime_of("3.7"))
 
 
-def test_what_cannot_go_by_source_names_both_versions() -> None:
+def test_what_cannot_go_by_source_names_both_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     scope: dict[str, Any] = {"__name__": "nowhere"}
     exec("def made(): return 1\nclass Made: pass", scope)
+    text = "class Made(int): pass\n"  # another text, with another class of that name
+    monkeypatch.setitem(linecache.cache, "<cell>", (len(text), None, [text], "<cell>"))
     here = ".".join(map(str, sys.version_info[:2]))
     for function in (scope["made"], scope["Made"], lambda: sys.modules["__main__"]):
         with pytest.raises(PackError) as caught:

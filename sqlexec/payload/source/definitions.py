@@ -219,7 +219,7 @@ def _files_of(cls: type, methods: list[FunctionType]) -> Iterator[SourceFile]:
     names = [each.__code__.co_filename for each in methods]
     module = sys.modules.get(cls.__module__)
     names.append(getattr(module, "__file__", None) or "")
-    if not names[-1]:  # a cell or the prompt: the newest text that defines it
+    if module is not None and not names[-1]:  # a cell or the prompt: the newest text defines it
         names.extend(reversed([each for each in linecache.cache if isinstance(each, str)]))
     for name in dict.fromkeys(names):
         found = source_file(name, methods[0] if methods else None) if name else None

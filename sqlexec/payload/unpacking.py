@@ -118,6 +118,7 @@ def _outcomes(
     consoles = _by_place(header["console"], len(indexes))
     warned = _by_place(header["warnings"], len(indexes))
     errors = _by_place(header["errors"], len(indexes))
+    process_id = header["runtime"]["process_id"]
     written = {
         place: [(stream, text) for stream, text in lines] for place, lines in consoles.items()
     }
@@ -128,7 +129,7 @@ def _outcomes(
         for place, found in warned.items()
     }
     given = list(plain_values(together, len(indexes)))
-    outcomes = Outcomes(indexes, given, started, ended, header["runtime"]["process_id"])
+    outcomes = Outcomes(indexes, given, started, ended, process_id)
     names: dict[str, Any] = {"cloudpickle.cloudpickle._class_setstate": set_class_state}
     if original is not None:
         names["original"] = original

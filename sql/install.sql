@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '299fd123cbd224dcfca67933aa837c71f9bb5dfe08b6179bf0b4ff8c961e3ac1';
+    SET @source_sha256 = '12e9f57481b9d4dd6b6ca2098ed6fe97a0e8d7c0acf14ebd048e6df20d92caa3';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4799,6 +4799,7 @@ def sqlexec_runner():
                 del sys.modules[name]
 
 
+    import os
     import sys
     import warnings
 
@@ -4813,6 +4814,7 @@ def sqlexec_runner():
         def __init__(self):
             self.seen = {}  # type: Dict[WarningKey, None]
             self._catcher = warnings.catch_warnings()
+            self._process_id = os.getpid()
 
         def __enter__(self):
             self._catcher.__enter__()
@@ -4833,7 +4835,9 @@ def sqlexec_runner():
             return list(seen)
 
         def _show(self, message, category, filename, lineno, *_):
-            if len(self.seen) < MOST_WARNINGS:
+            if os.getpid() != self._process_id:  # a fork: what is kept there does not come back
+                sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+            elif len(self.seen) < MOST_WARNINGS:
                 name = "%s.%s" % (category.__module__, category.__qualname__)
                 module = _module_at(filename, lineno)
                 self.seen[(name, str(message), filename, lineno, module)] = None

@@ -1,5 +1,6 @@
 """The warnings that tasks issue, kept for the client to issue them again."""
 
+import os
 import sys
 import warnings
 from typing import Any, Dict, List
@@ -18,6 +19,7 @@ class Warned:
     def __init__(self) -> None:
         self.seen = {}  # type: Dict[WarningKey, None]
         self._catcher = warnings.catch_warnings()
+        self._process_id = os.getpid()
 
     def __enter__(self) -> "Warned":
         self._catcher.__enter__()
@@ -38,7 +40,9 @@ class Warned:
         return list(seen)
 
     def _show(self, message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
-        if len(self.seen) < MOST_WARNINGS:
+        if os.getpid() != self._process_id:  # a fork: what is kept there does not come back
+            sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
+        elif len(self.seen) < MOST_WARNINGS:
             name = "%s.%s" % (category.__module__, category.__qualname__)
             module = _module_at(filename, lineno)
             self.seen[(name, str(message), filename, lineno, module)] = None

@@ -210,6 +210,19 @@ def test_warnings_are_told_once_a_task() -> None:
         assert (file, module) == (__file__, __name__)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_warnings_of_a_fork_are_in_the_console() -> None:
+    def forks() -> None:
+        child = os.fork()
+        if child == 0:
+            warnings.warn("careful", UserWarning, stacklevel=1)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    (outcome,) = run(forks, {})
+    assert "UserWarning: careful" in "".join(text for _, text in outcome.console)
+
+
 def test_an_array_that_many_tasks_have_is_sent_once_and_yet_their_own() -> None:
     def change(array: Any, start: int) -> Any:
         array[0] += start

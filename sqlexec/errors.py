@@ -138,6 +138,8 @@ class ServerError(SqlExecError):
     ----------
     console : sequence of (stream, text)
         What an external script had written before the statement failed.
+    query : str
+        Of the data source that it may come from, '' where there is none.
 
     Example
     -------
@@ -163,6 +165,7 @@ class ServerError(SqlExecError):
         self.procedure = procedure
         self.line = line
         self.console: Sequence[tuple[str, str]] = ()
+        self.query = ""
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_server_error, (type(self), self.args[0], dict(self.__dict__)))

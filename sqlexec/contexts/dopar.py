@@ -154,8 +154,9 @@ class _Worker:
         message = self._job.message(chunk.tasks, suspect=chunk.suspect, budget=chunk.budget)
         # Of calls that shared a dead process each may be its killer.
         call = functools.partial(self._pool.call, alone=isinstance(chunk.error, ProcessDied))
-        result = call_suspect(call, *message) if chunk.suspect else call(*message)
-        return self._job.unpack(result, chunk.tasks).outcomes
+        if chunk.suspect:
+            call = functools.partial(call_suspect, call)
+        return self._job.outcomes(call, message, chunk)
 
     def cancel(self) -> None:
         """Stop all calls: joblib cannot stop one of them."""

@@ -6,17 +6,18 @@ plan --Job--> tasks, group --scheduler--> chunk --pack--> payload
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlexec.chunks import FIRST_SECONDS
+from sqlexec.chunks import FIRST_SECONDS, Chunk
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError
+from sqlexec.errors import ConfigurationError, ServerError
 from sqlexec.payload import Packer, Reply, unpack
 from sqlexec.plan import Plan
 from sqlexec.runner.batch import is_plain
-from sqlexec.tasks import Task, indexes_of
+from sqlexec.tasks import Outcome, Outcomes, Task, indexes_of
 
 
 class Job:
@@ -49,8 +50,11 @@ class Job:
         name, source = _input_of(plan.shared, first)
         self._input_argument = name
         self._shared_source = source if name in plan.shared else None  # else each task has its own
-        if source is not None:
-            self.check(source)
+        if self._shared_source is not None:
+            self.check(self._shared_source)
+        elif source is not None:
+            for task in plan.tasks if isinstance(plan.tasks, Sequence) else first:
+                self._own_source(task)
         self.packer = Packer(
             plan.function,
             {each: value for each, value in plan.shared.items() if each != name},
@@ -109,6 +113,13 @@ class Job:
     def unpack(self, result: bytes | memoryview, tasks: Sequence[Task]) -> Reply:
         """Verify and decode what came back for these tasks; see `payload.unpack`."""
         return unpack(result, self.packer.key, self.packer.original, indexes_of(tasks))
+
+    def query_failed(self, error: ServerError, chunk: Chunk) -> Outcomes:
+        """What tasks give whose own query failed; raises the error where it is of another kind."""
+        if type(error) is not ServerError or not error.query or self._shared_source is not None:
+            raise error
+        chunk.call.status = type(error).__name__
+        return Outcomes.of([Outcome(task.index, error=copy.copy(error)) for task in chunk.tasks])
 
     def _sent(self, tasks: Sequence[Task]) -> Sequence[Task]:
         """The tasks without their data sources, whose queries travel beside the payload."""

@@ -24,7 +24,13 @@ from sqlexec.chunks import Chunk
 from sqlexec.contexts.job import Job
 from sqlexec.data.reading import read_rows
 from sqlexec.data.sources import RxSqlServerData
-from sqlexec.errors import ConfigurationError, DependencyMissing, OperationCancelled, ProcessDied
+from sqlexec.errors import (
+    ConfigurationError,
+    DependencyMissing,
+    OperationCancelled,
+    ProcessDied,
+    ServerError,
+)
 from sqlexec.plan import Plan
 from sqlexec.runner.main import run_chunk, runtime
 from sqlexec.tasks import Outcomes, Task
@@ -58,6 +64,16 @@ class LocalJob(Job):
         if source is None:
             return payload, None
         return payload, (str(source.connection_string), source.query, source.rows_per_read)
+
+    def outcomes(
+        self, call: Callable[..., bytes], message: tuple[Any, ...], chunk: Chunk
+    ) -> Outcomes:
+        """Call with the message for a chunk, and decode what comes back."""
+        try:
+            result = call(*message)
+        except ServerError as error:
+            return self.query_failed(error, chunk)
+        return self.unpack(result, chunk.tasks).outcomes
 
 
 def run_chunk_here(payload: bytes, source: Source | None, console: str | None = None) -> bytes:
@@ -164,7 +180,7 @@ class LocalWorker:
         """Send a chunk, wait, and decode its outcomes."""
         message = self._job.message(chunk.tasks, suspect=chunk.suspect, budget=chunk.budget)
         call = self._call_suspect if chunk.suspect else self._process.call
-        return self._job.unpack(call(*message), chunk.tasks).outcomes
+        return self._job.outcomes(call, message, chunk)
 
     def _call_suspect(self, *message: Any) -> bytes:
         """Call in a process of its own."""

@@ -262,7 +262,7 @@ class _Worker:
         except ServerError as error:
             if query:
                 blame_query(error, query)
-            raise
+            return job.query_failed(error, chunk)
         except ResultCut as error:
             runtimes.learn_whole(job.connection, False)
             raise ResultCut(f"{error} {_AGAIN if way_out == 'output' else _NO_ROWS}") from None

@@ -128,13 +128,14 @@ def server_error(
 
 
 def blame_query(error: ServerError, query: str, *, derived: bool = False) -> None:
-    """Add a data source's query to the text of an error that it may have caused.
+    """Tell an error, and in its text, the data source's query that may have caused it.
 
     `derived`: it stood in a FROM clause, where not every query can.
     """
     if type(error) in (ServerError, PermissionDenied) and error.number not in _OF_SCRIPTS:
         shown = textwrap.shorten(query, _SHOWN, placeholder=" ...")
         advice = _NOT_DERIVED if derived and error.number in _OF_DERIVED else ""
+        error.query = query
         error.args = (f"{error.args[0]}{advice} The data source's query: {shown}", *error.args[1:])
 
 

@@ -32,6 +32,7 @@ from sqlexec.errors import (
     ConfigurationError,
     ExecutionTimeout,
     PackError,
+    ServerError,
     TaskCrashed,
     TaskTimeout,
 )
@@ -655,6 +656,24 @@ def test_data_sources(context, flights, connection_string):
     assert rx_exec(late_by_our_name, {"dataset": source}, compute_context=context) == [1000]
     found = rx_exec(late, dataset=source, limit=[0, 100], compute_context=context)
     assert found == [900, 540]
+
+
+def test_others_go_on_where_the_query_of_a_run_fails(context, connection_string):
+    def rows(data):
+        from revoscalepy import rx_data_step
+
+        return len(rx_data_step(data))
+
+    queries = ["SELECT 1 AS n", "SELECT * FROM dbo.no_such_table", "SELECT 2 AS n"]
+    sources = [
+        RxSqlServerData(sql_query=each, connection_string=connection_string) for each in queries
+    ]
+    with pytest.warns(RunFailedWarning, match="run 1: ServerError"):
+        found = rx_exec(rows, data=sources, compute_context=context)
+    assert found[::2] == [1, 1]
+    assert found[1].number == 208
+    with pytest.raises(ServerError, match="no_such_table"):
+        rx_exec(rows, data=sources[1], compute_context=context)
 
 
 def test_a_data_source_for_each_run(context, flights, connection_string):

@@ -292,6 +292,12 @@ def test_a_data_source_of_another_place():
     refused("same server and database", x=RxSqlServerData("Server=tcp:127.0.0.1,1", table="t"))
 
 
+def test_data_sources_of_some_runs():
+    source, other = RxSqlServerData(table="t"), RxSqlServerData(table="t", server="other", user="a")
+    refused("same server and database", x=RxElemArg([source, other]))
+    refused("Run 1 has no data source", x=RxElemArg([source, 5]))
+
+
 def test_a_data_source_inside_something_else_is_not_sent():
     refused("data source must be an argument by itself", kind=PackError,
             x=[RxSqlServerData(NOWHERE, table="t")])  # fmt: skip

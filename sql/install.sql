@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '12e9f57481b9d4dd6b6ca2098ed6fe97a0e8d7c0acf14ebd048e6df20d92caa3';
+    SET @source_sha256 = '40339c4c3d65bbca211a35391c4c2714d42aa7afeffc79da72ad4c0e572cb9c4';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4839,17 +4839,21 @@ def sqlexec_runner():
                 sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
             elif len(self.seen) < MOST_WARNINGS:
                 name = "%s.%s" % (category.__module__, category.__qualname__)
-                module = _module_at(filename, lineno)
-                self.seen[(name, str(message), filename, lineno, module)] = None
+                file, module = _place_of(filename, lineno)
+                self.seen[(name, str(message), file, lineno, module)] = None
 
-    def _module_at(filename, line):
-        """The module that runs that line, else the file: filters of warnings may name it."""
+    def _place_of(filename, line):
+        """File and module of the code that runs that line: filters of warnings may name the module.
+
+        Before Python 3.8 a warning has the file of the globals, for notebooks that of the program.
+        """
         frame = sys._getframe(2)  # type: Any
         while frame is not None:
-            if frame.f_code.co_filename == filename and frame.f_lineno == line:
-                return str(frame.f_globals.get("__name__"))
+            file = frame.f_code.co_filename  # type: str
+            if frame.f_lineno == line and (file == filename or sys.version_info < (3, 8)):
+                return file, str(frame.f_globals.get("__name__"))
             frame = frame.f_back
-        return filename
+        return filename, filename
 
 
     import struct

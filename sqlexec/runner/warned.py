@@ -3,7 +3,7 @@
 import os
 import sys
 import warnings
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from sqlexec.runner.types import WarningKey
 
@@ -44,15 +44,19 @@ class Warned:
             sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))
         elif len(self.seen) < MOST_WARNINGS:
             name = "%s.%s" % (category.__module__, category.__qualname__)
-            module = _module_at(filename, lineno)
-            self.seen[(name, str(message), filename, lineno, module)] = None
+            file, module = _place_of(filename, lineno)
+            self.seen[(name, str(message), file, lineno, module)] = None
 
 
-def _module_at(filename: str, line: int) -> str:
-    """The module that runs that line, else the file: filters of warnings may name it."""
+def _place_of(filename: str, line: int) -> Tuple[str, str]:
+    """File and module of the code that runs that line: filters of warnings may name the module.
+
+    Before Python 3.8 a warning has the file of the globals, for notebooks that of the program.
+    """
     frame = sys._getframe(2)  # type: Any
     while frame is not None:
-        if frame.f_code.co_filename == filename and frame.f_lineno == line:
-            return str(frame.f_globals.get("__name__"))
+        file = frame.f_code.co_filename  # type: str
+        if frame.f_lineno == line and (file == filename or sys.version_info < (3, 8)):
+            return file, str(frame.f_globals.get("__name__"))
         frame = frame.f_back
-    return filename
+    return filename, filename

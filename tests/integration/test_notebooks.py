@@ -35,6 +35,8 @@ CELLS = {  # text -> repr of its value
     "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: int | None = None\n"
     "    def moved(self): return Point(self.x + 1)\n": "None",
     "p = run(lambda p: p.moved(), p=Point(1))\ntype(p) is Point, p\n": "(True, Point(x=2))",
+    "import warnings\ndef warns(x):\n    y = x\n    warnings.warn(f'warned of {y}')\n"
+    "run(warns, x=3)\n": "None",
     "def helper(x): return -x\nclass Model:\n    def predict(self, x): return 'new', helper(x)\n"
     "run(job, x=2), run(lambda: first.predict(1)), run(lambda: Model().predict(2))\n": (
         "(-2, 2, ('new', -2))"
@@ -72,7 +74,7 @@ def test_cells(other_server: str) -> None:
         [environment("notebook 3.13"), Path(__file__).with_name("notebook_client.py")],
         env={**os.environ, "PYTHONPATH": str(ROOT), "SQLEXEC_CONNECTION": other_server},
         input=json.dumps(cells),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         check=True,
         text=True,
         timeout=120,
@@ -81,6 +83,7 @@ def test_cells(other_server: str) -> None:
     assert answers == [["None", ""], *([value, ""] for value in CELLS.values()), ["None", ""]]
     assert "ipykernel_" in trace
     assert '.py", line 4, in fails\n    return y / 0\nZeroDivisionError: division by zero' in trace
+    assert ".py:4: UserWarning: warned of 3\n  warnings.warn(f'warned of {y}')" in done.stderr
     shown = done.stdout.splitlines()[:-1]
     assert "----> 4     return y / 0" in shown
     assert any(", in fails(" in line for line in shown)

@@ -81,6 +81,7 @@ def database():
         ("CHOOSE(2, 'a', 'bb')", "bb", "varchar(2)"),
         ("CASE WHEN i = 7 THEN 1 ELSE 2.5 END", Decimal("1.0"), "decimal(11,1)"),
         ("CONCAT(v, i, NULL)", "abc 7", "nvarchar(4000)"),
+        ("DATEADD(ms, 14, d)", dt.datetime(2024, 2, 29, 10, 20, 30, 13_000), "datetime"),
         ("DATEADD(month, 1, d)", dt.datetime(2024, 3, 29, 10, 20, 30), "datetime"),
         ("DATEADD(day, -1, '2024-03-01')", dt.datetime(2024, 2, 29), "datetime"),
         ("DATEDIFF(day, '2024-01-01', d)", 59, "int"),
@@ -110,6 +111,10 @@ def test_expression(database, expression, value, type):
         ("i = '7'", True), ("i IN ('7', '8')", True), ("i BETWEEN '6' AND '8'", True),
         ("d >= '20240229'", True), ("d < '2024-02-29 10:20:31'", True), ("NULL = NULL", False),
         ("EXISTS (SELECT 1 FROM one AS o WHERE o.i = one.i)", True), ("v IS NULL", False),
+        ("CAST(CONCAT('2024-02-29T10:20:30.0', i + 7) AS datetime)"  # 14, kept as 13 ms
+         " = '2024-02-29T10:20:30.013'", True),
+        ("CAST(CONCAT('1901-02-03T23:59:59.99', i + 2) AS datetime) = '1901-02-04'", True),
+        ("DATEADD(ms, 15, d) = '2024-02-29T10:20:30.017'", True),
         ("i IN (SELECT TOP (1) i FROM one ORDER BY i)", True),
         ("i IN (SELECT i FROM one ORDER BY i OFFSET 0 ROWS)", True),
     ],

@@ -14,6 +14,7 @@ from sqlexec.embedded.tsql.errors import unsupported
 from sqlexec.embedded.tsql.translate.dialect import duckdb_cast, template
 
 _FRACTIONS = ("time", "datetime2")  # types whose scale is that of their seconds
+_WHOLE = ("date", "smalldatetime", "datetime")  # whose values a datetime holds as they are
 _DATES = ("date", "datetime", "smalldatetime", "datetime2", "datetimeoffset")
 # CONVERT(varchar, date, style): learn.microsoft.com, "CAST and CONVERT", date styles
 DATE_STYLES = {
@@ -45,6 +46,9 @@ def cast(
             stamp = template("DATE '1900-01-01' + $1", value) if target.name == "time" else value
             unit = 10 ** (6 - target.scale)
             return duckdb_cast(template(f'"$tsql".round_time($1, {unit})', stamp), target)
+    if target.name == "datetime" and not (source and (source.is_integer or source.name in _WHOLE)):
+        stamp = cast(value, source, SqlType("datetime2", None, None, 7), safe=safe, style=style)
+        return duckdb_cast(template('"$tsql".round_datetime($1)', stamp), target, safe=safe)
     if target.is_text:
         return _to_text(value, source, target, style)
     if target.is_binary:

@@ -106,7 +106,7 @@ def _dateadd(values: list[exp.Expression], types: Types) -> Typed:
     if part == "nanosecond":
         raise unsupported("nanosecond in DATEADD")
     unit = {"quarter": "3 MONTH", "week": "7 DAY"}.get(part, f"1 {part.upper()}")
-    return duckdb_cast(template(f"$1 + $2 * INTERVAL {unit}", stamp, amount), type), type
+    return cast(template(f"$1 + $2 * INTERVAL {unit}", stamp, amount), _DATETIME2, type), type
 
 
 def _datediff(big: bool) -> Translation:

@@ -19,6 +19,9 @@ _MACROS = (
     " CAST(error('{241}') AS TIMESTAMP)) END",
     # to a multiple of so many microseconds
     "round_time(x, unit) AS make_timestamp(CAST(round(epoch_us(x) / unit) * unit AS BIGINT))",
+    # to 1/300 second in whole milliseconds, as datetime keeps it
+    "round_datetime(x) AS"
+    " epoch_ms(CAST(floor((round(epoch_us(x) * 3 / 10000) * 10 + 1) / 3) AS BIGINT))",
     "divide(a, b) AS a / CASE WHEN b = 0 THEN CAST(error('{8134}') AS DOUBLE) ELSE b END",
     "modulo(a, b) AS a % CASE WHEN b = 0 THEN CAST(error('{8134}') AS BIGINT) ELSE b END",
 )

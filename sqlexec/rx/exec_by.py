@@ -6,7 +6,7 @@ groups of the keys (from the server) --filter_function--> groups to run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlexec.contexts.active import located, resolve
@@ -77,6 +77,12 @@ def rx_exec_by(
     AA        32729     OK
     """
     names = _names(keys)
+    if not isinstance(function_parameters or {}, Mapping):
+        raise ConfigurationError(
+            f"function_parameters must be a dict of arguments, not {function_parameters!r}"
+        )
+    if filter_function is not None and not callable(filter_function):
+        raise ConfigurationError(f"filter_function must be a function, not {filter_function!r}")
     parameters = dict(function_parameters or {})
     if taken := {"keys", "data"} & parameters.keys():
         raise ConfigurationError(
@@ -135,7 +141,7 @@ def rx_get_partitions(
 
 
 def _names(keys: str | Sequence[str]) -> list[str]:
-    names = [keys] if isinstance(keys, str) else list(keys)
+    names = [keys] if isinstance(keys, str) else list(keys) if isinstance(keys, Iterable) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise ConfigurationError(f"keys must be a column's name, or a list of names, not {keys!r}")
     return names

@@ -129,8 +129,12 @@ def test_partitions(cc, source):
 
 
 def test_bad_arguments(cc, source):
-    with pytest.raises(ConfigurationError, match="keys"):
-        rx_exec_by(source, [], total, compute_context=cc)
+    for keys in ([], 3, [3]):
+        with pytest.raises(ConfigurationError, match="keys"):
+            rx_exec_by(source, keys, total, compute_context=cc)
+    for wrong in ({"function_parameters": [1]}, {"filter_function": 3}):
+        with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+            rx_exec_by(source, "carrier", total, compute_context=cc, **wrong)
     with pytest.raises(ConfigurationError, match="data from rx_exec_by"):
         rx_exec_by(source, "carrier", total, {"data": 1}, compute_context=cc)
     with pytest.raises(ConfigurationError, match="input_data"):

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import uuid
 from collections.abc import Iterator
 
+from sqlexec.contexts.joblib_turns import HERE
 from sqlexec.contexts.processes import Source, run_chunk_here
 from sqlexec.errors import ConfigurationError
 
 _NAME = uuid.uuid4().hex
-_TURN = threading.Lock()  # dask may have threads there; console, globals and such are one's alone
 
 
 def run_apart(
@@ -26,7 +25,7 @@ def run_apart(
         )
     if console is not None and not os.path.exists(console):
         console = None  # of the client's machine, but this is another
-    with _TURN, _descriptors_kept() if console is not None else contextlib.nullcontext():
+    with HERE.running, _descriptors_kept() if console is not None else contextlib.nullcontext():
         return run_chunk_here(payload, source, console)
 
 

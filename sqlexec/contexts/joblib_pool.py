@@ -17,7 +17,7 @@ import functools
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import BrokenExecutor
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -25,10 +25,9 @@ from typing import Any
 
 from sqlexec.contexts.apart import run_apart, this_process
 from sqlexec.contexts.joblib_calls import Call, Life, ended_by_others, tells_death, tells_end
+from sqlexec.contexts.joblib_turns import HERE, Turns
 from sqlexec.contexts.processes import import_joblib, process_died
 from sqlexec.errors import ConfigurationError, OperationCancelled, SqlExecError
-
-_STARTING = threading.Lock()  # so that each pool knows which processes are its own
 
 
 class NoProcesses(ConfigurationError):
@@ -57,7 +56,7 @@ class JoblibPool:
         self._backend = backend
         self._workers = workers
         self._is_loky = isinstance(backend, joblib.parallel.LokyBackend)
-        self._turns = _TURNS_OF_LOKY if self._is_loky else _Turns()
+        self._turns = HERE.turns_of_loky if self._is_loky else Turns()
         self._lock = threading.Lock()  # of those who start it and submit to it
         self._stopped = False
         self._opened = contextlib.ExitStack()  # what the end of a life closes
@@ -146,13 +145,13 @@ class JoblibPool:
 
     def _begin(self) -> Life:
         backend, parallel = self._backend, self._parallel
-        with _STARTING:
+        with HERE.starting:
             before = set(multiprocessing.active_children())
             # As joblib.Parallel would, so that loky's processes serve calls of both.
             self._opened.enter_context(parallel)
             started = set(multiprocessing.active_children()) - before
         stays = getattr(backend, "supports_sharedmem", False)  # in threads, or in this very one
-        if stays or getattr(backend, "parallel", parallel) is not parallel:  # joblib took another
+        if stays or parallel._backend is not backend:  # joblib has no public word for that
             self._opened.close()
             raise NoProcesses(
                 f"RxForeachDoPar: joblib's {type(backend).__name__} has no processes here, and "
@@ -183,38 +182,6 @@ class JoblibPool:
             if self._is_loky:
                 life.wait_until_dealt()
             self._backend.abort_everything(ensure_ready=False)
-
-
-class _Turns:
-    """Lets many in at a time, or one alone; those who come later wait for it."""
-
-    def __init__(self) -> None:
-        self._door = threading.Lock()
-        self._changed = threading.Condition()
-        self._inside = 0
-
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """Beside others."""
-        with self._door, self._changed:
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """When those inside have left, and before others enter."""
-        with self._door:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._inside)
-            yield
-
-
-_TURNS_OF_LOKY = _Turns()  # its processes are the same for all pools
 
 
 def _watch(life: Life, processes: Iterable[BaseProcess]) -> None:

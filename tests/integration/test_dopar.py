@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -37,10 +39,8 @@ class WithoutCallback(Forkserver):
 BACKENDS = ["loky", "forkserver"]
 
 
-@pytest.fixture(autouse=True)
-def _backends(monkeypatch):
-    monkeypatch.setitem(joblib.parallel.BACKENDS, "forkserver", Forkserver)
-    monkeypatch.setitem(joblib.parallel.BACKENDS, "without callback", WithoutCallback)
+joblib.register_parallel_backend("forkserver", Forkserver)
+joblib.register_parallel_backend("without callback", WithoutCallback)
 
 
 # --- processes that die -------------------------------------------------------------------
@@ -218,15 +218,32 @@ def test_a_backend_without_processes_runs_here():
         rx_exec(os.getpid, compute_context=context.replace(execution_timeout_seconds=1))
 
 
-def nested():
-    inner = RxForeachDoPar("multiprocessing", 2)
-    return os.getpid(), rx_exec(os.getpid, compute_context=inner)[0]
+def nested(_):
+    context = RxForeachDoPar("forkserver", 2)
+    return os.getpid(), *rx_exec(os.getpid, compute_context=context)
 
 
 def test_a_process_that_may_start_none_runs_here():
     """As those of multiprocessing's pools."""
-    ((outer, inner),) = rx_exec(nested, compute_context=RxForeachDoPar("forkserver", 2))
+    with multiprocessing.get_context("forkserver").Pool(1) as pool:
+        ((outer, inner),) = pool.map(nested, [0])
     assert outer == inner != os.getpid()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+def test_a_fork_waits_for_nobody_of_its_parent():
+    """A pool of multiprocessing's forks while it starts."""
+    script = """
+import os
+from sqlexec.contexts.joblib_turns import HERE
+with HERE.starting, HERE.turns_of_loky.together():
+    child = os.fork()
+    if not child:
+        with HERE.starting, HERE.turns_of_loky.alone():
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 def test_threads_are_refused():

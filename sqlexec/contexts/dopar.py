@@ -56,9 +56,10 @@ class RxForeachDoPar(RxComputeContext):
     again, one at a time, so that the killer is found; with max_attempts=1 all of them end with a
     TaskCrashed.  joblib cannot stop one call: there is no SqlServerExecutor over this context.
 
-    A job that is stopped ends the processes of loky, multiprocessing and ray, and with loky's
-    what joblib runs there for others.  dask stops nothing that runs: the job ends here, and its
-    runs go on there until they return, or until task_timeout_seconds.
+    A job that is stopped ends the processes of loky and multiprocessing.  Those of loky serve all
+    of this process: other jobs of this context begin again what ran there, calls of joblib.Parallel
+    fail.  dask stops nothing that runs: the job ends here, and its runs go on there until they
+    return, or until task_timeout_seconds.
 
     Example
     -------

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import multiprocessing
+import operator
 import signal
 import threading
 from collections.abc import Iterable
@@ -137,7 +138,8 @@ class JoblibPool:
                 call.job.add_done_callback(call.receive_failure)
         else:
             call.job = submit(batch)
-            wait = functools.partial(call.receive, backend.retrieve_result, call.job)
+            retrieve = getattr(backend, "retrieve_result", operator.methodcaller("get"))  # as above
+            wait = functools.partial(call.receive, retrieve, call.job)
             threading.Thread(target=wait, name="sqlexec result", daemon=True).start()
         return call
 

@@ -569,6 +569,14 @@ def test_a_closed_launchpad() -> None:
     assert caught.value.number == 39011
 
 
+def test_no_folder_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    launchpad = Launchpad(pool=1)
+    assert run(launchpad, "import os; print(os.getcwd())").stdout.startswith(str(tmp_path))
+    launchpad.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_killed_zygote_is_replaced() -> None:
     launchpad = Launchpad(pool=2)
     try:

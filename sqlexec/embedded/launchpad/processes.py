@@ -208,7 +208,7 @@ class Zygote:
         for satellite in idle:
             satellite.close()
         with contextlib.suppress(OSError):
-            self._control.shutdown(socket.SHUT_RDWR)
+            self._control.shutdown(socket.SHUT_WR)  # it clears away, then its own end closes
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:

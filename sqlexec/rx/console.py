@@ -42,12 +42,14 @@ def _print(stream: str, text: str) -> None:
     target = sys.stderr if stream == "stderr" else sys.stdout
     if target is None:  # a Python without a console
         return
-    encoding = getattr(target, "encoding", None) or "utf-8"  # which may lack what runs write
-    text = text.encode(encoding, "backslashreplace").decode(encoding)
     if _bars() and target.isatty() and not text.endswith("\n"):
         text += "\n"  # a bar would be drawn over the last line
     with bars_aside(target):
-        target.write(text)
+        try:
+            target.write(text)
+        except UnicodeEncodeError:  # a terminal that has not all letters
+            encoding = getattr(target, "encoding", None) or "ascii"
+            target.write(text.encode(encoding, "backslashreplace").decode(encoding))
         target.flush()
 
 

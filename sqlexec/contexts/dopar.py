@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from sqlexec import scheduler
 from sqlexec.chunks import Chunk
 from sqlexec.contexts.base import ConsoleOutput, RxComputeContext, check_console_output
-from sqlexec.contexts.joblib_pool import JoblibPool, NoProcesses
+from sqlexec.contexts.joblib_pool.pool import JoblibPool, NoProcesses
 from sqlexec.contexts.local import RxLocalSeq
 from sqlexec.contexts.processes import LocalJob, call_suspect, import_joblib
 from sqlexec.errors import ConfigurationError, ProcessDied

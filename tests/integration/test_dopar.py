@@ -15,8 +15,8 @@ import pytest
 from joblib.parallel import MultiprocessingBackend
 
 from sqlexec import RunFailedWarning, RxForeachDoPar, SqlServerExecutor, rx_exec, rx_exec_iter
-from sqlexec.contexts.apart import run_apart, this_process
-from sqlexec.contexts.joblib_pool import JoblibPool
+from sqlexec.contexts.joblib_pool.apart import run_apart, this_process
+from sqlexec.contexts.joblib_pool.pool import JoblibPool
 from sqlexec.errors import ConfigurationError, ExecutionTimeout, SqlExecError, TaskCrashed
 from tests.integration.test_faults import double, wait_until
 from tests.integration.test_stopping import interrupt_when, no_worker_is_left, running, stuck
@@ -235,7 +235,7 @@ def test_a_fork_waits_for_nobody_of_its_parent():
     """A pool of multiprocessing's forks while it starts."""
     script = """
 import os
-from sqlexec.contexts.joblib_turns import HERE
+from sqlexec.contexts.joblib_pool.turns import HERE
 with HERE.starting, HERE.turns_of_loky.together():
     child = os.fork()
     if not child:

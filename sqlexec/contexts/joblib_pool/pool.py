@@ -24,9 +24,9 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from sqlexec.contexts.apart import run_apart, this_process
-from sqlexec.contexts.joblib_calls import Call, Life, ended_by_others, tells_death, tells_end
-from sqlexec.contexts.joblib_turns import HERE, Turns
+from sqlexec.contexts.joblib_pool.apart import run_apart, this_process
+from sqlexec.contexts.joblib_pool.calls import Call, Life, ended_by_others, tells_death, tells_end
+from sqlexec.contexts.joblib_pool.turns import HERE, Turns
 from sqlexec.contexts.processes import import_joblib, process_died
 from sqlexec.errors import ConfigurationError, OperationCancelled, SqlExecError
 

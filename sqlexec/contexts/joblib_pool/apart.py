@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 
-from sqlexec.contexts.joblib_turns import HERE
+from sqlexec.contexts.joblib_pool.turns import HERE
 from sqlexec.contexts.processes import Source, run_chunk_here
 from sqlexec.errors import ConfigurationError
 

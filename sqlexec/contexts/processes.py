@@ -69,10 +69,13 @@ class LocalJob(Job):
         self, call: Callable[..., bytes], message: tuple[Any, ...], chunk: Chunk
     ) -> Outcomes:
         """Call with the message for a chunk, and decode what comes back."""
+        sent = chunk.call
+        sent.payload_bytes, sent.shared_bytes = len(message[0]), self.packer.shared_bytes
         try:
             result = call(*message)
         except ServerError as error:
             return self.query_failed(error, chunk)
+        sent.result_bytes = len(result)
         return self.unpack(result, chunk.tasks).outcomes
 
 

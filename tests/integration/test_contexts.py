@@ -115,6 +115,13 @@ def test_many_tasks(context):
     assert found == list(range(1, 3001))
 
 
+def test_calls_are_as_small_as_their_tasks_are_large(elsewhere, monkeypatch):
+    monkeypatch.setattr("sqlexec.chunks.MOST_BYTES", 100_000)
+    arrays = [numpy.full(5_000, float(n)) for n in range(12)]
+    _, report = rx_exec(lambda x: x + 1, x=arrays, compute_context=elsewhere, report=True)
+    assert report.to_frame()["chunk"].is_unique  # a run each
+
+
 def grow(xs, fresh):
     xs.append(len(xs))
     fresh.append(len(fresh))

@@ -168,12 +168,14 @@ def rx_exec(
         remove = getattr(request.context, "auto_cleanup", True)
         if auto_cleanup is not None:
             remove = auto_cleanup
-        if isinstance(request.context, RxInSqlServer) and not (request.context.wait and remove):
+        context = request.context
+        nothing_kept = remove or request.plan.count == 0
+        if isinstance(context, RxInSqlServer) and not (context.wait and nothing_kept):
             if debug:
                 raise ConfigurationError(
                     "debug=True is for calls that wait: not with wait=False or auto_cleanup=False"
                 )
-            return _submit(request, request.context, remove, report)
+            return _submit(request, context, remove, report)
         return _carry_out(request, report, debug)
     except BaseException as error:  # noqa: BLE001
         raise shortened(error)  # noqa: B904

@@ -74,6 +74,7 @@ def test_no_runs(context):
     assert rx_exec(lambda x: x, [], compute_context=context) == []
     assert rx_exec(lambda x: x, x=[], compute_context=context) == []
     assert rx_exec(lambda: 1, times_to_run=0, compute_context=context) == []
+    assert rx_exec(lambda x: x, [], compute_context=context, auto_cleanup=False) == []
 
 
 @pytest.mark.parametrize(

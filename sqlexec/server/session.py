@@ -192,17 +192,18 @@ class Session:
     def cancel(self) -> None:
         """Stop what runs in this session, from another thread; the call raises there."""
         self._cancelled = True
-        if self._cancel_statement():
+        if self._driver.locked():
             threading.Thread(
                 target=self._cancel_until_it_ends, name="sqlexec cancel", daemon=True
             ).start()
 
     def _cancel_until_it_ends(self) -> None:
-        """Cancel again: SQLCancel does nothing to a statement that is about to be sent."""
-        under_way = True
-        while under_way:
+        """Cancel again: SQLCancel does nothing to a statement that is about to be sent.
+
+        In a thread of its own, since it waits for a server that no longer answers.
+        """
+        while self._cancel_statement():
             time.sleep(_AGAIN_SECONDS)
-            under_way = self._cancel_statement()
 
     def _cancel_statement(self) -> bool:
         """Cancel what is under way, if anything is; whether it may go on all the same."""

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from sqlexec import RxInSqlServer, rx_exec
+from sqlexec import RxInSqlServer, crew, rx_exec
 from sqlexec.embedded import EmbeddedServer
-from sqlexec.errors import ConnectionLost
+from sqlexec.errors import ConnectionLost, ExecutionTimeout
 from sqlexec.server.pool import POOL
 from tests.integration.conftest import prepared
 
@@ -138,6 +138,35 @@ def test_a_script_ends_with_its_killed_client(own_server, tmp_path):
     client.wait()
     wait_until(lambda: gone(script), "the end of the script")
     assert rx_exec(double, x=1, compute_context=RxInSqlServer(connection_string)) == [2]
+
+
+@pytest.mark.embedded_only
+def test_a_server_that_no_longer_answers_holds_nobody(own_server, tmp_path, monkeypatch):
+    server, connection_string = own_server
+    monkeypatch.setattr(crew, "GRACE_SECONDS", 0.1)
+
+    def stuck(path):
+        path.joinpath("running").touch()
+        time.sleep(60)
+
+    def stop_when_running():
+        wait_until(tmp_path.joinpath("running").exists, "the start of the script")
+        process.suspend()
+
+    process = psutil.Process(server.process_id)
+    stopper = threading.Thread(target=stop_when_running)
+    stopper.start()
+    rescue = threading.Timer(PATIENCE, process.resume)
+    rescue.start()
+    cc = RxInSqlServer(connection_string, execution_timeout_seconds=2)
+    try:
+        with pytest.raises(ExecutionTimeout):
+            rx_exec(stuck, path=tmp_path, compute_context=cc)
+        stopper.join()
+        assert process.status() == psutil.STATUS_STOPPED
+    finally:
+        rescue.cancel()
+        process.resume()
 
 
 def test_an_interrupt_ends_the_call_and_no_more(connection_string, tmp_path):

@@ -7,9 +7,10 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Python compiles what is imported when it is imported; most modules never are
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 SHELL := /bin/bash
+# Servers, clients and workers start often: none shall compile the same modules again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test matrix lint bench install-sql dist clean system

@@ -83,7 +83,7 @@ def interpreter(minor: str) -> Path | None:
 def _create(base: Path, place: Path, requirements: list[str]) -> None:
     shutil.rmtree(place, ignore_errors=True)
     pip = [place / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    pip += ["--only-binary", ":all:", "--no-compile"]  # most modules are never imported
+    pip += ["--only-binary", ":all:"]
     for command in ([base, "-m", "venv", place], [*pip, *requirements]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

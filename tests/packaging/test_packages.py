@@ -112,7 +112,6 @@ class Environment:
             str(self.bin / "python"),
             "install",
             "-q",
-            "--no-compile",
         ]
         subprocess.run([*pip, "--no-index", wanted], check=True)
 

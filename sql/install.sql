@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '40339c4c3d65bbca211a35391c4c2714d42aa7afeffc79da72ad4c0e572cb9c4';
+    SET @source_sha256 = '0582dd9d4c277cb5d8b3acf50bb8a46cd46ce5e95e7488b2c524f2dcfcd3ed3a';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -4468,13 +4468,15 @@ def sqlexec_runner():
             """Say whether this pass was the last; by default one is enough."""
             return True
 
-    def process_rows(pema_obj, data):
+    def process_rows(
+        pema_obj, data, rows_wanted
+    ):
         """Show a copy of the object one chunk: number of rows, the copy''s fields, rows returned."""
         worker = copy.deepcopy(pema_obj)
         chunk = data.read() if hasattr(data, "read") else data
         count = len(chunk)
         returned = worker.process_data(chunk)
-        return count, vars(worker), returned
+        return count, vars(worker), returned if rows_wanted else None
 
     import importlib.machinery
     import types

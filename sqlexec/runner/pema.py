@@ -95,10 +95,12 @@ class PemaBase:
         return True
 
 
-def process_rows(pema_obj: PemaBase, data: Any) -> Tuple[int, Dict[str, Any], Any]:
+def process_rows(
+    pema_obj: PemaBase, data: Any, rows_wanted: bool
+) -> Tuple[int, Dict[str, Any], Any]:
     """Show a copy of the object one chunk: number of rows, the copy's fields, rows returned."""
     worker = copy.deepcopy(pema_obj)
     chunk = data.read() if hasattr(data, "read") else data
     count = len(chunk)
     returned = worker.process_data(chunk)
-    return count, vars(worker), returned
+    return count, vars(worker), returned if rows_wanted else None

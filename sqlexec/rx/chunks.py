@@ -107,6 +107,11 @@ class Output:
                 _check_apart(self._target, located(data, context))
         self._overwrite, self._append = overwrite, append == "rows"
 
+    @property
+    def wanted(self) -> bool:
+        """Whether the frames go anywhere."""
+        return self._target is not None
+
     def write(self, frame: Any) -> None:
         """Add what process_data returned for a chunk; None adds nothing."""
         if self._target is None or frame is None:

@@ -149,7 +149,7 @@ def _one_pass(pema_obj: PemaBase, chunks: Chunks, output: Output, context: RxCom
     start = _worker(pema_obj)
     found = rx_exec_iter(
         process_rows,
-        {"pema_obj": start, "data": RxElemArg(chunks())},
+        {"pema_obj": start, "data": RxElemArg(chunks()), "rows_wanted": output.wanted},
         task_chunk_size=1,  # so that a process has no more rows than these
         compute_context=context,
         continue_on_failure=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import threading
 from decimal import Decimal
 from uuid import UUID
 
@@ -162,6 +163,17 @@ def test_the_table_that_is_read_is_not_written(cc, keyed, execute):
 class Wrong(Seen):
     def process_data(self, chunk):
         return len(chunk)
+
+
+class Unsendable(Seen):
+    def process_data(self, chunk):
+        super().process_data(chunk)
+        return threading.Lock()
+
+
+def test_rows_that_nobody_wants_stay_there(cc, keyed):
+    found = pema_compute(Unsendable(), RxSqlServerData(table=keyed), compute_context=cc)
+    assert found.chunks == [1000]
 
 
 def test_what_cannot_be_written(cc, keyed):

@@ -104,15 +104,7 @@ class Environment:
         (own_packages,) = (folder / "venv").glob("lib/python*/site-packages")
         (own_packages / "kept.pth").write_text(str(kept_packages))
         wanted = f"sqlexec[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
-        pip = [
-            str(kept),
-            "-m",
-            "pip",
-            "--python",
-            str(self.bin / "python"),
-            "install",
-            "-q",
-        ]
+        pip = [str(kept), "-m", "pip", "--python", str(self.bin / "python"), "install", "-q"]
         subprocess.run([*pip, "--no-index", wanted], check=True)
 
     def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

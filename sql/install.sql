@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '0582dd9d4c277cb5d8b3acf50bb8a46cd46ce5e95e7488b2c524f2dcfcd3ed3a';
+    SET @source_sha256 = '0720b860e6c0f2eb6beafa5c509ea60c044445b388cd532ac40477f6c0b5198d';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -3669,7 +3669,9 @@ def sqlexec_runner():
         return found
 
 
+    import contextlib
     import os
+    import sys
 
     def call_with(function, args, kwargs):
         """Call a function."""
@@ -3679,17 +3681,42 @@ def sqlexec_runner():
         """Call a function with each of these arguments."""
         return [function(*args) for args in calls]
 
-    def call_beside(function, workers):
-        """Call a function that leaves as many cores to each of the other workers.
+    def call_beside(calls, workers):
+        """Call functions one after the other, beside so many workers that do the same.
 
-        Threads of BLAS and OpenMP that are more than the cores wait for each other.
+        Threads of BLAS and OpenMP that are more than the cores wait for each other, so each worker
+        has its part of them.  What the functions themselves do by joblib stays in this process.
         """
+        with contextlib.ExitStack() as stack:
+            try:
+                import threadpoolctl
+            except ImportError:
+                pass
+            else:
+                cores = max(1, (os.cpu_count() or 1) // workers)
+                stack.enter_context(threadpoolctl.threadpool_limits(cores))
+            stack.enter_context(_joblib_in_sequence())
+            return [function(*args, **kwargs) for function, args, kwargs in calls]
+
+    @contextlib.contextmanager
+    def _joblib_in_sequence():
+        """Let joblib start no processes; it is not loaded for that, which would take a while."""
+        joblib = sys.modules.get("joblib")
+        if joblib is not None:
+            config = getattr(joblib, "parallel_config", None) or joblib.parallel_backend  # before 1.3
+            with config("sequential"):
+                yield
+            return
+        name = "JOBLIB_MULTIPROCESSING"  # which it asks when it is loaded
+        before = os.environ.get(name)
+        os.environ[name] = "0"
         try:
-            import threadpoolctl
-        except ImportError:
-            return function()
-        with threadpoolctl.threadpool_limits(max(1, (os.cpu_count() or 1) // workers)):
-            return function()
+            yield
+        finally:
+            if before is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = before
 
 
     import importlib.machinery

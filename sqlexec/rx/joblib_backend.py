@@ -60,10 +60,11 @@ class SqlServerBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[
         self._executor = SqlServerExecutor(self._context.replace(num_tasks=self._workers))
         return self.effective_n_jobs(n_jobs)
 
-    def submit(self, func: Callable[[], Any], callback: Any = None) -> Future[Any]:
+    def submit(self, func: Any, callback: Any = None) -> Future[Any]:
         """Let a batch run."""
         assert self._executor is not None, "joblib calls configure first"
-        future = self._executor.submit(call_beside, func, self._workers)
+        # Not the batch itself, which is joblib's, and would have it loaded there.
+        future = self._executor.submit(call_beside, func.items, self._workers)
         if callback is not None:
             future.add_done_callback(functools.partial(self._complete, callback))
         return future

@@ -65,6 +65,28 @@ def test_calls_share_scripts(cc, execute):
     assert after - before < 30
 
 
+def nested(_):
+    import joblib
+
+    calls = (joblib.delayed(os.getpid)() for _ in range(4))
+    return {os.getpid(), *joblib.Parallel(n_jobs=2)(calls)}
+
+
+def test_joblib_within_calls_starts_no_processes(context):
+    with joblib.parallel_config(backend="sqlexec", compute_context=context, n_jobs=2):
+        assert [len(each) for each in parallel(nested, range(3))] == [1, 1, 1]
+
+
+def test_joblib_is_not_loaded_for_functions_that_do_without(cc):
+    def loaded(_):
+        import sys
+
+        return "joblib" in sys.modules, os.environ.get("JOBLIB_MULTIPROCESSING")
+
+    with joblib.parallel_config(backend="sqlexec", compute_context=cc, n_jobs=2):
+        assert set(parallel(loaded, range(4))) == {(False, "0")}
+
+
 def threads_of_blas(_):
     import numpy  # noqa: F401 - brings a BLAS
     import threadpoolctl

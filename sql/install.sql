@@ -367,7 +367,7 @@ BEGIN
 
     SET @version = N'0.2.0';
     SET @protocol = 2;
-    SET @source_sha256 = '0720b860e6c0f2eb6beafa5c509ea60c044445b388cd532ac40477f6c0b5198d';
+    SET @source_sha256 = 'ed1cb8360ee7cf0026595eb6ce23cecbb4fd7d86590b73f3cb2f95f2c7243b58';
     SET @source = N'# sqlexec runner 0.2.0: runs the tasks of one chunk; see sqlexec/runner in the source.
 # in: payload, shared (bytes); longest_run_seconds, seconds_left (0: no limit); first_place,
 # task_count (0: all) of those of its tasks that are to run; rows in: InputDataSet
@@ -397,8 +397,6 @@ def sqlexec_runner():
     _HEADER = _LENGTH + 4
     _PART = 8 * 1024 * 1024  # bytes of the body that are hashed by themselves
     _MOST_THREADS = 4
-    _HELD = 2047  # bytes up to which hashlib keeps the interpreter''s lock
-    _SHORT = 512 * 1024  # bytes of a part that are hashed sooner than the lock may be had again
 
     class FrameError(Exception):
         """Bytes that are no frame of this version, or are cut, changed, or sealed with another key."""
@@ -546,9 +544,7 @@ def sqlexec_runner():
             for place in self._places:
                 digest = hashlib.sha256()
                 for view in self._parts[place]:
-                    step = _HELD if len(view) <= _SHORT else len(view)
-                    for start in range(0, len(view), step):
-                        digest.update(view[start : start + step])
+                    digest.update(view)
                 self._digests[place] = digest.digest()
 
     def _seal(start, rest, key):

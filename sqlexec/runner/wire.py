@@ -37,8 +37,6 @@ _LENGTH = _SEALED + 32  # where the header's length is
 _HEADER = _LENGTH + 4
 _PART = 8 * 1024 * 1024  # bytes of the body that are hashed by themselves
 _MOST_THREADS = 4
-_HELD = 2047  # bytes up to which hashlib keeps the interpreter's lock
-_SHORT = 512 * 1024  # bytes of a part that are hashed sooner than the lock may be had again
 
 
 class FrameError(Exception):
@@ -201,9 +199,7 @@ class _Hashes:
         for place in self._places:
             digest = hashlib.sha256()
             for view in self._parts[place]:
-                step = _HELD if len(view) <= _SHORT else len(view)
-                for start in range(0, len(view), step):
-                    digest.update(view[start : start + step])
+                digest.update(view)
             self._digests[place] = digest.digest()
 
 

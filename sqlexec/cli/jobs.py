@@ -134,7 +134,7 @@ def wait(
     if follow:
         follow_console(job, timeout)
     else:
-        job.wait(timeout, progress=sys.stderr.isatty())
+        job.wait(timeout, progress=True)
     info = _info(job)
     _answer({"job_id": info.job_id, "state": info.state}, info.state, as_json=as_json)
     _end(exit_code(info.state))
@@ -208,7 +208,7 @@ def resume(
     job = _job(job_id, connection)
     job.resume(detach)
     if not _info(job).detached:
-        job.wait(progress=sys.stderr.isatty())
+        job.wait(progress=True)
     info = _info(job)
     _answer({"job_id": info.job_id, "state": info.state}, info.state, as_json=as_json)
     _end(0 if info.detached else exit_code(info.state))

@@ -101,7 +101,7 @@ def run(
                 **call,
                 compute_context=context,
                 console_output=show_console if follow else False,
-                progress=sys.stderr.isatty(),
+                progress=True,
             ),
             output,
             as_json=as_json,

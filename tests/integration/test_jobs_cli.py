@@ -43,7 +43,9 @@ def command(connection_string, tmp_path, monkeypatch, capsys):
 def test_run(command):
     code, out, err = command("run", "DOUBLE", "--arg", "x=[1, 2]", "--num-tasks", 2, "--follow")
     assert (code, out) == (0, "2\n4\n")
-    assert sorted(err.splitlines()) == ["run 1", "run 2"]
+    *printed, progress = err.splitlines()  # in a log file, not on a terminal
+    assert sorted(printed) == ["run 1", "run 2"]
+    assert progress.startswith("sqlexec: 2 of 2 runs in ")
     code, out, _ = command("run", "DOUBLE", "--args-json", '[{"x": 1}, {"x": "a"}]', "--json")
     assert (code, out["results"]) == (0, [2, "aa"])
 
@@ -51,7 +53,9 @@ def test_run(command):
 def test_run_that_fails(command):
     code, out, err = command("run", "DOUBLE", "--arg", "x=1", "--arg", "fails=true")
     assert (code, out) == (1, "")
-    assert err.startswith("run 0: ValueError: no 1\nTraceback")
+    progress, _, told = err.partition("\n")
+    assert progress.endswith(", 1 failed")
+    assert told.startswith("run 0: ValueError: no 1\nTraceback")
     assert command("run", "DOUBLE")[0] == 2  # x is missing
     late = command("run", "DOUBLE", "--arg", "x=1", "--arg", "seconds=30", "--timeout", 1)
     assert late[0] == 3

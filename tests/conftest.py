@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "seen_on(release, ...): has passed on these SQL Servers; no test has, so far"
     )
     config.addinivalue_line("markers", "large: takes gigabytes of memory; runs with --large alone")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by nohup, or a shell's "&"
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests interrupt processes
     config.option.no_server = None  # else why there is none
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist
         vars(config.option).update(config.workerinput["sqlexec"])

@@ -577,17 +577,16 @@ def test_no_folder_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_zygote_is_replaced() -> None:
+def test_a_killed_zygote_is_replaced(tmp_path: Path) -> None:
     launchpad = Launchpad(pool=2)
+    begun = tmp_path / "begun"  # else it would be run again
     try:
         first = run(launchpad, "print(1)")
         assert first.stdout == "1\n"
-        who = session()
-        running = threading.Thread(
-            target=launchpad.run, args=(ScriptRequest("while True: pass"), who)
-        )
+        script = f"open({str(begun)!r}, 'w').close()\nwhile True: pass"
+        running = threading.Thread(target=launchpad.run, args=(ScriptRequest(script), session()))
         running.start()
-        _wait_until(lambda: bool(who.on_cancel))
+        _wait_until(begun.exists)
         os.kill(launchpad.process_id, signal.SIGKILL)
         running.join()  # its script died with the zygote
         assert run(launchpad, "print(2)").stdout == "2\n"

@@ -40,7 +40,7 @@ def check(sample: str, outcomes: list[Outcome]) -> None:
         try:
             if expression == "console()":
                 assert outcome.console == [("stdout", "out \u00e4\n"), ("stderr", "err\n")]
-                assert [each[:2] for each in outcome.warnings] == [("UserWarning", "careful")]
+                assert [each[:2] for each in outcome.warnings] == [("builtins.UserWarning", "careful")]
             elif expression == "error()":
                 check_error(outcome)
             else:

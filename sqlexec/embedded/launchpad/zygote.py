@@ -106,6 +106,7 @@ class Zygote:
         return True
 
     def _fork(self, number: int, connection: socket.socket) -> None:
+        zygote = os.getpid()
         try:
             with warnings.catch_warnings():  # numpy's idle threads do not matter to a fork here
                 warnings.simplefilter("ignore")
@@ -115,13 +116,13 @@ class Zygote:
             self._tell({"failed": number, "reason": str(error)})
             return
         if process == 0:
-            self._become_satellite(connection)
+            self._become_satellite(zygote, connection)
         connection.close()
         _group(process)
         self._satellites[process] = number
         self._tell({"forked": number, "pid": process})
 
-    def _become_satellite(self, connection: socket.socket) -> None:
+    def _become_satellite(self, zygote: int, connection: socket.socket) -> None:
         """In the child: let go of everything that is the zygote's, then wait for the script."""
         status = 1
         try:
@@ -130,6 +131,8 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             _tell_kernel(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)  # when the zygote dies
+            if os.getppid() != zygote:
+                return  # it has died before that
             _tell_kernel(SET_CHILD_SUBREAPER, 1)  # keeps the script's daemons while it runs
             self._selector.close()
             for handle in self._close_after_fork:

@@ -27,6 +27,7 @@ from sqlexec.server.sql_errors import connection_failed, from_driver, server_err
 
 LOGIN_TIMEOUT_SECONDS = 15
 _AGAIN_SECONDS = 0.05
+_CANCEL_SECONDS = 1.0  # for SQLCancel
 
 _EXECUTE_CHUNK = """\
 SET NOCOUNT ON;
@@ -193,17 +194,20 @@ class Session:
         """Stop what runs in this session, from another thread; the call raises there."""
         self._cancelled = True
         if self._driver.locked():
+            # By a thread of its own, since SQLCancel waits for a server that no longer answers.
+            told = threading.Event()
             threading.Thread(
-                target=self._cancel_until_it_ends, name="sqlexec cancel", daemon=True
+                target=self._cancel_until_it_ends, args=[told], name="sqlexec cancel", daemon=True
             ).start()
+            told.wait(_CANCEL_SECONDS)
 
-    def _cancel_until_it_ends(self) -> None:
-        """Cancel again: SQLCancel does nothing to a statement that is about to be sent.
-
-        In a thread of its own, since it waits for a server that no longer answers.
-        """
-        while self._cancel_statement():
+    def _cancel_until_it_ends(self, told: threading.Event) -> None:
+        """Cancel again: SQLCancel does nothing to a statement that is about to be sent."""
+        under_way = self._cancel_statement()
+        told.set()
+        while under_way:
             time.sleep(_AGAIN_SECONDS)
+            under_way = self._cancel_statement()
 
     def _cancel_statement(self) -> bool:
         """Cancel what is under way, if anything is; whether it may go on all the same."""

@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from sqlexec import RxInSqlServer
+from sqlexec import RxForeachDoPar, RxInSqlServer, RxLocalParallel, RxLocalSeq
 from sqlexec.bundle import install
 from sqlexec.embedded import EmbeddedServer
 from sqlexec.server.connection import Connection, build_odbc, parse_odbc
@@ -129,3 +129,23 @@ def patience(execute):
         lambda seconds: execute(f"UPDATE {table} SET seconds = {seconds}"),
     )
     execute(f"DROP TABLE {table}")
+
+
+CONTEXTS = {
+    "local": RxLocalSeq(),
+    "localpar": RxLocalParallel(2),
+    "dopar": RxForeachDoPar(num_tasks=2),
+    "sqlserver": None,  # the fixture `cc`
+}
+
+
+@pytest.fixture(params=CONTEXTS)
+def context(request):
+    """Each compute context in turn, with two processes where it has processes."""
+    return CONTEXTS[request.param] or request.getfixturevalue("cc")
+
+
+@pytest.fixture(params=list(CONTEXTS)[1:])
+def elsewhere(request):
+    """Each compute context that runs functions in other processes."""
+    return CONTEXTS[request.param] or request.getfixturevalue("cc")
